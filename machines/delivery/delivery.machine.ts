@@ -1,0 +1,70 @@
+import { initialDeliveryContext } from './delivery.context.ts';
+import { deliverySetup } from './delivery.setup.ts';
+
+/**
+ * One event on its way to one relay.
+ *
+ * `unknown` is not failed: the frame went out and no answer came, so the relay may have it. It is safe to send again,
+ * because an event's id is a hash of its content, and an answer that comes late still counts. `skipped` was not sent,
+ * because the relay does not serve. `accepted` is the only state that nothing can leave; a rejection gives way to a
+ * later acceptance (NIP-01 has relays answer by id, and some answer twice). It runs as data: see `table.ts`.
+ */
+export const deliveryMachine = deliverySetup.createMachine({
+  id: 'delivery',
+  context: ({ input }) => initialDeliveryContext(input),
+  initial: 'queued',
+  states: {
+    queued: {
+      on: {
+        'frame.sent': { target: 'sent', actions: 'countTry' },
+        'answer.accepted': {
+          guard: 'wasSent',
+          target: 'accepted',
+          actions: ['recordAcceptance', 'dequeue', 'reportAccepted'],
+        },
+        'relay.suspended': { target: 'skipped', actions: 'dequeue' },
+        CLOSE: [
+          { guard: 'wasRefused', target: 'rejected', actions: ['dequeue', 'reportRejected'] },
+          { guard: 'wasSent', target: 'unknown', actions: ['dequeue', 'reportUnknown'] },
+          { target: 'skipped', actions: 'dequeue' },
+        ],
+      },
+    },
+    sent: {
+      on: {
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
+        'answer.refused': [
+          { guard: 'mayTryAgain', target: 'queued', actions: ['recordRefusal', 'resendLater'] },
+          { target: 'rejected', actions: ['recordRefusal', 'reportRejected'] },
+        ],
+        'answer.overdue': { target: 'unknown', actions: ['reportUnknown', 'resendLater'] },
+        'socket.lost': { target: 'unknown', actions: ['reportUnknown', 'requeue'] },
+        CLOSE: { target: 'unknown', actions: 'reportUnknown' },
+      },
+    },
+    unknown: {
+      on: {
+        'frame.sent': { target: 'sent', actions: 'countTry' },
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'dequeue', 'reportAccepted'] },
+        'answer.refused': [
+          { guard: 'mayTryAgain', target: 'queued', actions: 'recordRefusal' },
+          { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
+        ],
+        'socket.lost': { actions: 'requeue' },
+        CLOSE: { actions: 'dequeue' },
+      },
+    },
+    skipped: {
+      on: {
+        'relay.resumed': { target: 'queued', actions: 'enqueue' },
+        'answer.accepted': { guard: 'wasSent', target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
+      },
+    },
+    rejected: {
+      on: {
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportRegained'] },
+      },
+    },
+    accepted: {},
+  },
+});

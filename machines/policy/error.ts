@@ -1,0 +1,25 @@
+/** Stable, documented reasons for which a call is refused as misuse. What can happen on a network is never an error. */
+export type RecloserErrorCode =
+  /** An option is missing, of the wrong type or out of its bounds. */
+  | 'INVALID_OPTION'
+  /** A relay URL is malformed, or points where the pool may not go. */
+  | 'INVALID_URL'
+  /** What was given to publish is not an event of this pool's protocol. */
+  | 'INVALID_EVENT'
+  /** The call names a relay that is not in the pool, or the pool has none. */
+  | 'NO_RELAYS'
+  /** The quorum is larger than the number of distinct relays that may confirm. */
+  | 'INVALID_QUORUM'
+  /** The pool is draining or closed. */
+  | 'POOL_CLOSED';
+
+/** Thrown for misuse of the library: `code` is stable, `message` says what to do. */
+export class RecloserError extends Error {
+  override readonly name = 'RecloserError';
+  readonly code: RecloserErrorCode;
+
+  constructor(code: RecloserErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

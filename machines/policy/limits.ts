@@ -1,0 +1,132 @@
+/**
+ * Every default and every bound, in one place. A value outside its bounds is refused with a `RecloserError`, never
+ * clamped: a pool that quietly runs with other numbers than it was given cannot be reasoned about.
+ */
+export interface Limit {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** Whether `Infinity`, meaning "no limit", is accepted although it exceeds `max`. */
+  readonly unlimited?: true;
+  /** Whether only whole numbers make sense. */
+  readonly whole?: true;
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** One connection: how long things may take, and how large a frame may be. */
+export const CONNECTION_LIMITS = {
+  /** Milliseconds from the first look-up of the name to the accepted upgrade. */
+  connectTimeoutMs: { default: 5 * SECOND, min: 10, max: 2 * MINUTE },
+  /** Milliseconds that a graceful close may take before the socket is terminated. */
+  closeTimeoutMs: { default: SECOND, min: 1, max: 30 * SECOND },
+  /** Milliseconds of uninterrupted service after which past attempts are forgotten. */
+  stableMs: { default: 10 * SECOND, min: 10, max: HOUR },
+  /** Milliseconds of settled service that shorten the next open circuit by one step. */
+  forgivenessMs: { default: MINUTE, min: 10, max: 24 * HOUR },
+  /** Largest frame in bytes that is accepted or sent. */
+  frameBytesMax: { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024, whole: true },
+} as const satisfies Record<string, Limit>;
+
+/** Reconnecting. */
+export const RECONNECT_LIMITS = {
+  /** Milliseconds; the delay that the first retry is drawn from, while nothing else serves. */
+  initialDelayMs: { default: SECOND, min: 1, max: HOUR },
+  /** Growth of the exponential strategy per attempt. */
+  multiplier: { default: 2, min: 1, max: 10 },
+  /** Milliseconds; no delay is drawn from beyond this, while nothing else serves. */
+  maxDelayMs: { default: MINUTE, min: 1, max: 24 * HOUR },
+  /** Milliseconds; no delay is ever shorter. */
+  minDelayMs: { default: 125, min: 1, max: HOUR },
+  /** How much slower a relay is retried while others serve: times the first delay, and at most twice the largest. */
+  relaxation: { default: 5, min: 1, max: 100 },
+  /** Attempts without a settled session after which the relay is given up. */
+  attemptsMax: { default: Number.POSITIVE_INFINITY, min: 1, max: 1_000_000, unlimited: true, whole: true },
+  /** Refusals in a row (policy close codes, HTTP 401, 403, 404) after which the relay is believed. */
+  refusalsMax: { default: 3, min: 1, max: 1_000, unlimited: true, whole: true },
+} as const satisfies Record<string, Limit>;
+
+/** The circuit breaker. */
+export const BREAKER_LIMITS = {
+  /** Failures in a row that open the circuit. */
+  failureThreshold: { default: 5, min: 1, max: 20, whole: true },
+  /** Share of failures, from 0 to 1, that opens the circuit. */
+  failureRatio: { default: 0.5, min: 0.01, max: 1 },
+  /** Outcomes that must be known before the share counts. */
+  ratioCallsMin: { default: 10, min: 1, max: 20, whole: true },
+  /** Milliseconds after which an outcome no longer counts for the share. */
+  windowMs: { default: MINUTE, min: 10, max: HOUR },
+  /** Probes in a row that must succeed before a half-open circuit closes. */
+  successThreshold: { default: 3, min: 1, max: 20, whole: true },
+  /** Milliseconds of the first open circuit; it doubles with every one that follows. */
+  openMs: { default: 5 * SECOND, min: 1, max: HOUR },
+  /** Milliseconds beyond which an open circuit does not grow. */
+  openMaxMs: { default: 5 * MINUTE, min: 1, max: 24 * HOUR },
+  /** Milliseconds that all probes of a half-open circuit together may take. */
+  halfOpenTimeoutMs: { default: 5 * SECOND, min: 10, max: 2 * MINUTE },
+  /** Milliseconds; a slower probe counts as failed. */
+  slowProbeMs: { default: 2 * SECOND, min: 1, max: 2 * MINUTE },
+} as const satisfies Record<string, Limit>;
+
+/** Publishing. */
+export const PUBLISH_LIMITS = {
+  /** Milliseconds that a caller waits for a receipt. */
+  timeoutMs: { default: 30 * SECOND, min: 1, max: 24 * HOUR },
+  /** Milliseconds that the pool keeps trying before it gives a publication up. */
+  expiresMs: { default: 5 * MINUTE, min: 1, max: 7 * 24 * HOUR },
+  /** Milliseconds to wait for one acknowledgement before it counts as unknown. */
+  ackTimeoutMs: { default: 5 * SECOND, min: 5, max: 2 * MINUTE },
+  /** Unacknowledged messages per connection. */
+  window: { default: 64, min: 1, max: 4_096, whole: true },
+  /** Sends of one message to one relay that answers with a passing refusal. */
+  triesMax: { default: 5, min: 1, max: 100, whole: true },
+  /** Milliseconds; the delay that the first resend on a live connection is drawn from. */
+  resendDelayMs: { default: SECOND, min: 1, max: HOUR },
+  /** Milliseconds beyond which the delay between resends does not grow. */
+  resendDelayMaxMs: { default: 30 * SECOND, min: 1, max: HOUR },
+  /** Publications that may be open at once; more are refused at the door. */
+  publicationsMax: { default: 1_000, min: 1, max: 1_000_000, whole: true },
+  /** Bytes of all open publications together; more are refused at the door. */
+  queueBytesMax: { default: 16 * 1024 * 1024, min: 1024, max: 4 * 1024 * 1024 * 1024, whole: true },
+} as const satisfies Record<string, Limit>;
+
+/** The supervisor. */
+export const POOL_LIMITS = {
+  /** Relays in one pool. */
+  relaysMax: { default: 1_000, min: 1, max: 10_000, whole: true },
+  /** Restarts of one crashed relay actor within `restartWindowMs`, after which it stays down. */
+  restartsMax: { default: 3, min: 0, max: 100, whole: true },
+  /** Milliseconds in which restarts are counted. */
+  restartWindowMs: { default: MINUTE, min: 10, max: 24 * HOUR },
+  /** Milliseconds that `close` waits for open publications. */
+  drainMs: { default: 5 * SECOND, min: 0, max: HOUR },
+} as const satisfies Record<string, Limit>;
+
+/** Thresholds at which a connection counts as degraded. */
+export const DEGRADED = {
+  /** Outcomes that are looked at, and outcomes that must be known. */
+  calls: 30,
+  callsMin: 10,
+  /** Share of slow or failed calls at which it is entered, and at or below which it may be left. */
+  enterRatio: 0.2,
+  exitRatio: 0.05,
+  /** Milliseconds that it lasts at least. */
+  dwellMs: 10 * SECOND,
+  /** A call is slow beyond this multiple of the relay's own median, within these bounds in milliseconds. */
+  slowFactor: 4,
+  slowMsMin: 300,
+  slowMsMax: 2 * SECOND,
+} as const;
+
+/** Milliseconds from which the first delay is drawn when a relay says that it restarts (RFC 6455 7.4.1, code 1012). */
+export const RESTART_DELAY_MS = { min: 5 * SECOND, max: 30 * SECOND } as const;
+/** Milliseconds; a longer Retry-After is not believed. */
+export const RETRY_AFTER_MS_MAX = 10 * MINUTE;
+/** Steps that a policy refusal raises the open circuit to, at least. */
+export const REFUSAL_TRIPS_MIN = 4;
+/** Outcomes that the breaker remembers. */
+export const BREAKER_WINDOW_CALLS = 20;
+/** Longest relay URL in characters. */
+export const URL_LENGTH_MAX = 512;

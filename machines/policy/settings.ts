@@ -1,0 +1,194 @@
+import { RecloserError } from './error.ts';
+import {
+  BREAKER_LIMITS,
+  CONNECTION_LIMITS,
+  type Limit,
+  POOL_LIMITS,
+  PUBLISH_LIMITS,
+  RECONNECT_LIMITS,
+} from './limits.ts';
+
+type Numbers<Limits> = { readonly [Key in keyof Limits]: number };
+
+export const BACKOFF_STRATEGIES = ['exponential', 'linear', 'fixed', 'decorrelated'] as const;
+export type BackoffStrategy = (typeof BACKOFF_STRATEGIES)[number];
+
+export interface ReconnectSettings extends Numbers<typeof RECONNECT_LIMITS> {
+  /** Whether a lost connection comes back by itself. Default `true`. */
+  readonly enabled: boolean;
+  /** How delays grow. Default `exponential`. */
+  readonly strategy: BackoffStrategy;
+  /** Whether delays are drawn at random, so that clients do not come back together. Default `true`. */
+  readonly jitter: boolean;
+}
+
+export type BreakerSettings = Numbers<typeof BREAKER_LIMITS>;
+
+/** Everything that one relay connection is told. */
+export interface RelaySettings extends Numbers<typeof CONNECTION_LIMITS> {
+  readonly reconnect: ReconnectSettings;
+  readonly breaker: BreakerSettings;
+}
+
+export type PublishSettings = Numbers<typeof PUBLISH_LIMITS>;
+export type SupervisorSettings = Numbers<typeof POOL_LIMITS>;
+
+/** Where relays may be. The defaults suit URLs that come from other people. */
+export interface TrustSettings {
+  /** Whether loopback, private and link-local addresses may be dialled. Default `false`. */
+  readonly allowPrivate: boolean;
+  /** Whether public relays may be dialled without TLS. Default `false`. */
+  readonly allowInsecure: boolean;
+}
+
+export interface PoolSettings {
+  readonly relay: RelaySettings;
+  readonly publish: PublishSettings;
+  readonly supervisor: SupervisorSettings;
+  readonly trust: TrustSettings;
+}
+
+type Input<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | undefined };
+
+/** Settings of one relay as an application gives them: whatever is left out keeps its default. */
+export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>> {
+  readonly reconnect?: Input<ReconnectSettings> | undefined;
+  readonly breaker?: Input<BreakerSettings> | undefined;
+}
+
+/** Settings of a pool as an application gives them; relay settings given here are the default of every relay. */
+export interface PoolOptions extends RelayOptions {
+  readonly publish?: Input<PublishSettings> | undefined;
+  readonly supervisor?: Input<SupervisorSettings> | undefined;
+  readonly trust?: Input<TrustSettings> | undefined;
+}
+
+const numbersOf = <Limits extends Record<string, Limit>>(limits: Limits): Numbers<Limits> =>
+  Object.fromEntries(Object.entries(limits).map(([key, limit]) => [key, limit.default])) as Numbers<Limits>;
+
+export const DEFAULT_RELAY_SETTINGS: RelaySettings = {
+  ...numbersOf(CONNECTION_LIMITS),
+  reconnect: { enabled: true, strategy: 'exponential', jitter: true, ...numbersOf(RECONNECT_LIMITS) },
+  breaker: numbersOf(BREAKER_LIMITS),
+};
+
+export const DEFAULT_PUBLISH_SETTINGS: PublishSettings = numbersOf(PUBLISH_LIMITS);
+
+const DEFAULTS: PoolSettings = {
+  relay: DEFAULT_RELAY_SETTINGS,
+  publish: DEFAULT_PUBLISH_SETTINGS,
+  supervisor: numbersOf(POOL_LIMITS),
+  trust: { allowPrivate: false, allowInsecure: false },
+};
+
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
+
+function refuse(name: string, value: unknown, wanted: string): never {
+  throw new RecloserError('INVALID_OPTION', `${name} is ${shown(value)}; give ${wanted}.`);
+}
+
+/** Checks one number against its limit and returns it. */
+export function checkNumber(name: string, value: unknown, limit: Limit): number {
+  if (limit.unlimited && value === Number.POSITIVE_INFINITY) return value;
+  const fits = typeof value === 'number' && value >= limit.min && value <= limit.max;
+  if (!fits || (limit.whole && !Number.isInteger(value))) {
+    const kind = limit.whole ? 'a whole number' : 'a number';
+    refuse(name, value, `${kind} from ${limit.min} to ${limit.max}${limit.unlimited ? ', or Infinity' : ''}`);
+  }
+  return value as number;
+}
+
+function record(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(name, value, 'an object');
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) refuse(name ? `${name}.${key}` : key, 'unknown', `one of ${known.join(', ')}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function numbers<Limits extends Record<string, Limit>>(
+  name: string,
+  given: Record<string, unknown>,
+  limits: Limits,
+  base: Numbers<Limits>,
+): Numbers<Limits> {
+  const result: Record<string, number> = { ...base };
+  for (const [key, limit] of Object.entries(limits)) {
+    if (given[key] !== undefined) result[key] = checkNumber(name ? `${name}.${key}` : key, given[key], limit);
+  }
+  return result as Numbers<Limits>;
+}
+
+function flag(name: string, value: unknown, base: boolean): boolean {
+  if (value === undefined) return base;
+  return typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
+}
+
+function ordered(low: string, lowValue: number, high: string, highValue: number): void {
+  if (lowValue > highValue) refuse(low, lowValue, `at most ${high}, which is ${highValue}`);
+}
+
+const keysOf = (...limits: readonly Record<string, Limit>[]): string[] => limits.flatMap((each) => Object.keys(each));
+
+function reconnectSettings(given: unknown, base: ReconnectSettings): ReconnectSettings {
+  const input = record('reconnect', given, [...keysOf(RECONNECT_LIMITS), 'enabled', 'strategy', 'jitter']);
+  const strategy = input.strategy ?? base.strategy;
+  if (!BACKOFF_STRATEGIES.includes(strategy as BackoffStrategy)) {
+    refuse('reconnect.strategy', strategy, `one of ${BACKOFF_STRATEGIES.join(', ')}`);
+  }
+  const settings: ReconnectSettings = {
+    ...numbers('reconnect', input, RECONNECT_LIMITS, base),
+    enabled: flag('reconnect.enabled', input.enabled, base.enabled),
+    jitter: flag('reconnect.jitter', input.jitter, base.jitter),
+    strategy: strategy as BackoffStrategy,
+  };
+  ordered('reconnect.initialDelayMs', settings.initialDelayMs, 'reconnect.maxDelayMs', settings.maxDelayMs);
+  ordered('reconnect.minDelayMs', settings.minDelayMs, 'reconnect.maxDelayMs', settings.maxDelayMs);
+  return settings;
+}
+
+function breakerSettings(given: unknown, base: BreakerSettings): BreakerSettings {
+  const settings = numbers('breaker', record('breaker', given, keysOf(BREAKER_LIMITS)), BREAKER_LIMITS, base);
+  ordered('breaker.openMs', settings.openMs, 'breaker.openMaxMs', settings.openMaxMs);
+  return settings;
+}
+
+const RELAY_KEYS = [...keysOf(CONNECTION_LIMITS), 'reconnect', 'breaker'];
+
+/** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
+export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFAULT_RELAY_SETTINGS): RelaySettings {
+  const input = record('', options, RELAY_KEYS);
+  return {
+    ...numbers('', input, CONNECTION_LIMITS, base),
+    reconnect: reconnectSettings(input.reconnect, base.reconnect),
+    breaker: breakerSettings(input.breaker, base.breaker),
+  };
+}
+
+/** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
+export function publishSettings(options: unknown, base: PublishSettings = DEFAULT_PUBLISH_SETTINGS): PublishSettings {
+  return numbers('publish', record('publish', options, keysOf(PUBLISH_LIMITS)), PUBLISH_LIMITS, base);
+}
+
+/** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
+export function poolSettings(options?: PoolOptions, base: PoolSettings = DEFAULTS): PoolSettings {
+  const input = record('', options, [...RELAY_KEYS, 'publish', 'supervisor', 'trust']);
+  const { publish, supervisor, trust, ...relay } = input;
+  const trusted = record('trust', trust, ['allowPrivate', 'allowInsecure']);
+  return {
+    relay: relaySettings(relay, base.relay),
+    publish: publishSettings(publish, base.publish),
+    supervisor: numbers(
+      'supervisor',
+      record('supervisor', supervisor, keysOf(POOL_LIMITS)),
+      POOL_LIMITS,
+      base.supervisor,
+    ),
+    trust: {
+      allowPrivate: flag('trust.allowPrivate', trusted.allowPrivate, base.trust.allowPrivate),
+      allowInsecure: flag('trust.allowInsecure', trusted.allowInsecure, base.trust.allowInsecure),
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/** What a relay connection is doing, as one word. */
+export const RELAY_STATUSES = [
+  'idle',
+  'connecting',
+  'connected',
+  'degraded',
+  'half-open',
+  'closing',
+  'backoff',
+  'open-circuit',
+  'locked-out',
+  'stopped',
+] as const;
+export type RelayStatus = (typeof RELAY_STATUSES)[number];
+
+/** Whether messages of users may be sent there now. */
+export const isRoutable = (status: RelayStatus): boolean => status === 'connected' || status === 'degraded';
+
+/** Whether the relay will not be dialled again unless somebody asks. */
+export const isOutOfService = (status: RelayStatus): boolean => status === 'locked-out' || status === 'stopped';

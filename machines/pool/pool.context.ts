@@ -1,0 +1,290 @@
+import { produce } from 'immer';
+import { RecloserError } from '../policy/error.ts';
+import { POOL_LIMITS } from '../policy/limits.ts';
+import { NO_READING, type Reading } from '../policy/reading.ts';
+import { canonicalRelayUrl } from '../policy/relay-url.ts';
+import { mayRestart, recentRestarts } from '../policy/restart.ts';
+import {
+  checkNumber,
+  type PoolOptions,
+  type PoolSettings,
+  poolSettings,
+  type RelayOptions,
+  type RelaySettings,
+  relaySettings,
+} from '../policy/settings.ts';
+import { isRoutable, type RelayStatus } from '../policy/status.ts';
+import type { RelayFact } from '../relay/relay.events.ts';
+import type { PoolCommand, PoolEvent } from './pool.events.ts';
+
+/** A relay as it is given to the pool. */
+export type RelayEntry = string | { readonly url: string; readonly options?: RelayOptions };
+
+export interface PoolInput {
+  readonly relays?: readonly RelayEntry[];
+  readonly options?: PoolOptions;
+  /** Whether relays are dialled as soon as they are known. Default `true`. */
+  readonly connect?: boolean;
+}
+
+/**
+ * `new` has no actor yet; `leaving` was removed and is closing; `returning` was added again meanwhile; `abandoned`
+ * crashed too often and has no actor any more.
+ */
+export type RelayPhase = 'new' | 'present' | 'leaving' | 'returning' | 'abandoned';
+
+/** What the pool knows of one relay. */
+export interface RelayRecord {
+  readonly phase: RelayPhase;
+  readonly status: RelayStatus;
+  readonly generation: number;
+  readonly options: RelayOptions;
+  readonly settings: RelaySettings;
+  /** Times of the restarts that still count, and how many there were in all. */
+  readonly restartsAt: readonly number[];
+  readonly restarts: number;
+}
+
+export interface PoolContext {
+  readonly reading: Reading;
+  readonly settings: PoolSettings;
+  /** Relay options that the whole pool was given, under those of each relay. */
+  readonly options: RelayOptions;
+  readonly relays: Readonly<Record<string, RelayRecord>>;
+  /** Whether new relays are dialled at once. */
+  readonly connects: boolean;
+  readonly drainMs: number;
+}
+
+type Update = Partial<PoolContext>;
+type Of<Type extends PoolCommand['type']> = Extract<PoolCommand, { type: Type }>;
+
+/** Lays one set of relay options over another. */
+const overlay = (base: RelayOptions, over: RelayOptions): RelayOptions => ({
+  ...base,
+  ...over,
+  reconnect: { ...base.reconnect, ...over.reconnect },
+  breaker: { ...base.breaker, ...over.breaker },
+});
+
+function newRecord(context: Pick<PoolContext, 'settings'>, options: RelayOptions = {}): RelayRecord {
+  return {
+    phase: 'new',
+    status: 'idle',
+    generation: 0,
+    options,
+    settings: relaySettings(options, context.settings.relay),
+    restartsAt: [],
+    restarts: 0,
+  };
+}
+
+/** Throws `INVALID_OPTION` or `INVALID_URL` for input that cannot be used. */
+export function initialPoolContext(input: PoolInput): PoolContext {
+  const settings = poolSettings(input.options);
+  const { publish: _publish, supervisor: _supervisor, trust: _trust, ...options } = input.options ?? {};
+  const relays = (input.relays ?? []).map((entry) => (typeof entry === 'string' ? { url: entry } : entry));
+  if (relays.length > settings.supervisor.relaysMax) {
+    throw new RecloserError(
+      'INVALID_OPTION',
+      `There are ${relays.length} relays; at most ${settings.supervisor.relaysMax} fit.`,
+    );
+  }
+  return {
+    reading: NO_READING,
+    settings,
+    options,
+    relays: Object.fromEntries(
+      relays.map((entry) => [canonicalRelayUrl(entry.url, settings.trust), newRecord({ settings }, entry.options)]),
+    ),
+    connects: input.connect ?? true,
+    drainMs: settings.supervisor.drainMs,
+  };
+}
+
+/** The canonical form of a URL that a command names. Throws `INVALID_URL`. */
+export const urlOf = (context: PoolContext, url: string): string => canonicalRelayUrl(url, context.settings.trust);
+
+/** The relays that a command is about: the one that it names, or all. */
+export const addressed = (context: PoolContext, url: string | undefined): readonly string[] =>
+  url === undefined ? Object.keys(context.relays) : [urlOf(context, url)];
+
+/**
+ * Why a command cannot be carried out, or nothing. Chart and promise-facing calls ask the same question, so that both
+ * doors refuse the same things.
+ */
+export function problemOf(context: PoolContext, command: PoolCommand): RecloserError | undefined {
+  try {
+    check(context, command);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RecloserError) return error;
+    throw error;
+  }
+}
+
+function check(context: PoolContext, command: PoolCommand): void {
+  switch (command.type) {
+    case 'ADD_RELAY': {
+      const url = urlOf(context, command.url);
+      relaySettings(command.options, context.settings.relay);
+      const { relaysMax } = context.settings.supervisor;
+      if (!(url in context.relays) && Object.keys(context.relays).length >= relaysMax) {
+        throw new RecloserError(
+          'INVALID_OPTION',
+          `The pool has ${relaysMax} relays, as many as fit; remove one first.`,
+        );
+      }
+      return;
+    }
+    case 'CONFIGURE_RELAY':
+      relaySettings(command.options, known(context, command.url).settings);
+      return;
+    case 'CONFIGURE':
+      relaySettings(command.options, context.settings.relay);
+      for (const record of Object.values(context.relays)) {
+        relaySettings(overlay(command.options, record.options), context.settings.relay);
+      }
+      return;
+    case 'REMOVE_RELAY':
+      known(context, command.url);
+      return;
+    case 'CONNECT':
+    case 'DISCONNECT':
+      if (command.url !== undefined) known(context, command.url);
+      return;
+    case 'DRAIN':
+      if (command.timeoutMs !== undefined) checkNumber('timeoutMs', command.timeoutMs, POOL_LIMITS.drainMs);
+      return;
+    default:
+  }
+}
+
+function known(context: PoolContext, url: string): RelayRecord {
+  const record = context.relays[urlOf(context, url)];
+  if (!record) throw new RecloserError('NO_RELAYS', `Relay ${JSON.stringify(url)} is not in the pool; add it first.`);
+  return record;
+}
+
+/** Edits one relay's record; a relay that is not there any more is left alone. */
+function edit(context: PoolContext, url: string, change: (record: RelayRecord) => Partial<RelayRecord>): Update {
+  return {
+    relays: produce(context.relays, (draft) => {
+      const record = draft[url];
+      if (record) draft[url] = { ...record, ...change(record as RelayRecord) } as typeof record;
+    }),
+  };
+}
+
+export function addRelay(context: PoolContext, command: Of<'ADD_RELAY'>): Update {
+  const url = urlOf(context, command.url);
+  const record = context.relays[url];
+  if (record?.phase === 'present') {
+    return configureRelay(context, { type: 'CONFIGURE_RELAY', url, options: command.options ?? {} });
+  }
+  const fresh = newRecord(context, command.options);
+  const added =
+    record?.phase === 'leaving' || record?.phase === 'returning'
+      ? ({ ...fresh, phase: 'returning', generation: record.generation } as const)
+      : fresh;
+  return { relays: { ...context.relays, [url]: added } };
+}
+
+/** The relays that wait for an actor. */
+export const newRelays = (context: PoolContext): readonly string[] =>
+  Object.keys(context.relays).filter((url) => context.relays[url]?.phase === 'new');
+
+export const markSpawned = (context: PoolContext): Update => ({
+  relays: produce(context.relays, (draft) => {
+    for (const record of Object.values(draft)) if (record.phase === 'new') record.phase = 'present';
+  }),
+});
+
+/** Whether there is an actor to talk to. */
+export const hasActor = (record: RelayRecord | undefined): record is RelayRecord =>
+  record !== undefined && record.phase !== 'new' && record.phase !== 'abandoned';
+
+export const removeRelay = (context: PoolContext, url: string): Update =>
+  edit(context, url, () => ({ phase: 'leaving' }));
+
+/** The relay actor has ended: its record goes, unless the relay was added again meanwhile. */
+export function forgetRelay(context: PoolContext, url: string): Update {
+  if (context.relays[url]?.phase === 'returning') return edit(context, url, () => ({ phase: 'new', status: 'idle' }));
+  const { [url]: _gone, ...relays } = context.relays;
+  return { relays };
+}
+
+export function configureRelay(context: PoolContext, command: Of<'CONFIGURE_RELAY'>): Update {
+  return edit(context, urlOf(context, command.url), (record) => ({
+    options: overlay(record.options, command.options),
+    settings: relaySettings(command.options, record.settings),
+  }));
+}
+
+/** Changes what relays have in common; what a relay was given for itself stays. */
+export function configure(context: PoolContext, command: Of<'CONFIGURE'>): Update {
+  const relay = relaySettings(command.options, context.settings.relay);
+  return {
+    settings: { ...context.settings, relay },
+    options: overlay(context.options, command.options),
+    relays: produce(context.relays, (draft) => {
+      for (const record of Object.values(draft)) {
+        record.settings = relaySettings(record.options as RelayOptions, relay);
+      }
+    }),
+  };
+}
+
+export function trackStatus(context: PoolContext, fact: Extract<RelayFact, { type: 'relay.status-changed' }>): Update {
+  return edit(context, fact.url, () => ({ status: fact.status, generation: fact.generation }));
+}
+
+export function recordRestart(context: PoolContext, url: string): Update {
+  const { reading, settings } = context;
+  return edit(context, url, (record) => ({
+    restartsAt: [...recentRestarts(record.restartsAt, settings.supervisor, reading.nowMs), reading.nowMs],
+    restarts: record.restarts + 1,
+    phase: 'present',
+    status: 'idle',
+  }));
+}
+
+export const abandonRelay = (context: PoolContext, url: string): Update =>
+  edit(context, url, () => ({ phase: 'abandoned', status: 'stopped' }));
+
+/** Whether a crashed relay actor is started again. */
+export function mayRestartRelay(context: PoolContext, url: string): boolean {
+  const record = context.relays[url];
+  const wanted = record?.phase === 'present' || record?.phase === 'returning';
+  return wanted && mayRestart(record.restartsAt, context.settings.supervisor, context.reading.nowMs);
+}
+
+export const hasRoutable = (context: PoolContext): boolean =>
+  Object.values(context.relays).some((record) => isRoutable(record.status));
+
+/** Whether every relay has been tried and none is on its way. */
+export const isEveryRelayDown = (context: PoolContext): boolean =>
+  Object.values(context.relays).every(
+    (record) =>
+      record.status === 'backoff' ||
+      record.status === 'open-circuit' ||
+      record.status === 'locked-out' ||
+      record.status === 'stopped',
+  );
+
+const RELAY_ID = 'relay:' as const;
+
+/** The id of a relay's actor within the pool. */
+export const actorIdOf = (url: string): `relay:${string}` => `${RELAY_ID}${url}`;
+
+/** The relay whose actor has this id; nothing for the pool's other actors. */
+export const urlOfActor = (actorId: string): string | undefined =>
+  actorId.startsWith(RELAY_ID) ? actorId.slice(RELAY_ID.length) : undefined;
+
+/** The relay that an event is about, where it is about one. */
+export function subjectOf(context: PoolContext, event: PoolEvent): string | undefined {
+  if ('actorId' in event) return urlOfActor(event.actorId);
+  if (!('url' in event) || event.url === undefined) return undefined;
+  // Facts name relays as the pool knows them; commands as the application writes them.
+  return event.type.startsWith('relay.') ? event.url : urlOf(context, event.url);
+}

@@ -1,0 +1,90 @@
+import type { ActorRef, Snapshot } from 'xstate';
+import type { PoolOptions, RelayOptions } from '../policy/settings.ts';
+import type { PublicationFact } from '../publication/publication.events.ts';
+import type { RelayFact } from '../relay/relay.events.ts';
+
+/** Which relays a publication goes to: all of the pool, as many as given, those named, or as many of those named. */
+export type RelayTarget =
+  | 'all'
+  | number
+  | readonly string[]
+  | { readonly among: readonly string[]; readonly copies: number };
+
+/** How one event is published. */
+export interface PublishOptions {
+  /** Default `all`. */
+  readonly relays?: RelayTarget | undefined;
+  /** Distinct relays that must accept; `all` means every relay asked. Default 1. */
+  readonly quorum?: number | 'all' | undefined;
+  /** Milliseconds that the caller waits for its receipt. */
+  readonly timeoutMs?: number | undefined;
+  /** Milliseconds after which the pool gives the publication up. */
+  readonly expiresMs?: number | undefined;
+}
+
+/** Whoever hears how a publication goes. */
+export type PublicationListener = ActorRef<Snapshot<unknown>, PublicationFact>;
+
+/** What the pool is asked to do. */
+export type PoolCommand =
+  /** Publish an event. Who asks for no reply can listen to the pool's `publication.*` facts. */
+  | {
+      readonly type: 'PUBLISH';
+      readonly event: unknown;
+      readonly options?: PublishOptions;
+      /** An actor that is told how it goes, instead of everybody. */
+      readonly replyTo?: PublicationListener;
+      /** Who waits for the receipt; for the parts of the pool that make promises of it. */
+      readonly waiter?: object;
+    }
+  /** Stop publishing the event with this id. */
+  | { readonly type: 'CANCEL'; readonly id: string }
+  | { readonly type: 'ADD_RELAY'; readonly url: string; readonly options?: RelayOptions }
+  | { readonly type: 'REMOVE_RELAY'; readonly url: string }
+  /** Change options of one relay, laid over what it has. */
+  | { readonly type: 'CONFIGURE_RELAY'; readonly url: string; readonly options: RelayOptions }
+  /** Change the options that relays have unless they were given their own. */
+  | { readonly type: 'CONFIGURE'; readonly options: RelayOptions }
+  /** Dial one relay, or all. */
+  | { readonly type: 'CONNECT'; readonly url?: string }
+  /** Close one connection gracefully, or all. */
+  | { readonly type: 'DISCONNECT'; readonly url?: string }
+  /** Accept nothing more, finish what is open within `timeoutMs`, then stop. */
+  | { readonly type: 'DRAIN'; readonly timeoutMs?: number }
+  /** Stop now. What is open is given up, and its callers are told. */
+  | { readonly type: 'STOP' };
+
+/** What the data plane tells the pool. */
+export type LedgerFact = { readonly type: 'ledger.emptied' };
+
+/** An actor of the pool crashed; raised by the pool for itself. */
+export type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
+
+export type PoolEvent =
+  | PoolCommand
+  | RelayFact
+  | CrashFact
+  | LedgerFact
+  | PublicationFact
+  | { readonly type: `xstate.error.actor.${string}`; readonly error: unknown; readonly actorId: string }
+  | { readonly type: `xstate.done.actor.${string}`; readonly output: unknown; readonly actorId: string };
+
+/** What the pool reports of itself and of its relays. */
+export type PoolFact =
+  | RelayFact
+  | CrashFact
+  | { readonly type: 'relay.added'; readonly url: string }
+  | { readonly type: 'relay.removed'; readonly url: string }
+  | { readonly type: 'relay.restarted'; readonly url: string; readonly restarts: number }
+  /** The relay crashed too often and stays down until it is removed and added again. */
+  | { readonly type: 'relay.abandoned'; readonly url: string }
+  /** No relay can be reached. What was accepted is kept. */
+  | { readonly type: 'pool.stranded' }
+  /** A relay can be reached again. */
+  | { readonly type: 'pool.recovered' }
+  /** A command could not be carried out. */
+  | { readonly type: 'pool.command-refused'; readonly command: string; readonly problem: string }
+  | { readonly type: 'pool.draining' }
+  | { readonly type: 'pool.closed' };
+
+export type { PoolOptions };

@@ -1,0 +1,211 @@
+import { assertEvent, assign, type EventObject, emit, enqueueActions, raise, setup, stopChild } from 'xstate';
+import { missingAction, missingActor } from '../placeholder.ts';
+import type { PoolSettings } from '../policy/settings.ts';
+import type { PublicationFact } from '../publication/publication.events.ts';
+import type { RelayInput, RelaySupervisor } from '../relay/relay.context.ts';
+import { relayMachine } from '../relay/relay.machine.ts';
+import {
+  abandonRelay,
+  actorIdOf,
+  addRelay,
+  addressed,
+  configure,
+  configureRelay,
+  forgetRelay,
+  hasActor,
+  hasRoutable,
+  isEveryRelayDown,
+  markSpawned,
+  mayRestartRelay,
+  newRelays,
+  type PoolContext,
+  type PoolInput,
+  problemOf,
+  type RelayPhase,
+  recordRestart,
+  removeRelay,
+  subjectOf,
+  trackStatus,
+  urlOf,
+} from './pool.context.ts';
+import type { PoolCommand, PoolEvent, PoolFact } from './pool.events.ts';
+
+/** The relay that the event is about; for actions and guards of events that are about one. */
+const subject = (context: PoolContext, event: PoolEvent): string => subjectOf(context, event) ?? '';
+
+const phaseOf = (context: PoolContext, event: PoolEvent): RelayPhase | undefined =>
+  context.relays[subject(context, event)]?.phase;
+
+/** What the data plane is started with. */
+export interface DataPlaneInput {
+  /** The pool that it works for. */
+  readonly pool: RelaySupervisor;
+  readonly settings: PoolSettings;
+}
+
+function relayInput(context: PoolContext, url: string, supervisor: RelaySupervisor): RelayInput {
+  const record = context.relays[url];
+  return {
+    url,
+    urgent: !hasRoutable(context),
+    generation: record?.generation ?? 0,
+    settings: record?.settings ?? context.settings.relay,
+    supervisor,
+  };
+}
+
+export const poolSetup = setup({
+  types: {
+    context: {} as PoolContext,
+    events: {} as PoolEvent,
+    input: {} as PoolInput | undefined,
+    emitted: {} as PoolFact | PublicationFact,
+    tags: {} as 'accepting',
+    children: {} as { dataPlane: 'dataPlane' } & { [id: `relay:${string}`]: 'relay' },
+  },
+  actors: {
+    relay: relayMachine,
+    dataPlane: missingActor<EventObject, DataPlaneInput>('dataPlane', 'pool'),
+  },
+  delays: {
+    drainTimeout: ({ context }) => context.drainMs,
+    // Relays close within their own time; this only bounds one that does not.
+    stopTimeout: ({ context }) =>
+      1_000 + Math.max(0, ...Object.values(context.relays).map((record) => record.settings.closeTimeoutMs)),
+  },
+  guards: {
+    isRefused: ({ context, event }) => problemOf(context, event as PoolCommand) !== undefined,
+    isRelayActor: ({ context, event }) => subjectOf(context, event) !== undefined,
+    isKnownRelay: ({ context, event }) => phaseOf(context, event) !== undefined,
+    isPresentAlready: ({ context, event }) => phaseOf(context, event) === 'present',
+    isLeaving: ({ context, event }) => phaseOf(context, event) === 'leaving',
+    isClosing: ({ context, event }) => {
+      const phase = phaseOf(context, event);
+      return phase === 'leaving' || phase === 'returning';
+    },
+    isReturning: ({ context, event }) => phaseOf(context, event) === 'returning',
+    isAbandoned: ({ context, event }) => phaseOf(context, event) === 'abandoned',
+    mayRestartRelay: ({ context, event }) => mayRestartRelay(context, subject(context, event)),
+    hasRoutable: ({ context }) => hasRoutable(context),
+    hasNoRoutable: ({ context }) => !hasRoutable(context),
+    isEveryRelayDown: ({ context }) => isEveryRelayDown(context),
+    isDeserted: ({ context }) => Object.keys(context.relays).length === 0,
+  },
+  actions: {
+    /** Time and chance come in here, and nowhere else: an `assign` of `reading`. */
+    takeReading: missingAction('takeReading', 'pool'),
+    /** The data plane's part: what a publication needs done. */
+    acceptPublication: missingAction('acceptPublication', 'pool'),
+    refusePublication: missingAction('refusePublication', 'pool'),
+    cancelPublication: missingAction('cancelPublication', 'pool'),
+    /** The data plane's part: what it has to know of relays. */
+    openLane: missingAction('openLane', 'pool'),
+    updateLane: missingAction('updateLane', 'pool'),
+    dropConnection: missingAction('dropConnection', 'pool'),
+    closeLane: missingAction('closeLane', 'pool'),
+    beginDraining: missingAction('beginDraining', 'pool'),
+
+    addRelay: assign(({ context, event }) => {
+      assertEvent(event, 'ADD_RELAY');
+      return addRelay(context, event);
+    }),
+    removeRelay: assign(({ context, event }) => {
+      assertEvent(event, 'REMOVE_RELAY');
+      return removeRelay(context, subject(context, event));
+    }),
+    configureRelay: assign(({ context, event }) => {
+      assertEvent(event, ['CONFIGURE_RELAY', 'ADD_RELAY']);
+      return configureRelay(context, { type: 'CONFIGURE_RELAY', url: event.url, options: event.options ?? {} });
+    }),
+    configure: assign(({ context, event }) => {
+      assertEvent(event, 'CONFIGURE');
+      return configure(context, event);
+    }),
+    trackStatus: assign(({ context, event }) => {
+      assertEvent(event, 'relay.status-changed');
+      return trackStatus(context, event);
+    }),
+    setDrainTime: assign(({ context, event }) => {
+      assertEvent(event, 'DRAIN');
+      return { drainMs: event.timeoutMs ?? context.settings.supervisor.drainMs };
+    }),
+    recordRestart: assign(({ context, event }) => recordRestart(context, subject(context, event))),
+    abandonRelay: assign(({ context, event }) => abandonRelay(context, subject(context, event))),
+
+    /** Starts an actor for every relay that is new. */
+    spawnRelays: enqueueActions(({ context, enqueue, self }) => {
+      for (const url of newRelays(context)) {
+        enqueue.spawnChild('relay', { id: actorIdOf(url), input: relayInput(context, url, self) });
+        if (context.connects) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
+      }
+      enqueue.assign(markSpawned(context));
+    }),
+    respawnRelay: enqueueActions(({ context, event, enqueue, self }) => {
+      const url = subject(context, event);
+      enqueue.stopChild(actorIdOf(url));
+      enqueue.spawnChild('relay', { id: actorIdOf(url), input: relayInput(context, url, self) });
+      if (context.connects) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
+      enqueue.emit({ type: 'relay.restarted', url, restarts: context.relays[url]?.restarts ?? 0 });
+    }),
+    raiseCrash: raise(({ context, event }) => {
+      const url = subject(context, event);
+      return { type: 'relay.crashed', url, error: 'error' in event ? event.error : undefined };
+    }),
+    forgetRelay: enqueueActions(({ context, event, enqueue }) => {
+      const url = subject(context, event);
+      enqueue.stopChild(actorIdOf(url));
+      enqueue.assign(forgetRelay(context, url));
+      enqueue.emit({ type: 'relay.removed', url });
+    }),
+    stopCrashed: stopChild(({ context, event }) => actorIdOf(subject(context, event))),
+
+    tellRelays: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, ['CONNECT', 'DISCONNECT']);
+      for (const url of addressed(context, event.url)) {
+        if (hasActor(context.relays[url])) enqueue.sendTo(actorIdOf(url), { type: event.type });
+      }
+    }),
+    tellSettings: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, ['CONFIGURE', 'CONFIGURE_RELAY', 'ADD_RELAY']);
+      for (const url of addressed(context, event.type === 'CONFIGURE' ? undefined : event.url)) {
+        const record = context.relays[url];
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'CONFIGURE', settings: record.settings });
+      }
+    }),
+    tellUrgency: enqueueActions(({ context, enqueue }) => {
+      const urgent = !hasRoutable(context);
+      for (const [url, record] of Object.entries(context.relays)) {
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_URGENCY', urgent });
+      }
+    }),
+    stopRelay: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, 'REMOVE_RELAY');
+      enqueue.sendTo(actorIdOf(urlOf(context, event.url)), { type: 'STOP' });
+    }),
+    stopRelays: enqueueActions(({ context, enqueue }) => {
+      for (const [url, record] of Object.entries(context.relays)) {
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'STOP' });
+      }
+    }),
+    forgetAbandoned: assign(({ context }) => ({
+      relays: Object.fromEntries(Object.entries(context.relays).filter(([, record]) => record.phase !== 'abandoned')),
+    })),
+
+    reportFact: emit(({ event }) => event as PoolFact | PublicationFact),
+    reportAdded: emit(({ context, event }): PoolFact => {
+      assertEvent(event, 'ADD_RELAY');
+      return { type: 'relay.added', url: urlOf(context, event.url) };
+    }),
+    reportAbandoned: emit(
+      ({ context, event }): PoolFact => ({ type: 'relay.abandoned', url: subject(context, event) }),
+    ),
+    reportRefused: emit(({ context, event }): PoolFact => {
+      const problem = problemOf(context, event as PoolCommand)?.message ?? '';
+      return { type: 'pool.command-refused', command: event.type, problem };
+    }),
+    reportStranded: emit((): PoolFact => ({ type: 'pool.stranded' })),
+    reportRecovered: emit((): PoolFact => ({ type: 'pool.recovered' })),
+    reportDraining: emit((): PoolFact => ({ type: 'pool.draining' })),
+    reportClosed: emit((): PoolFact => ({ type: 'pool.closed' })),
+  },
+});

@@ -1,0 +1,63 @@
+import type { Refusal } from '../policy/refusal.ts';
+import type { RelayStatus } from '../policy/status.ts';
+
+/** What a publication hears from its deliveries, its caller and its clock. */
+export type PublicationEvent =
+  /** A relay accepted. Not `distinct` when its host has accepted before; `regained` when it had refused before. */
+  | { readonly type: 'delivery.accepted'; readonly distinct: boolean; readonly regained: boolean }
+  /** A relay will not accept. Not `distinct` while its host may still accept by another URL. */
+  | { readonly type: 'delivery.rejected'; readonly distinct: boolean }
+  /** Another caller published the same event, perhaps to more relays or with a larger quorum. */
+  | { readonly type: 'WIDEN'; readonly quorum: number; readonly hosts: number }
+  | { readonly type: 'CANCEL' }
+  | { readonly type: 'deadline.passed' };
+
+/** How it went at one relay. */
+export type Outcome = {
+  /** Milliseconds since the event was accepted for publishing. */
+  readonly atMs: number;
+} & (
+  | { readonly status: 'queued' | 'sent' }
+  /** `latencyMs` is the time from the last send to the answer; `duplicate` when the relay had it already. */
+  | { readonly status: 'accepted'; readonly latencyMs: number; readonly duplicate: boolean }
+  | { readonly status: 'rejected'; readonly refusal: Refusal }
+  /** Sent, and no answer came: it may be stored there. */
+  | { readonly status: 'unknown' }
+  /** Not sent, because the relay does not serve. `retryInMs` is when it will be tried again, where that is known. */
+  | { readonly status: 'skipped'; readonly relay: RelayStatus; readonly retryInMs?: number }
+);
+
+export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | 'failed' | 'cancelled';
+
+/** Why a publication failed: the quorum is out of reach, time is up, or the pool closed. */
+export type FailureCause = 'rejected' | 'expired' | 'closed';
+
+/** Why a publication was not accepted at all. Nothing was sent. */
+export type RefusalCause = 'backpressure' | 'closing' | 'invalid';
+
+interface OfPublication {
+  readonly id: string;
+}
+
+/** What is reported of a publication. */
+export type PublicationFact =
+  | ({ readonly type: 'publication.accepted'; readonly relays: number; readonly quorum: number } & OfPublication)
+  | ({ readonly type: 'publication.refused'; readonly cause: RefusalCause; readonly problem: string } & OfPublication)
+  /** The first relay accepted. */
+  | ({ readonly type: 'publication.acknowledged'; readonly relay: string; readonly latencyMs: number } & OfPublication)
+  /** The quorum accepted. */
+  | ({ readonly type: 'publication.confirmed'; readonly latencyMs: number } & OfPublication)
+  | ({
+      readonly type: 'publication.failed';
+      readonly cause: FailureCause;
+      readonly outcomes: Readonly<Record<string, Outcome>>;
+    } & OfPublication)
+  | ({ readonly type: 'publication.cancelled' } & OfPublication)
+  /** The last outcome is known, and nothing more will be sent. */
+  | ({
+      readonly type: 'publication.completed';
+      readonly status: PublicationStatus;
+      readonly outcomes: Readonly<Record<string, Outcome>>;
+    } & OfPublication)
+  /** One relay's outcome became known, or was upgraded by a late answer. */
+  | ({ readonly type: 'delivery.settled'; readonly relay: string; readonly outcome: Outcome } & OfPublication);

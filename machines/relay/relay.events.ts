@@ -1,0 +1,86 @@
+import type { TripTrigger } from '../policy/breaker.ts';
+import type { CloseReport } from '../policy/close.ts';
+import type { DegradedReason } from '../policy/degraded.ts';
+import type { RelaySettings } from '../policy/settings.ts';
+import type { RelayStatus } from '../policy/status.ts';
+
+/** What a relay connection is asked to do. */
+export type RelayCommand =
+  /** Dial, and stay connected. Leaves `locked-out`; cannot shorten a backoff. */
+  | { readonly type: 'CONNECT' }
+  /** Close gracefully, and stay away. */
+  | { readonly type: 'DISCONNECT' }
+  /** Replace the settings; they hold from the next decision on. */
+  | { readonly type: 'CONFIGURE'; readonly settings: RelaySettings }
+  /** Whether nothing else serves, so that retries come sooner. */
+  | { readonly type: 'SET_URGENCY'; readonly urgent: boolean }
+  /** Close gracefully, and end. */
+  | { readonly type: 'STOP' };
+
+/** Every fact of a session names the generation of its socket; one of an older socket moves nothing. */
+interface OfSession {
+  readonly generation: number;
+}
+
+/** What the socket saw. `socket.closed` comes exactly once, and last. */
+export type SocketFact =
+  | ({ readonly type: 'socket.opened' } & OfSession)
+  /** The first frame arrived: there is somebody on the other side. */
+  | ({ readonly type: 'socket.proved' } & OfSession)
+  | ({
+      readonly type: 'socket.closed';
+      readonly report: CloseReport;
+      readonly successesAt: readonly number[];
+    } & OfSession);
+
+/** What measuring the session showed. Only what can change a state is told. */
+export type HealthFact =
+  | ({ readonly type: 'health.degraded'; readonly reasons: readonly DegradedReason[] } & OfSession)
+  | ({ readonly type: 'health.recovered' } & OfSession)
+  /** A call failed; with the times of the successes since the last such fact, so that successes cost nothing. */
+  | ({ readonly type: 'operation.failed'; readonly successesAt: readonly number[] } & OfSession)
+  | ({ readonly type: 'probe.succeeded'; readonly latencyMs: number } & OfSession)
+  | ({ readonly type: 'probe.failed' } & OfSession);
+
+export type RelayEvent = RelayCommand | SocketFact | HealthFact;
+
+/** What the socket actor is asked to do. */
+export type SocketCommand =
+  /** Ask the relay for a sign of life; answered by `probe.succeeded` or `probe.failed`. */
+  | { readonly type: 'PROBE' }
+  /** Close politely; answered by `socket.closed`. */
+  | { readonly type: 'CLOSE' };
+
+/** Why a relay was given up. */
+export type GaveUpCause = 'attempts' | 'refused' | 'gone';
+
+/** Why a circuit opened: a rule of the breaker, a trial that failed, or a relay that does not want us. */
+export type CircuitCause = TripTrigger | 'trial' | 'refused';
+
+/** What a relay connection reports to its supervisor; without one, it emits it. */
+export type RelayFact = {
+  readonly url: string;
+} /** `retryAtMs`, on the pool's clock, comes with `backoff` and `open-circuit`. */ & (
+  | {
+      readonly type: 'relay.status-changed';
+      readonly status: RelayStatus;
+      readonly generation: number;
+      readonly retryAtMs?: number;
+    }
+  | { readonly type: 'relay.connected'; readonly generation: number }
+  | { readonly type: 'relay.reconnected'; readonly generation: number; readonly attempts: number }
+  | { readonly type: 'relay.disconnected'; readonly code: number; readonly reason: string }
+  /** The next attempt comes after `delayMs`; `attempt` counts from 1 since the last settled session. */
+  | { readonly type: 'relay.reconnecting'; readonly attempt: number; readonly delayMs: number }
+  | { readonly type: 'relay.degraded'; readonly reasons: readonly DegradedReason[] }
+  | { readonly type: 'relay.recovered' }
+  /** The next trial comes after `delayMs`; `trips` counts open circuits that have not been forgiven. */
+  | {
+      readonly type: 'relay.circuit-opened';
+      readonly cause: CircuitCause;
+      readonly trips: number;
+      readonly delayMs: number;
+    }
+  | { readonly type: 'relay.circuit-closed' }
+  | { readonly type: 'relay.gave-up'; readonly cause: GaveUpCause }
+);

@@ -1,0 +1,243 @@
+import { initialRelayContext } from './relay.context.ts';
+import { relaySetup } from './relay.setup.ts';
+
+/**
+ * The life of one relay connection.
+ *
+ * A session owns the socket: it is invoked on entering `session` and terminated on leaving it, so a relay can never
+ * have two. Everything a session reports carries the generation of its socket, and what an older one says moves
+ * nothing. Whatever ends a session passes through `assessing`, the one place that decides what comes next: another
+ * attempt after a backoff, an open circuit, idling, or giving the relay up. Where nothing failed, `obeying` does what
+ * was asked for last: stop, stay idle, or connect, and then no sooner than the last failure allows. Backoff and the open circuit are the only
+ * ways back to `connecting` after a failure; nobody can shorten them. Attempts are forgotten only when a session has
+ * `settled`: it has served for a while and somebody has answered. A circuit closes only after several probes in a row.
+ *
+ * Invariants: a socket exists exactly while the state is within `session`; `connecting` and `half-open` always end by
+ * their own deadline; `stopped` is the only state that cannot be left.
+ */
+export const relayMachine = relaySetup.createMachine({
+  id: 'relay',
+  context: ({ input }) => initialRelayContext(input),
+  initial: 'idle',
+  on: {
+    CONFIGURE: { actions: 'applySettings' },
+    SET_URGENCY: { actions: 'setUrgency' },
+    STOP: { target: '.stopped' },
+  },
+  states: {
+    idle: {
+      tags: 'offline',
+      entry: { type: 'reportStatus', params: { status: 'idle' } },
+      on: {
+        CONNECT: { target: 'obeying', actions: 'want' },
+        DISCONNECT: { actions: 'unwant' },
+        CONFIGURE: [
+          { guard: 'turnsReconnectOn', target: 'assessing', actions: ['applySettings', 'takeReading'] },
+          { actions: 'applySettings' },
+        ],
+      },
+    },
+    session: {
+      entry: 'beginSession',
+      invoke: {
+        id: 'socket',
+        src: 'socket',
+        input: ({ context }) => ({
+          url: context.url,
+          generation: context.generation,
+          frameBytesMax: context.settings.frameBytesMax,
+          probeTimeoutMs: context.settings.breaker.halfOpenTimeoutMs,
+          supervisor: context.supervisor,
+        }),
+        onError: { target: 'assessing', actions: ['takeReading', 'recordCrash', 'reportDisconnected'] },
+      },
+      initial: 'connecting',
+      on: {
+        DISCONNECT: { target: '.closing', actions: 'unwant' },
+        STOP: { target: '.closing', actions: 'beginStopping' },
+        'socket.proved': [{ guard: 'isStale' }, { actions: 'markProven' }],
+        'socket.closed': [
+          { guard: 'isStale' },
+          { target: 'assessing', actions: ['takeReading', 'recordLoss', 'reportDisconnected'] },
+        ],
+      },
+      states: {
+        connecting: {
+          entry: { type: 'reportStatus', params: { status: 'connecting' } },
+          after: {
+            connectTimeout: { target: '#relay.assessing', actions: ['takeReading', 'recordConnectTimeout'] },
+          },
+          on: {
+            DISCONNECT: { target: '#relay.idle', actions: 'unwant' },
+            STOP: { target: '#relay.stopped' },
+            'socket.opened': [
+              { guard: 'isStale' },
+              { guard: 'isTrial', target: 'half-open' },
+              { target: 'connected', actions: ['reportConnected', 'markServed'] },
+            ],
+          },
+        },
+        connected: {
+          tags: 'routable',
+          entry: { type: 'reportStatus', params: { status: 'connected' } },
+          always: { guard: 'isTripped', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
+          on: {
+            'health.degraded': [{ guard: 'isStale' }, { target: 'degraded', actions: 'reportDegraded' }],
+            'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
+          },
+          initial: 'fresh',
+          states: {
+            fresh: {
+              after: { stableDelay: [{ guard: 'isProven', target: 'settled' }, { target: 'unproven' }] },
+            },
+            unproven: {
+              entry: 'askForLife',
+              on: {
+                'socket.proved': [{ guard: 'isStale' }, { target: 'settled', actions: 'markProven' }],
+                'probe.failed': [
+                  { guard: 'isStale' },
+                  {
+                    target: '#relay.assessing',
+                    actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
+                  },
+                ],
+              },
+            },
+            settled: {
+              entry: 'settle',
+              after: { forgivenessDelay: { target: 'settled', reenter: true, actions: 'forgiveTrip' } },
+            },
+          },
+        },
+        degraded: {
+          tags: 'routable',
+          entry: { type: 'reportStatus', params: { status: 'degraded' } },
+          always: { guard: 'isTripped', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
+          on: {
+            'health.recovered': [{ guard: 'isStale' }, { target: 'connected', actions: 'reportRecovered' }],
+            'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
+          },
+        },
+        'half-open': {
+          tags: 'probing',
+          entry: [{ type: 'reportStatus', params: { status: 'half-open' } }, 'askForLife'],
+          after: {
+            halfOpenTimeout: {
+              target: '#relay.assessing',
+              actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
+            },
+          },
+          on: {
+            'probe.succeeded': [
+              { guard: 'isStale' },
+              {
+                guard: 'isProbeSlow',
+                target: '#relay.assessing',
+                actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
+              },
+              {
+                guard: 'isLastProbe',
+                target: 'connected',
+                actions: ['closeCircuit', 'reportCircuitClosed', 'reportConnected', 'markServed'],
+              },
+              { actions: ['countProbe', 'askForLife'] },
+            ],
+            'probe.failed': [
+              { guard: 'isStale' },
+              {
+                target: '#relay.assessing',
+                actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
+              },
+            ],
+          },
+        },
+        closing: {
+          entry: [{ type: 'reportStatus', params: { status: 'closing' } }, 'closeSocket'],
+          after: { closeTimeout: { target: '#relay.obeying' } },
+          on: {
+            CONNECT: { actions: 'want' },
+            DISCONNECT: { actions: 'unwant' },
+            STOP: { actions: 'beginStopping' },
+            'socket.closed': [{ guard: 'isStale' }, { target: '#relay.obeying' }],
+            'xstate.error.actor.socket': { target: '#relay.obeying' },
+          },
+        },
+      },
+    },
+    obeying: {
+      always: [
+        { guard: 'isStopping', target: 'stopped' },
+        { guard: 'isUnwanted', target: 'idle' },
+        { guard: 'owesDelay', target: 'assessing', actions: 'takeReading' },
+        { target: 'session' },
+      ],
+    },
+    assessing: {
+      always: [
+        {
+          guard: 'isGone',
+          target: 'locked-out',
+          actions: { type: 'reportGaveUp', params: { cause: 'gone' } },
+        },
+        {
+          guard: 'isRefusedTooOften',
+          target: 'locked-out',
+          actions: { type: 'reportGaveUp', params: { cause: 'refused' } },
+        },
+        { guard: 'staysAway', target: 'idle' },
+        {
+          guard: 'isOutOfAttempts',
+          target: 'locked-out',
+          actions: { type: 'reportGaveUp', params: { cause: 'attempts' } },
+        },
+        { guard: 'opensCircuit', target: 'open-circuit', actions: ['scheduleTrial', 'reportCircuitOpened'] },
+        { target: 'backoff', actions: ['scheduleRetry', 'reportReconnecting'] },
+      ],
+    },
+    backoff: {
+      tags: 'offline',
+      entry: { type: 'reportStatus', params: { status: 'backoff' } },
+      after: { retryDelay: { target: 'session' } },
+      on: {
+        DISCONNECT: { target: 'idle', actions: 'unwant' },
+        CONFIGURE: [
+          { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
+          { actions: 'applySettings' },
+        ],
+        SET_URGENCY: [
+          {
+            guard: 'becomesUrgent',
+            target: 'backoff',
+            reenter: true,
+            actions: ['setUrgency', 'takeReading', 'hastenRetry'],
+          },
+          { actions: 'setUrgency' },
+        ],
+      },
+    },
+    'open-circuit': {
+      tags: 'offline',
+      entry: { type: 'reportStatus', params: { status: 'open-circuit' } },
+      after: { retryDelay: { target: 'session', actions: 'beginTrial' } },
+      on: {
+        DISCONNECT: { target: 'idle', actions: 'unwant' },
+        CONFIGURE: [
+          { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
+          { actions: 'applySettings' },
+        ],
+      },
+    },
+    'locked-out': {
+      tags: 'offline',
+      entry: { type: 'reportStatus', params: { status: 'locked-out' } },
+      on: {
+        CONNECT: { target: 'session', actions: ['pardon', 'want'] },
+        DISCONNECT: { target: 'idle', actions: ['pardon', 'unwant'] },
+      },
+    },
+    stopped: {
+      type: 'final',
+      entry: { type: 'reportStatus', params: { status: 'stopped' } },
+    },
+  },
+});

@@ -1,0 +1,173 @@
+import { assertEvent, assign, enqueueActions, sendTo, setup } from 'xstate';
+import { missingAction, missingActor } from '../placeholder.ts';
+import type { RelayStatus } from '../policy/status.ts';
+import {
+  beginSession,
+  circuitCause,
+  closeCircuit,
+  hastenRetry,
+  isTripped,
+  pardon,
+  type RelayContext,
+  type RelayInput,
+  recordCallFailure,
+  recordLoss,
+  scheduleRetry,
+  scheduleTrial,
+  settle,
+} from './relay.context.ts';
+import type { CircuitCause, GaveUpCause, RelayEvent, RelayFact, SocketCommand } from './relay.events.ts';
+
+/** What a socket actor is started with. */
+export interface SocketInput {
+  readonly url: string;
+  readonly generation: number;
+  readonly frameBytesMax: number;
+  /** Milliseconds that one probe may take. */
+  readonly probeTimeoutMs: number;
+  /** Whoever supervises the relay; how the socket finds the pool that it works for. */
+  readonly supervisor: RelayContext['supervisor'];
+}
+
+const CONNECT_TIMEOUT = { code: 1006, reason: 'connecting took too long' };
+const NO_ANSWER = { code: 1006, reason: 'no answer to a probe' };
+const CRASHED = { code: 1006, reason: 'the transport failed' };
+
+type Scope = { readonly context: RelayContext; readonly event: RelayEvent };
+
+/** A fact goes to the supervisor; without one, it is emitted for whoever listens. */
+const report = <Params = undefined>(fact: (scope: Scope, params: Params) => RelayFact) =>
+  enqueueActions<RelayContext, RelayEvent, Params, RelayEvent, never, never, never, never, RelayFact>(
+    ({ context, event, enqueue }, params) => {
+      const reported = fact({ context, event }, params);
+      if (context.supervisor) enqueue.sendTo(context.supervisor, reported);
+      else enqueue.emit(reported);
+    },
+  );
+
+export const relaySetup = setup({
+  types: {
+    context: {} as RelayContext,
+    events: {} as RelayEvent,
+    input: {} as RelayInput,
+    emitted: {} as RelayFact,
+    tags: {} as 'routable' | 'probing' | 'offline',
+    children: {} as { socket: 'socket' },
+  },
+  actors: {
+    socket: missingActor<SocketCommand, SocketInput>('socket', 'relay'),
+  },
+  delays: {
+    connectTimeout: ({ context }) => context.settings.connectTimeoutMs,
+    closeTimeout: ({ context }) => context.settings.closeTimeoutMs,
+    stableDelay: ({ context }) => context.settings.stableMs,
+    forgivenessDelay: ({ context }) => context.settings.forgivenessMs,
+    halfOpenTimeout: ({ context }) => context.settings.breaker.halfOpenTimeoutMs,
+    retryDelay: ({ context }) => context.delayMs,
+  },
+  guards: {
+    isStale: ({ context, event }) => 'generation' in event && event.generation !== context.generation,
+    isTrial: ({ context }) => context.trial,
+    isProven: ({ context }) => context.proven,
+    isUnwanted: ({ context }) => !context.wanted,
+    isStopping: ({ context }) => context.stopping,
+    isTripped: ({ context }) => isTripped(context),
+    isProbeSlow: ({ context, event }) =>
+      event.type === 'probe.succeeded' && event.latencyMs > context.settings.breaker.slowProbeMs,
+    isLastProbe: ({ context }) => context.probes + 1 >= context.settings.breaker.successThreshold,
+    isGone: ({ context }) => context.loss.meaning === 'gone',
+    isRefusedTooOften: ({ context }) => context.refusals >= context.settings.reconnect.refusalsMax,
+    isOutOfAttempts: ({ context }) => context.attempts >= context.settings.reconnect.attemptsMax,
+    opensCircuit: ({ context }) => circuitCause(context) !== undefined,
+    staysAway: ({ context }) => !context.settings.reconnect.enabled,
+    owesDelay: ({ context }) => context.attempts > 0 && context.settings.reconnect.enabled,
+    turnsReconnectOff: ({ event }) => event.type === 'CONFIGURE' && !event.settings.reconnect.enabled,
+    turnsReconnectOn: ({ context, event }) =>
+      event.type === 'CONFIGURE' &&
+      event.settings.reconnect.enabled &&
+      !context.settings.reconnect.enabled &&
+      context.wanted,
+    becomesUrgent: ({ context, event }) => event.type === 'SET_URGENCY' && event.urgent && !context.urgent,
+  },
+  actions: {
+    /** Time and chance come in here, and nowhere else: an `assign` of `reading`. */
+    takeReading: missingAction('takeReading', 'relay'),
+    want: assign({ wanted: true }),
+    unwant: assign({ wanted: false }),
+    beginStopping: assign({ stopping: true, wanted: false }),
+    applySettings: assign(({ event }) => {
+      assertEvent(event, 'CONFIGURE');
+      return { settings: event.settings };
+    }),
+    setUrgency: assign(({ event }) => {
+      assertEvent(event, 'SET_URGENCY');
+      return { urgent: event.urgent };
+    }),
+    beginSession: assign(({ context }) => beginSession(context)),
+    beginTrial: assign({ trial: true }),
+    markProven: assign({ proven: true }),
+    markServed: assign({ served: true }),
+    settle: assign(() => settle()),
+    forgiveTrip: assign(({ context }) => ({ trips: Math.max(0, context.trips - 1) })),
+    recordLoss: assign(({ context, event }) => {
+      assertEvent(event, 'socket.closed');
+      return recordLoss(context, event.report, event.successesAt);
+    }),
+    recordConnectTimeout: assign(({ context }) => recordLoss(context, CONNECT_TIMEOUT, [])),
+    recordNoAnswer: assign(({ context }) => recordLoss(context, NO_ANSWER, [])),
+    recordCrash: assign(({ context }) => recordLoss(context, CRASHED, [])),
+    recordCallFailure: assign(({ context, event }) => {
+      assertEvent(event, 'operation.failed');
+      return recordCallFailure(context, event.successesAt);
+    }),
+    recordTrip: assign(({ context }) => ({ attempts: context.attempts + 1 })),
+    countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
+    closeCircuit: assign(() => closeCircuit()),
+    pardon: assign(() => pardon()),
+    scheduleRetry: assign(({ context }) => scheduleRetry(context)),
+    hastenRetry: assign(({ context }) => hastenRetry(context)),
+    scheduleTrial: assign(({ context }) => scheduleTrial(context)),
+    askForLife: sendTo('socket', { type: 'PROBE' }),
+    closeSocket: sendTo('socket', { type: 'CLOSE' }),
+    reportStatus: report<{ status: RelayStatus }>(({ context }, { status }) => ({
+      type: 'relay.status-changed',
+      url: context.url,
+      status,
+      generation: context.generation,
+      ...(status === 'backoff' || status === 'open-circuit' ? { retryAtMs: context.retryAtMs } : {}),
+    })),
+    reportConnected: report(({ context }) =>
+      context.served
+        ? { type: 'relay.reconnected', url: context.url, generation: context.generation, attempts: context.attempts }
+        : { type: 'relay.connected', url: context.url, generation: context.generation },
+    ),
+    reportDisconnected: report(({ context, event }) => {
+      const { code, reason } = event.type === 'socket.closed' ? event.report : NO_ANSWER;
+      return { type: 'relay.disconnected', url: context.url, code, reason };
+    }),
+    reportReconnecting: report(({ context }) => ({
+      type: 'relay.reconnecting',
+      url: context.url,
+      attempt: context.attempts,
+      delayMs: context.delayMs,
+    })),
+    reportDegraded: report(({ context, event }) => {
+      assertEvent(event, 'health.degraded');
+      return { type: 'relay.degraded', url: context.url, reasons: event.reasons };
+    }),
+    reportRecovered: report(({ context }) => ({ type: 'relay.recovered', url: context.url })),
+    reportCircuitOpened: report(({ context }) => ({
+      type: 'relay.circuit-opened',
+      url: context.url,
+      cause: circuitCause(context) as CircuitCause,
+      trips: context.trips,
+      delayMs: context.delayMs,
+    })),
+    reportCircuitClosed: report(({ context }) => ({ type: 'relay.circuit-closed', url: context.url })),
+    reportGaveUp: report<{ cause: GaveUpCause }>(({ context }, { cause }) => ({
+      type: 'relay.gave-up',
+      url: context.url,
+      cause,
+    })),
+  },
+});

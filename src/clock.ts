@@ -1,0 +1,13 @@
+/** Time as the pool sees it. The same clock drives the charts' delays and the data plane's deadlines. */
+export interface Clock {
+  /** Milliseconds since the epoch that never run backwards: a jump of the wall clock does not move them. */
+  now(): number;
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+  clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+};

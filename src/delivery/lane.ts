@@ -1,0 +1,158 @@
+import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
+import type { Clock } from '../clock.ts';
+import type { Delivery } from './delivery.ts';
+
+/** A live connection, as far as sending is concerned. */
+export interface LaneSession {
+  readonly generation: number;
+  /** Whether the frame was taken. */
+  send(frame: string): boolean;
+}
+
+/** What a lane asks of whoever keeps the books. */
+export interface LaneOwner {
+  readonly clock: Clock;
+  readonly window: number;
+  readonly ackTimeoutMs: number;
+  /** The frame of this delivery has been sent. */
+  sent(delivery: Delivery, at: number, generation: number): void;
+  /** No answer came in time. */
+  overdue(delivery: Delivery): void;
+}
+
+const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing']);
+
+/**
+ * The way to one relay: a queue, a window of unacknowledged messages, and the session that they go out on. It has no
+ * session while the relay is not connected, and sends only while the relay's chart says that it is routable.
+ */
+export class Lane {
+  readonly url: string;
+  readonly host: string;
+  /** Every open delivery by the id of its event; an answer is looked up here. */
+  readonly deliveries = new Map<string, Delivery>();
+  /** In the order in which they were sent, so the oldest is the first to be overdue. */
+  readonly inFlight = new Set<Delivery>();
+  queue = new Set<Delivery>();
+  status: RelayStatus = 'idle';
+  retryAtMs: number | undefined;
+  closed = false;
+  readonly #owner: LaneOwner;
+  #session: LaneSession | undefined;
+  #ackTimer: unknown;
+  #pauseTimer: unknown;
+
+  constructor(url: string, host: string, owner: LaneOwner) {
+    this.url = url;
+    this.host = host;
+    this.#owner = owner;
+  }
+
+  get isServing(): boolean {
+    return this.#session !== undefined && isRoutable(this.status);
+  }
+
+  /** Whether what waits here may be sent soon, without anybody's help. */
+  get isComing(): boolean {
+    return this.isServing || WAITS.has(this.status) || isRoutable(this.status);
+  }
+
+  get load(): number {
+    return this.inFlight.size + this.queue.size;
+  }
+
+  /** Why nothing is sent here, for the outcome of a skipped delivery. */
+  whySkipped(now: number): { relay: RelayStatus; retryInMs?: number } {
+    return {
+      relay: this.closed ? 'stopped' : this.status,
+      ...(this.retryAtMs === undefined ? {} : { retryInMs: Math.max(0, this.retryAtMs - now) }),
+    };
+  }
+
+  attach(session: LaneSession): void {
+    this.#session = session;
+  }
+
+  /** The session is gone. What was in flight is taken out and returned, oldest first. */
+  detach(): readonly Delivery[] {
+    const lost = [...this.inFlight];
+    this.#session = undefined;
+    this.inFlight.clear();
+    this.#armAckTimer();
+    this.#endPause();
+    return lost;
+  }
+
+  /** Sends what the window has room for. */
+  pump(): void {
+    const { window, clock } = this.#owner;
+    for (const delivery of this.queue) {
+      const session = this.#session;
+      if (!session || !this.isServing || this.#pauseTimer !== undefined || this.inFlight.size >= window) return;
+      if (!session.send(delivery.publication.frame)) return;
+      this.queue.delete(delivery);
+      this.inFlight.add(delivery);
+      this.#owner.sent(delivery, clock.now(), session.generation);
+    }
+    if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+
+  /** Takes a delivery out of the window; there may be room for another. */
+  release(delivery: Delivery): void {
+    this.inFlight.delete(delivery);
+  }
+
+  /** Puts deliveries before all that wait. */
+  putFirst(deliveries: Iterable<Delivery>): void {
+    this.queue = new Set([...deliveries, ...this.queue]);
+  }
+
+  /** Sends nothing for a while: the relay asked to be asked less often. */
+  pause(delayMs: number): void {
+    if (this.#pauseTimer !== undefined) return;
+    this.#pauseTimer = this.#owner.clock.setTimeout(() => {
+      this.#pauseTimer = undefined;
+      this.pump();
+    }, delayMs);
+  }
+
+  /** Leaves no timer behind. */
+  dispose(): void {
+    this.#endPause();
+    this.#owner.clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    this.#session = undefined;
+  }
+
+  #endPause(): void {
+    this.#owner.clock.clearTimeout(this.#pauseTimer);
+    this.#pauseTimer = undefined;
+  }
+
+  // One timer for the whole window: every message has the same time to be answered, so the oldest is due first.
+  #armAckTimer(): void {
+    const { clock, ackTimeoutMs } = this.#owner;
+    clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    const [oldest] = this.inFlight;
+    if (!oldest) return;
+    const dueMs = Math.max(0, oldest.record.context.sentAt + ackTimeoutMs - clock.now());
+    this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), dueMs);
+  }
+
+  #checkOverdue(): void {
+    this.#ackTimer = undefined;
+    const deadline = this.#owner.clock.now() - this.#owner.ackTimeoutMs;
+    const overdue: Delivery[] = [];
+    for (const delivery of this.inFlight) {
+      if (delivery.record.context.sentAt > deadline) break;
+      overdue.push(delivery);
+    }
+    for (const delivery of overdue) {
+      // Telling of the first may have ended the session, and with it all that was in flight.
+      if (this.inFlight.delete(delivery)) this.#owner.overdue(delivery);
+    }
+    this.pump();
+    if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+}

@@ -1,0 +1,511 @@
+import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
+import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
+import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import { rank } from '../../machines/policy/ranking.ts';
+import { isRelayFault } from '../../machines/policy/refusal.ts';
+import { hostOf } from '../../machines/policy/relay-url.ts';
+import { resendDelayMs } from '../../machines/policy/resend.ts';
+import type { PublishSettings } from '../../machines/policy/settings.ts';
+import type { RelayStatus } from '../../machines/policy/status.ts';
+import type { PublishOptions } from '../../machines/pool/pool.events.ts';
+import type { FailureCause, PublicationEvent, PublicationFact } from '../../machines/publication/publication.events.ts';
+import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
+import { publicationTable } from '../../machines/publication/publication.table.ts';
+import type { Clock } from '../clock.ts';
+import type { Message, PreparedEvent } from '../protocol/codec.ts';
+import { Delivery } from './delivery.ts';
+import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
+import { Publication } from './publication.ts';
+import { receiptOf, type Waiter } from './receipt.ts';
+import { resolveTarget, type Target } from './target.ts';
+
+/** What the ledger needs from around it. */
+export interface LedgerNeeds {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Whether anybody wants to know what happens to a publication; facts are only made for listeners. */
+  hears(publication: Publication): boolean;
+  /** Something happened to a publication. */
+  report(publication: Publication, fact: PublicationFact): void;
+  /** A relay answered; `latencyMs` is left out where it would not measure the relay. */
+  answered(lane: Lane, latencyMs: number | undefined): void;
+  /** A relay failed to answer, or said that it failed. */
+  failed(lane: Lane): void;
+  /** Draining was asked for, and nothing is on its way any more. */
+  emptied(): void;
+}
+
+/** One caller's request. */
+export interface PublishRequest {
+  readonly event: PreparedEvent;
+  readonly options: PublishOptions;
+  readonly waiter: Waiter | undefined;
+  /** Milliseconds that the waiter waits, and that the pool keeps trying. */
+  readonly timeoutMs: number;
+  readonly expiresMs: number;
+  readonly listener: ((fact: PublicationFact) => void) | undefined;
+}
+
+type Answer = Extract<Message, { type: 'answer' }>;
+
+/**
+ * The books of publishing: every publication that is open, and the lane to every relay. It steps the records by their
+ * charts' tables and does what the charts say; what it decides itself is only who is asked.
+ */
+export class Ledger implements LaneOwner {
+  readonly clock: Clock;
+  readonly #needs: LedgerNeeds;
+  readonly #settings: PublishSettings;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #publications = new Map<string, Publication>();
+  /** Confirmed, but not yet everywhere; the oldest first. */
+  readonly #trailing = new Set<Publication>();
+  /** Publications that want more copies than there are relays to bring them to at the moment. */
+  readonly #needy = new Set<Publication>();
+  #bytes = 0;
+  #turn = 0;
+  #draining = false;
+
+  constructor(settings: PublishSettings, needs: LedgerNeeds) {
+    this.#settings = settings;
+    this.#needs = needs;
+    this.clock = needs.clock;
+  }
+
+  get window(): number {
+    return this.#settings.window;
+  }
+
+  get ackTimeoutMs(): number {
+    return this.#settings.ackTimeoutMs;
+  }
+
+  /** Publications that are open, and those of them that have not reached their quorum. */
+  get open(): number {
+    return this.#publications.size;
+  }
+
+  get unconfirmed(): number {
+    return this.#publications.size - this.#trailing.size;
+  }
+
+  get queueBytes(): number {
+    return this.#bytes;
+  }
+
+  laneOf(url: string): Lane | undefined {
+    return this.#lanes.get(url);
+  }
+
+  openLane(url: string): Lane {
+    const known = this.#lanes.get(url);
+    if (known) return known;
+    const lane = new Lane(url, hostOf(url), this);
+    this.#lanes.set(url, lane);
+    return lane;
+  }
+
+  /** The relay is leaving: nothing more goes there, and what was under way is made up for elsewhere. */
+  closeLane(url: string): void {
+    const lane = this.#lanes.get(url);
+    if (!lane) return;
+    this.#lanes.delete(url);
+    lane.closed = true;
+    lane.dispose();
+    for (const publication of [...this.#publications.values()]) {
+      const delivery = publication.deliveries.get(lane);
+      if (delivery) this.#step(delivery, { type: 'CLOSE' });
+      if (publication.candidates.delete(lane) && delivery?.record.state !== 'accepted')
+        this.#giveUpOn(publication, lane);
+    }
+    lane.deliveries.clear();
+  }
+
+  /** The relay's chart has changed its state. */
+  updateLane(url: string, status: RelayStatus, retryAtMs: number | undefined): void {
+    const lane = this.#lanes.get(url);
+    if (!lane) return;
+    lane.status = status;
+    lane.retryAtMs = retryAtMs;
+    if (lane.isComing) this.#resume(lane);
+    else this.#suspend(lane);
+    if (!lane.isServing) return;
+    for (const publication of [...this.#needy]) this.#topUp(publication);
+    lane.pump();
+  }
+
+  attach(url: string, session: LaneSession): void {
+    this.#lanes.get(url)?.attach(session);
+  }
+
+  /** The session is gone. What it had not answered waits for the next one, and may go elsewhere meanwhile. */
+  detach(url: string): void {
+    const lane = this.#lanes.get(url);
+    if (!lane) return;
+    lane.detach();
+    const unanswered: Delivery[] = [];
+    for (const delivery of lane.deliveries.values()) {
+      const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
+      if (!effects?.includes('requeue')) continue;
+      this.#stopResend(delivery);
+      unanswered.push(delivery);
+    }
+    lane.putFirst(unanswered);
+    for (const { publication } of unanswered) this.#topUp(publication);
+    this.#checkDrained();
+  }
+
+  /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
+  publish(request: PublishRequest): void {
+    const all = [...this.#lanes.values()];
+    const target = resolveTarget(request.options, all, (url) => this.#lanes.get(url));
+    const known = this.#publications.get(request.event.id);
+    const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
+    const { waiter, listener } = request;
+    if (waiter) publication.addWaiter(waiter, request.timeoutMs);
+    if (waiter?.signal) this.#own(publication, waiter);
+    else publication.kept = true;
+    if (listener) publication.listeners.add(listener);
+    if (publication !== known) {
+      const { quorum } = publication.record.context;
+      this.#report(publication, {
+        type: 'publication.accepted',
+        id: publication.id,
+        relays: publication.copies,
+        quorum,
+      });
+    }
+    this.#expireAfter(publication, request.expiresMs);
+    this.#topUp(publication);
+  }
+
+  /** Whether there is room for one more event of this size. */
+  hasRoomFor(event: PreparedEvent): boolean {
+    if (this.#publications.has(event.id)) return true;
+    const { publicationsMax, queueBytesMax } = this.#settings;
+    return this.unconfirmed < publicationsMax && this.#bytes + event.frame.length <= queueBytesMax;
+  }
+
+  /** A relay answered. False when it answers for something that it was not sent. */
+  answer(lane: Lane, message: Answer): boolean {
+    const delivery = lane.deliveries.get(message.id);
+    if (!delivery || delivery.record.context.tries === 0) return false;
+    const at = this.clock.now();
+    const { tries, sentAt } = delivery.record.context;
+    const wasSent = delivery.record.state === 'sent';
+    const known = message.accepted
+      ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
+      : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
+    if (!known) return false;
+    // An answer to something that was sent twice does not say to which of the two (Karn's rule).
+    if (message.accepted || !isRelayFault(message.refusal)) {
+      this.#needs.answered(lane, wasSent && tries === 1 ? at - sentAt : undefined);
+    } else {
+      this.#needs.failed(lane);
+    }
+    lane.pump();
+    return true;
+  }
+
+  cancel(id: string): void {
+    const publication = this.#publications.get(id);
+    if (publication) this.#advance(publication, { type: 'CANCEL' });
+  }
+
+  /** Says so once nothing is on its way any more. */
+  drain(): void {
+    this.#draining = true;
+    this.#checkDrained();
+  }
+
+  /** Gives everything up and tells everybody. */
+  close(): void {
+    for (const publication of [...this.#publications.values()]) this.#expire(publication, 'closed');
+    for (const lane of this.#lanes.values()) lane.dispose();
+    this.#lanes.clear();
+  }
+
+  sent(delivery: Delivery, at: number, generation: number): void {
+    this.#step(delivery, { type: 'frame.sent', at, generation });
+  }
+
+  overdue(delivery: Delivery): void {
+    this.#step(delivery, { type: 'answer.overdue' });
+    this.#needs.failed(delivery.lane);
+  }
+
+  #begin(event: PreparedEvent, target: Target): Publication {
+    const publication = new Publication(event, target, this.clock);
+    this.#publications.set(event.id, publication);
+    this.#bytes += event.frame.length;
+    return publication;
+  }
+
+  #widen(publication: Publication, target: Target): Publication {
+    publication.widen(target);
+    const hosts = new Set(Array.from(publication.candidates, (lane) => lane.host)).size;
+    this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, hosts });
+    if (!publication.isConfirmed) this.#trailing.delete(publication);
+    return publication;
+  }
+
+  /** The caller may withdraw; the publication ends when nobody is left who wants it. */
+  #own(publication: Publication, waiter: Waiter): void {
+    publication.owners.add(waiter);
+    waiter.onWithdraw(() => {
+      publication.owners.delete(waiter);
+      if (publication.owners.size === 0 && !publication.kept) this.#advance(publication, { type: 'CANCEL' });
+      publication.withdraw(waiter);
+    });
+  }
+
+  #expireAfter(publication: Publication, expiresMs: number): void {
+    const expiresAt = this.clock.now() + expiresMs;
+    if (expiresAt <= publication.expiresAt || publication.completed) return;
+    this.clock.clearTimeout(publication.expiryTimer);
+    publication.expiresAt = expiresAt;
+    publication.expiryTimer = this.clock.setTimeout(() => this.#expire(publication, 'expired'), expiresMs);
+  }
+
+  #expire(publication: Publication, cause: FailureCause): void {
+    publication.failureCause ??= publication.isConfirmed ? undefined : cause;
+    this.#advance(publication, { type: 'deadline.passed' });
+  }
+
+  /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
+  #topUp(publication: Publication): void {
+    if (publication.isOver) return;
+    const { copies, candidates, deliveries } = publication;
+    while (publication.promising < copies && deliveries.size < candidates.size) {
+      const lane = this.#nextLane(publication);
+      // A relay that does not serve is no better than one that was asked and does not serve either.
+      if (!lane || (publication.hopeful >= copies && !lane.isServing)) break;
+      this.#deliver(publication, lane);
+      if (publication.isOver) return;
+    }
+    if (publication.promising < copies && deliveries.size < candidates.size) this.#needy.add(publication);
+    else this.#needy.delete(publication);
+  }
+
+  #nextLane({ candidates, deliveries, copies }: Publication): Lane | undefined {
+    const untried = [...candidates].filter((lane) => !deliveries.has(lane));
+    if (copies >= candidates.size) return untried[0];
+    // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
+    this.#turn += 1;
+    const turn = this.#turn % untried.length;
+    const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
+    const fresh = untried.filter((lane) => !asked.has(lane.host));
+    const pick = fresh.length > 0 ? fresh : untried;
+    return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
+  }
+
+  #deliver(publication: Publication, lane: Lane): void {
+    const delivery = new Delivery(publication, lane, this.#settings.triesMax);
+    publication.deliveries.set(lane, delivery);
+    lane.deliveries.set(publication.id, delivery);
+    if (lane.isComing) {
+      lane.queue.add(delivery);
+      lane.pump();
+    } else {
+      this.#step(delivery, { type: 'relay.suspended' });
+    }
+  }
+
+  #suspend(lane: Lane): void {
+    for (const delivery of [...lane.deliveries.values()]) {
+      if (delivery.record.state !== 'queued') continue;
+      this.#step(delivery, { type: 'relay.suspended' });
+      this.#topUp(delivery.publication);
+    }
+  }
+
+  #resume(lane: Lane): void {
+    for (const delivery of lane.deliveries.values()) {
+      const { record, publication } = delivery;
+      if (record.state === 'skipped' && publication.promising < publication.copies) {
+        this.#step(delivery, { type: 'relay.resumed' });
+      }
+    }
+  }
+
+  /** Steps a delivery and does what its chart says. False when its state does not know the event. */
+  #step(delivery: Delivery, event: DeliveryEvent): boolean {
+    const effects = deliveryTable.step(delivery.record, event);
+    if (effects === undefined) return false;
+    for (const effect of effects) this.#carryOut(delivery, effect);
+    return true;
+  }
+
+  #carryOut(delivery: Delivery, effect: DeliveryEffect): void {
+    const { lane, publication } = delivery;
+    switch (effect) {
+      case 'reportAccepted':
+      case 'reportRegained':
+        lane.release(delivery);
+        this.#stopResend(delivery);
+        return this.#accepted(delivery);
+      case 'reportRejected':
+        lane.release(delivery);
+        this.#stopResend(delivery);
+        return this.#rejected(delivery);
+      case 'reportUnknown':
+        lane.release(delivery);
+        return this.#topUp(publication);
+      case 'resendLater':
+        lane.release(delivery);
+        return this.#resendLater(delivery);
+      case 'dequeue':
+        lane.queue.delete(delivery);
+        return this.#stopResend(delivery);
+      case 'enqueue':
+        lane.queue.add(delivery);
+        return;
+      // Many are put back at once; `detach` keeps their order.
+      case 'requeue':
+        return;
+    }
+  }
+
+  #accepted(delivery: Delivery): void {
+    const { publication, lane } = delivery;
+    const vote = publication.voteOf(lane);
+    const distinct = !vote.accepted;
+    const regained = distinct && vote.open === 0;
+    vote.accepted = true;
+    vote.open = Math.max(0, vote.open - 1);
+    const now = this.clock.now();
+    publication.first ??= { relay: lane.url, latencyMs: now - publication.acceptedAt };
+    this.#advance(publication, { type: 'delivery.accepted', distinct, regained });
+    this.#reportSettled(delivery);
+    this.#checkComplete(publication);
+  }
+
+  #rejected(delivery: Delivery): void {
+    this.#reportSettled(delivery);
+    this.#giveUpOn(delivery.publication, delivery.lane);
+  }
+
+  /** The relay will not bring it any further: its host loses a vote, and another relay may stand in. */
+  #giveUpOn(publication: Publication, lane: Lane): void {
+    if (publication.isOver) return;
+    const vote = publication.voteOf(lane);
+    vote.open = Math.max(0, vote.open - 1);
+    this.#advance(publication, { type: 'delivery.rejected', distinct: vote.open === 0 && !vote.accepted });
+    this.#topUp(publication);
+    this.#checkComplete(publication);
+  }
+
+  #resendLater(delivery: Delivery): void {
+    const { tries, refusal } = delivery.record.context;
+    const delayMs = resendDelayMs(this.#settings, tries, this.#needs.random());
+    if (refusal?.class === 'paced') delivery.lane.pause(delayMs);
+    this.#stopResend(delivery);
+    delivery.resendTimer = this.clock.setTimeout(() => {
+      delivery.resendTimer = undefined;
+      delivery.lane.queue.add(delivery);
+      delivery.lane.pump();
+    }, delayMs);
+  }
+
+  #stopResend(delivery: Delivery): void {
+    if (delivery.resendTimer === undefined) return;
+    this.clock.clearTimeout(delivery.resendTimer);
+    delivery.resendTimer = undefined;
+  }
+
+  /** Steps a publication and does what its chart says. */
+  #advance(publication: Publication, event: PublicationEvent): void {
+    const effects = publicationTable.step(publication.record, event);
+    if (effects === undefined) return;
+    for (const effect of effects) this.#fulfil(publication, effect);
+  }
+
+  #fulfil(publication: Publication, effect: PublicationEffect): void {
+    const { id } = publication;
+    const now = this.clock.now();
+    switch (effect) {
+      case 'reportFirst':
+        if (publication.first)
+          this.#report(publication, { type: 'publication.acknowledged', id, ...publication.first });
+        return publication.settleWaiters();
+      case 'reportConfirmed':
+        publication.confirmedAtMs ??= now;
+        this.#report(publication, { type: 'publication.confirmed', id, latencyMs: now - publication.acceptedAt });
+        publication.settleWaiters();
+        return this.#trail(publication);
+      case 'reportFailed': {
+        publication.failureCause ??= 'rejected';
+        if (!this.#needs.hears(publication)) return;
+        const { outcomes } = receiptOf(publication, now);
+        return this.#report(publication, { type: 'publication.failed', id, cause: publication.failureCause, outcomes });
+      }
+      case 'reportCancelled':
+        return this.#report(publication, { type: 'publication.cancelled', id });
+      case 'closeDeliveries':
+        publication.closing = true;
+        for (const delivery of publication.deliveries.values()) this.#step(delivery, { type: 'CLOSE' });
+        return this.#complete(publication);
+    }
+  }
+
+  /** Confirmed publications go on with the relays that are left, but not without bound: the oldest ends first. */
+  #trail(publication: Publication): void {
+    this.#trailing.add(publication);
+    if (this.#trailing.size <= this.#settings.publicationsMax) return;
+    const [oldest] = this.#trailing;
+    if (oldest) this.#advance(oldest, { type: 'deadline.passed' });
+  }
+
+  #checkComplete(publication: Publication): void {
+    if (publication.isOver) return;
+    const { copies, deliveries, candidates } = publication;
+    if (publication.isConfirmed && publication.acceptedCopies >= copies) {
+      this.#advance(publication, { type: 'deadline.passed' });
+    } else if (publication.isConfirmed && publication.isAnswered && deliveries.size >= candidates.size) {
+      this.#complete(publication);
+    }
+  }
+
+  #complete(publication: Publication): void {
+    if (publication.completed) return;
+    publication.closing = true;
+    publication.completed = true;
+    this.clock.clearTimeout(publication.expiryTimer);
+    for (const owner of publication.owners) owner.letGo();
+    for (const [lane, delivery] of publication.deliveries) {
+      this.#stopResend(delivery);
+      lane.release(delivery);
+      lane.queue.delete(delivery);
+      if (lane.deliveries.get(publication.id) === delivery) lane.deliveries.delete(publication.id);
+    }
+    if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
+    this.#bytes -= publication.frame.length;
+    this.#trailing.delete(publication);
+    this.#needy.delete(publication);
+    publication.settleWaiters();
+    if (this.#needs.hears(publication)) {
+      const { id, status } = publication;
+      const { outcomes } = receiptOf(publication, this.clock.now());
+      this.#report(publication, { type: 'publication.completed', id, status, outcomes });
+    }
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (!this.#draining) return;
+    for (const publication of this.#publications.values()) if (publication.isMoving) return;
+    this.#draining = false;
+    this.#needs.emptied();
+  }
+
+  #reportSettled(delivery: Delivery): void {
+    const { publication, lane } = delivery;
+    if (!this.#needs.hears(publication)) return;
+    const outcome = delivery.outcome(this.clock.now());
+    this.#report(publication, { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome });
+  }
+
+  #report(publication: Publication, fact: PublicationFact): void {
+    this.#needs.report(publication, fact);
+  }
+}

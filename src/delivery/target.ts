@@ -1,0 +1,58 @@
+import { RecloserError } from '../../machines/policy/error.ts';
+import type { PublishOptions } from '../../machines/pool/pool.events.ts';
+import type { Lane } from './lane.ts';
+
+/** Whom a publication may ask, how many shall have the event, and how many distinct hosts must confirm. */
+export interface Target {
+  readonly lanes: readonly Lane[];
+  readonly copies: number;
+  readonly quorum: number;
+  readonly hosts: number;
+}
+
+/** Resolves what a caller asked for; throws `NO_RELAYS`, `INVALID_OPTION` or `INVALID_QUORUM`. */
+export function resolveTarget(
+  options: PublishOptions,
+  all: readonly Lane[],
+  laneOf: (url: string) => Lane | undefined,
+): Target {
+  const { relays = 'all', quorum: wanted = 1 } = options;
+  const { lanes, copies } = chosen(relays, all, laneOf);
+  if (lanes.length === 0) {
+    throw new RecloserError('NO_RELAYS', 'There is no relay to publish to; add one with addRelay first.');
+  }
+  if (!Number.isInteger(copies) || copies < 1) {
+    throw new RecloserError('INVALID_OPTION', `relays asks for ${copies} copies; give a whole number from 1.`);
+  }
+  const hosts = new Set(lanes.map((lane) => lane.host)).size;
+  const most = Math.min(hosts, copies);
+  const quorum = wanted === 'all' ? most : wanted;
+  if (!Number.isInteger(quorum) || quorum < 1 || quorum > most) {
+    const problem = `quorum is ${String(wanted)}; the event goes to ${most} distinct ${most === 1 ? 'host' : 'hosts'}, so give a whole number from 1 to ${most}, or 'all'.`;
+    throw new RecloserError('INVALID_QUORUM', problem);
+  }
+  return { lanes, copies: Math.min(copies, lanes.length), quorum, hosts };
+}
+
+function chosen(
+  relays: NonNullable<PublishOptions['relays']>,
+  all: readonly Lane[],
+  laneOf: (url: string) => Lane | undefined,
+): { lanes: readonly Lane[]; copies: number } {
+  if (relays === 'all') return { lanes: all, copies: all.length };
+  if (typeof relays === 'number') return { lanes: all, copies: relays };
+  const among = 'among' in relays ? relays.among : relays;
+  if (!Array.isArray(among)) {
+    throw new RecloserError(
+      'INVALID_OPTION',
+      "relays is not understood; give 'all', a number, a list of URLs, or { among, copies }.",
+    );
+  }
+  const lanes = among.map((url: string) => {
+    const lane = laneOf(url);
+    if (!lane) throw new RecloserError('NO_RELAYS', `Relay ${JSON.stringify(url)} is not in the pool; add it first.`);
+    return lane;
+  });
+  const distinct = [...new Set(lanes)];
+  return { lanes: distinct, copies: 'among' in relays ? relays.copies : distinct.length };
+}

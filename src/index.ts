@@ -1,0 +1,34 @@
+export type { CloseReport } from '../machines/policy/close.ts';
+export { RecloserError, type RecloserErrorCode } from '../machines/policy/error.ts';
+export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
+export type { BackoffStrategy, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
+export type { RelayStatus } from '../machines/policy/status.ts';
+export type { PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
+export type { PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';
+export type {
+  FailureCause,
+  Outcome,
+  PublicationFact,
+  PublicationStatus,
+  RefusalCause,
+} from '../machines/publication/publication.events.ts';
+export type { RelayFact } from '../machines/relay/relay.events.ts';
+export { type Clock, systemClock } from './clock.ts';
+export type { Moment, Receipt } from './delivery/receipt.ts';
+export {
+  type CreatePoolOptions,
+  createPool,
+  type Pool,
+  type PoolActor,
+  type PublishOptions,
+  poolMachine,
+} from './pool/create-pool.ts';
+export type { PoolParts } from './pool/data-plane.ts';
+export type { Fact, FactOf } from './pool/facts.ts';
+export type { CircuitState, PoolMetrics, RelayMetrics } from './pool/metrics.ts';
+export { providePoolMachine } from './pool/pool-machine.ts';
+export type { Codec, Message, PreparedEvent, Probe } from './protocol/codec.ts';
+export { nostrCodec } from './protocol/nostr/codec.ts';
+export type { NostrEvent } from './protocol/nostr/event.ts';
+export type { Connection, Transport, TransportHandlers, TransportOptions } from './transport/transport.ts';
+export { webSocketTransport } from './transport/web-socket.ts';

@@ -1,0 +1,234 @@
+import { type ActorRefFrom, type AnyActor, createActor, type InspectionEvent, type Observer } from 'xstate';
+import { platformTransport } from '#platform';
+import { RecloserError } from '../../machines/policy/error.ts';
+import { POOL_LIMITS } from '../../machines/policy/limits.ts';
+import {
+  checkNumber,
+  type PoolOptions as PoolSettingOptions,
+  type RelayOptions,
+} from '../../machines/policy/settings.ts';
+import type { RelayStatus } from '../../machines/policy/status.ts';
+import {
+  actorIdOf,
+  initialPoolContext,
+  type PoolContext,
+  problemOf,
+  type RelayEntry,
+} from '../../machines/pool/pool.context.ts';
+import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../../machines/pool/pool.events.ts';
+import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { systemClock } from '../clock.ts';
+import { type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
+import { nostrCodec } from '../protocol/nostr/codec.ts';
+import type { DataPlane, PoolParts } from './data-plane.ts';
+import { type Fact, FactEmitter, type FactOf } from './facts.ts';
+import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
+import { dataPlaneOf, providePoolMachine } from './pool-machine.ts';
+
+/** The parts that a pool has unless it is given others. */
+export const DEFAULT_PARTS: PoolParts = {
+  transport: platformTransport,
+  codec: nostrCodec,
+  clock: systemClock,
+  random: Math.random,
+};
+
+/**
+ * The pool's chart with its parts: `createActor(poolMachine, { input: { relays } }).start()` is a working pool, also as
+ * a child of another machine.
+ */
+export const poolMachine = providePoolMachine(DEFAULT_PARTS);
+
+export type PoolActor = ActorRefFrom<typeof poolMachine>;
+
+export interface CreatePoolOptions extends PoolSettingOptions, Partial<PoolParts> {
+  readonly relays?: readonly RelayEntry[] | undefined;
+  /** Whether relays are dialled as soon as they are known. Default `true`. */
+  readonly connect?: boolean | undefined;
+  /** An XState inspection observer, such as one of `@statelyai/inspect`. */
+  readonly inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void) | undefined;
+}
+
+/** How one event is published through `pool.publish`. */
+export interface PublishOptions extends PublishCommandOptions {
+  /** The moment at which the promise settles. Default `quorum`. */
+  readonly until?: Moment | undefined;
+  /** Withdraws this caller. The publication ends when nobody is left who wants it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A pool of relays. Everything that it does, its actor does; the methods say the same in promises. */
+export interface Pool extends AsyncDisposable {
+  /** The supervisor actor: send it `PUBLISH`, listen to its facts, inspect it. */
+  readonly actor: PoolActor;
+  /**
+   * Publishes an event. What happens on the network is in the receipt; the promise rejects with a `RecloserError` only
+   * for misuse: `INVALID_EVENT`, `NO_RELAYS`, `INVALID_QUORUM`, `INVALID_OPTION`, `POOL_CLOSED`.
+   */
+  publish(event: unknown, options?: PublishOptions): Promise<Receipt>;
+  /** Stops publishing the event with this id, for all who want it. */
+  cancel(id: string): void;
+  /** Adds a relay, or changes the options of one that is there. Throws `INVALID_URL` or `INVALID_OPTION`. */
+  addRelay(url: string, options?: RelayOptions): void;
+  /** Removes a relay; what was on its way there goes elsewhere. Throws `NO_RELAYS` when it is not in the pool. */
+  removeRelay(url: string): void;
+  /** Changes options of one relay, on its live connection. */
+  configureRelay(url: string, options: RelayOptions): void;
+  /** Changes the options that relays have in common. */
+  configure(options: RelayOptions): void;
+  /** Dials one relay or all: also one that was given up. */
+  connect(url?: string): void;
+  /** Closes one connection or all gracefully, and stays away. */
+  disconnect(url?: string): void;
+  /** The status of every relay, by URL. */
+  status(): Readonly<Record<string, RelayStatus>>;
+  metrics(): PoolMetrics;
+  /** Measurements of one relay; nothing when it is not in the pool. */
+  relayMetrics(url: string): RelayMetrics | undefined;
+  /** Listens to facts of one type, or to all with `*`; returns the function that ends it. */
+  on<Type extends Fact['type']>(type: Type, listener: (fact: FactOf<Type>) => void): () => void;
+  on(type: '*', listener: (fact: Fact) => void): () => void;
+  /**
+   * Accepts nothing more, waits up to `drainMs` (default 5 s) for what is on its way, gives up the rest, and closes
+   * every connection. Settles when nothing is left running; safe to call twice.
+   */
+  close(options?: { readonly drainMs?: number }): Promise<void>;
+}
+
+/** Creates a pool and starts it. Throws `INVALID_OPTION` or `INVALID_URL` with what to give instead. */
+export function createPool(options: CreatePoolOptions = {}): Pool {
+  return new ActorPool(options);
+}
+
+class ActorPool implements Pool {
+  readonly actor: PoolActor;
+  readonly #facts = new FactEmitter();
+  readonly #closed: Promise<void>;
+
+  constructor(options: CreatePoolOptions) {
+    const { relays, connect, inspect, transport, codec, clock, random, ...settings } = options;
+    const given = { transport, codec, clock, random };
+    const parts = { ...DEFAULT_PARTS };
+    for (const [name, part] of Object.entries(given)) if (part !== undefined) Object.assign(parts, { [name]: part });
+    const input = {
+      options: settings,
+      ...(relays === undefined ? {} : { relays }),
+      ...(connect === undefined ? {} : { connect }),
+    };
+    // The chart would refuse it too, but only after it has started, and not to the caller.
+    initialPoolContext(input);
+    const machine = providePoolMachine(parts);
+    const actor = createActor(machine, { input, clock: parts.clock, ...(inspect ? { inspect } : {}) });
+    this.actor = actor as PoolActor;
+    actor.on('*', (fact) => {
+      // Publications tell their listeners directly.
+      if (fact.type.startsWith('relay.') || fact.type.startsWith('pool.')) this.#facts.emit(fact);
+    });
+    this.#closed = new Promise((resolve) => {
+      actor.subscribe({ complete: resolve, error: () => resolve() });
+    });
+    actor.start();
+  }
+
+  async publish(event: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    const { signal, until = 'quorum', ...command } = options;
+    this.#plane();
+    const waiter = new Waiter(until, signal);
+    this.actor.send({ type: 'PUBLISH', event, options: command, waiter });
+    return waiter.promise;
+  }
+
+  cancel(id: string): void {
+    this.#send({ type: 'CANCEL', id });
+  }
+
+  addRelay(url: string, options: RelayOptions = {}): void {
+    this.#send({ type: 'ADD_RELAY', url, options });
+  }
+
+  removeRelay(url: string): void {
+    this.#send({ type: 'REMOVE_RELAY', url });
+  }
+
+  configureRelay(url: string, options: RelayOptions): void {
+    this.#send({ type: 'CONFIGURE_RELAY', url, options });
+  }
+
+  configure(options: RelayOptions): void {
+    this.#send({ type: 'CONFIGURE', options });
+  }
+
+  connect(url?: string): void {
+    this.#send({ type: 'CONNECT', ...(url === undefined ? {} : { url }) });
+  }
+
+  disconnect(url?: string): void {
+    this.#send({ type: 'DISCONNECT', ...(url === undefined ? {} : { url }) });
+  }
+
+  status(): Readonly<Record<string, RelayStatus>> {
+    return Object.fromEntries(Object.entries(this.#context.relays).map(([url, { status }]) => [url, status]));
+  }
+
+  metrics(): PoolMetrics {
+    return poolMetrics(this.#context, this.#plane(), (url) => this.#chartOf(url));
+  }
+
+  relayMetrics(url: string): RelayMetrics | undefined {
+    return this.metrics().relays[url];
+  }
+
+  on(type: string, listener: (fact: never) => void): () => void {
+    const stop = this.#facts.on(type, listener as (fact: Fact) => void);
+    this.#listenToPublications();
+    return () => {
+      stop();
+      this.#listenToPublications();
+    };
+  }
+
+  async close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    const { drainMs } = options;
+    if (drainMs !== undefined) checkNumber('drainMs', drainMs, POOL_LIMITS.drainMs);
+    this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
+    await this.#closed;
+    this.#facts.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #context(): PoolContext {
+    return this.actor.getSnapshot().context;
+  }
+
+  #send(command: PoolCommand): void {
+    this.#plane();
+    const problem = problemOf(this.#context, command);
+    if (problem) throw problem;
+    this.actor.send(command);
+  }
+
+  #plane(): DataPlane {
+    const plane = dataPlaneOf(this.actor);
+    if (!plane || this.actor.getSnapshot().status !== 'active') {
+      throw new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');
+    }
+    return plane;
+  }
+
+  #chartOf(url: string): RelayContext | undefined {
+    const relay = this.actor.getSnapshot().children[actorIdOf(url)] as AnyActor | undefined;
+    return relay?.getSnapshot().context;
+  }
+
+  // Facts about publications are made only while somebody listens to them.
+  #listenToPublications(): void {
+    const listeners = dataPlaneOf(this.actor)?.listeners;
+    if (this.#facts.hears(['publication.', 'delivery.'])) listeners?.add(this.#emit);
+    else listeners?.delete(this.#emit);
+  }
+
+  readonly #emit = (fact: Fact): void => this.#facts.emit(fact);
+}

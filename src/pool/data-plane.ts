@@ -1,0 +1,232 @@
+import { RecloserError } from '../../machines/policy/error.ts';
+import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
+import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
+import type { RelayStatus } from '../../machines/policy/status.ts';
+import type { PoolCommand, PublishOptions } from '../../machines/pool/pool.events.ts';
+import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
+import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
+import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import type { Clock } from '../clock.ts';
+import { Ledger } from '../delivery/ledger.ts';
+import type { Publication } from '../delivery/publication.ts';
+import { emptyReceipt, Waiter } from '../delivery/receipt.ts';
+import type { Codec, Message, PreparedEvent } from '../protocol/codec.ts';
+import type { Transport } from '../transport/transport.ts';
+import { RelayLink } from './relay-link.ts';
+import { Session } from './session.ts';
+
+/** What a pool stands on. Each has a real implementation and one for simulation. */
+export interface PoolParts {
+  readonly transport: Transport;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  /** At least 0 and below 1. */
+  readonly random: () => number;
+}
+
+type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
+
+/** Whoever supervises: hears the facts that nobody asked for by name, and that everything is delivered. */
+export interface DataPlaneOwner {
+  report(fact: PublicationFact): void;
+  emptied(): void;
+}
+
+/**
+ * Where bytes move. It owns the books of publishing and what is measured of each relay, opens the sockets that the
+ * relays' charts ask for, and takes messages to where they belong. It decides nothing that a chart decides.
+ */
+export class DataPlane {
+  readonly parts: PoolParts;
+  readonly settings: PoolSettings;
+  readonly ledger: Ledger;
+  readonly startedAt: number;
+  /** Hears every fact of every publication, whoever else does. */
+  readonly listeners = new Set<(fact: PublicationFact) => void>();
+  readonly #owner: DataPlaneOwner;
+  readonly #links = new Map<string, RelayLink>();
+
+  constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
+    this.parts = parts;
+    this.settings = settings;
+    this.#owner = owner;
+    this.startedAt = parts.clock.now();
+    this.ledger = new Ledger(settings.publish, {
+      clock: parts.clock,
+      random: parts.random,
+      hears: (publication) => this.#hears(publication),
+      report: (publication, fact) => this.#report(publication, fact),
+      answered: (lane, latencyMs) => this.linkOf(lane.url).calls.succeeded(latencyMs, parts.clock.now()),
+      failed: (lane) => this.linkOf(lane.url).calls.failed(parts.clock.now()),
+      emptied: () => owner.emptied(),
+    });
+  }
+
+  linkOf(url: string): RelayLink {
+    let link = this.#links.get(url);
+    if (!link) {
+      link = new RelayLink(url);
+      this.#links.set(url, link);
+    }
+    return link;
+  }
+
+  openLane(url: string): void {
+    this.ledger.openLane(url);
+  }
+
+  closeLane(url: string): void {
+    this.ledger.closeLane(url);
+    const link = this.#links.get(url);
+    if (link && !link.session) this.#links.delete(url);
+  }
+
+  updateLane(url: string, status: RelayStatus, retryAtMs: number | undefined): void {
+    this.ledger.updateLane(url, status, retryAtMs);
+  }
+
+  /** Lets go of a socket whose relay actor has crashed and cannot do so itself. */
+  dropConnection(url: string): void {
+    this.#links.get(url)?.session?.end();
+  }
+
+  openSession(input: SocketInput, tell: (fact: SocketFact | HealthFact) => void): Session {
+    const { parts, settings } = this;
+    const link = this.linkOf(input.url);
+    link.session?.end();
+    const lane = this.ledger.laneOf(input.url);
+    const session: Session = new Session(input, {
+      clock: parts.clock,
+      transport: parts.transport,
+      codec: parts.codec,
+      allowPrivate: settings.trust.allowPrivate,
+      link,
+      tell,
+      attach: () => this.ledger.attach(input.url, session),
+      detach: () => {
+        if (link.session === session) link.session = undefined;
+        // A relay that was removed and added again has another lane by now.
+        if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url);
+        else if (!this.ledger.laneOf(input.url)) this.#links.delete(input.url);
+      },
+      receive: (message) => this.#receive(link, message),
+    });
+    link.session = session;
+    return session;
+  }
+
+  /** Accepts a PUBLISH, or answers why not. Never throws. */
+  accept(command: Publish): void {
+    try {
+      this.#accept(command);
+    } catch (error) {
+      this.#reject(command, error);
+    }
+  }
+
+  /** Answers a PUBLISH that came too late. */
+  refuse(command: Publish): void {
+    this.#refuse(command, idOf(command.event), 'closing', 'the pool is closing');
+  }
+
+  dispose(): void {
+    this.ledger.close();
+    for (const link of this.#links.values()) link.session?.end();
+    this.#links.clear();
+  }
+
+  #accept(command: Publish): void {
+    const { options = {}, replyTo } = command;
+    const waiter = command.waiter instanceof Waiter ? command.waiter : undefined;
+    const event = this.parts.codec.prepare(command.event);
+    this.#checkSize(event);
+    const { timeoutMs, expiresMs } = this.#deadlines(options);
+    if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
+    if (!this.ledger.hasRoomFor(event)) {
+      return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
+    }
+    this.ledger.publish({
+      event,
+      options,
+      waiter,
+      timeoutMs,
+      expiresMs,
+      listener: replyTo ? (fact) => replyTo.send(fact) : waiter ? undefined : (fact) => this.#owner.report(fact),
+    });
+  }
+
+  #deadlines(options: PublishOptions): { timeoutMs: number; expiresMs: number } {
+    const { publish } = this.settings;
+    const timeoutMs = options.timeoutMs ?? publish.timeoutMs;
+    const expiresMs = options.expiresMs ?? Math.max(publish.expiresMs, timeoutMs);
+    checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
+    checkNumber('expiresMs', expiresMs, PUBLISH_LIMITS.expiresMs);
+    return { timeoutMs, expiresMs };
+  }
+
+  #checkSize({ frame }: PreparedEvent): void {
+    const { frameBytesMax } = this.settings.relay;
+    // A character takes at most three bytes of UTF-8, so most events need not be measured.
+    if (frame.length * 3 <= frameBytesMax) return;
+    const bytes = new TextEncoder().encode(frame).length;
+    if (bytes > frameBytesMax) {
+      throw new RecloserError('INVALID_EVENT', `The event takes ${bytes} bytes; frameBytesMax is ${frameBytesMax}.`);
+    }
+  }
+
+  #refuse(
+    { waiter, replyTo }: Pick<Publish, 'waiter' | 'replyTo'>,
+    id: string,
+    cause: RefusalCause,
+    problem: string,
+  ): void {
+    const fact: PublicationFact = { type: 'publication.refused', id, cause, problem };
+    if (waiter instanceof Waiter) waiter.resolve(emptyReceipt(id, 'refused', { cause, problem }));
+    else if (replyTo) replyTo.send(fact);
+    else this.#owner.report(fact);
+    this.#tellListeners(fact);
+  }
+
+  #reject(command: Publish, error: unknown): void {
+    if (command.waiter instanceof Waiter) return command.waiter.reject(error);
+    this.#refuse(command, idOf(command.event), 'invalid', error instanceof Error ? error.message : String(error));
+  }
+
+  #receive(link: RelayLink, message: Message): void {
+    switch (message.type) {
+      case 'answer': {
+        const lane = this.ledger.laneOf(link.url);
+        if (!lane || !this.ledger.answer(lane, message)) link.fault('unexpected-answer');
+        return;
+      }
+      case 'notice':
+        link.lastNotice = message.text;
+        return;
+      case 'malformed':
+        return link.malformed(message.problem, this.parts.clock.now());
+      // Nobody signs in here, and a challenge is no fault.
+      case 'challenge':
+        return;
+      default:
+        return link.fault(`unexpected-${message.type}`);
+    }
+  }
+
+  #hears(publication: Publication): boolean {
+    return publication.listeners.size > 0 || this.listeners.size > 0;
+  }
+
+  #report(publication: Publication, fact: PublicationFact): void {
+    for (const listener of publication.listeners) listener(fact);
+    this.#tellListeners(fact);
+  }
+
+  #tellListeners(fact: PublicationFact): void {
+    for (const listener of this.listeners) listener(fact);
+  }
+}
+
+function idOf(event: unknown): string {
+  const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined;
+  return typeof id === 'string' ? id.slice(0, 64) : '';
+}

@@ -1,0 +1,57 @@
+import type { PoolFact } from '../../machines/pool/pool.events.ts';
+import type { PublicationFact } from '../../machines/publication/publication.events.ts';
+
+/** Everything that a pool tells, by type. */
+export type Fact = PoolFact | PublicationFact;
+export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>;
+
+type Handler = (fact: Fact) => void;
+
+/** Calls listeners by type. One that throws harms nobody: its error surfaces as uncaught, as if it had run alone. */
+export class FactEmitter {
+  readonly #handlers = new Map<string, Set<Handler>>();
+
+  on(type: string, handler: Handler): () => void {
+    let handlers = this.#handlers.get(type);
+    if (!handlers) {
+      handlers = new Set();
+      this.#handlers.set(type, handlers);
+    }
+    // Wrapped, so that the same function can be added twice and taken away once.
+    const entry: Handler = (fact) => handler(fact);
+    handlers.add(entry);
+    return () => {
+      handlers.delete(entry);
+      if (handlers.size === 0) this.#handlers.delete(type);
+    };
+  }
+
+  /** Whether somebody listens to any fact with this prefix, or to everything. */
+  hears(prefixes: readonly string[]): boolean {
+    for (const type of this.#handlers.keys()) {
+      if (type === '*' || prefixes.some((prefix) => type.startsWith(prefix))) return true;
+    }
+    return false;
+  }
+
+  emit(fact: Fact): void {
+    this.#call(fact.type, fact);
+    this.#call('*', fact);
+  }
+
+  clear(): void {
+    this.#handlers.clear();
+  }
+
+  #call(type: string, fact: Fact): void {
+    for (const handler of this.#handlers.get(type) ?? []) {
+      try {
+        handler(fact);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}

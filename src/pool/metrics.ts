@@ -1,0 +1,146 @@
+import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
+import type { PoolContext, RelayRecord } from '../../machines/pool/pool.context.ts';
+import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { DataPlane } from './data-plane.ts';
+import type { RelayLink } from './relay-link.ts';
+
+/** The circuit breaker's state, derived from the status of the relay. */
+export type CircuitState = 'closed' | 'open' | 'half-open';
+
+/** Measurements of one relay. Totals count from when it was added; what has not been measured yet is left out. */
+export interface RelayMetrics {
+  readonly status: RelayStatus;
+  readonly circuit: CircuitState;
+  /** Attempts since the last settled session. */
+  readonly retryCount: number;
+  /** Milliseconds since the epoch at which the relay is dialled next. */
+  readonly nextRetryAt?: number;
+  readonly connectionAttempts: number;
+  readonly successfulConnections: number;
+  readonly failedConnections: number;
+  /** Times that the relay's actor crashed and was started again. */
+  readonly restarts: number;
+  /** Published events that were answered, and calls that failed. */
+  readonly successes: number;
+  readonly failures: number;
+  /** Share of calls that succeeded, from 0 to 1. */
+  readonly successRate?: number;
+  /** Milliseconds from sending an event to its answer: moving average, and percentiles of the last 128. */
+  readonly latencyMs?: number;
+  readonly latencyMsP50?: number;
+  readonly latencyMsP95?: number;
+  readonly latencyMsP99?: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Averages over the last ten seconds. */
+  readonly sentPerSecond: number;
+  readonly receivedPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** What the relay did against the protocol, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** The last NOTICE, made safe to show. */
+  readonly lastNotice?: string;
+}
+
+/** Measurements of the pool. */
+export interface PoolMetrics {
+  readonly totalRelays: number;
+  readonly healthyRelays: number;
+  readonly activeConnections: number;
+  readonly pendingConnections: number;
+  /** Average of the relays' moving averages, in milliseconds. */
+  readonly latencyMs?: number;
+  readonly successRate?: number;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
+  /** Publications that are open, those of them without their quorum, and their size in bytes. */
+  readonly openPublications: number;
+  readonly unconfirmedPublications: number;
+  readonly queueBytes: number;
+  readonly uptimeMs: number;
+  readonly relays: Readonly<Record<string, RelayMetrics>>;
+}
+
+/** Reads the decisions of a relay's chart; nothing while its actor is being replaced. */
+export type ReadRelay = (url: string) => RelayContext | undefined;
+
+export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRelay): PoolMetrics {
+  const now = plane.parts.clock.now();
+  const relays = Object.fromEntries(
+    Object.entries(context.relays).map(([url, record]) => [url, relayMetrics(url, record, plane, read(url), now)]),
+  );
+  const all = Object.values(relays);
+  const latencies = all.flatMap((relay) => relay.latencyMs ?? []);
+  const sum = (value: (relay: RelayMetrics) => number): number => all.reduce((total, each) => total + value(each), 0);
+  const successes = sum((relay) => relay.successes);
+  const calls = successes + sum((relay) => relay.failures);
+  return {
+    totalRelays: all.length,
+    healthyRelays: all.filter((relay) => relay.status === 'connected').length,
+    activeConnections: all.filter((relay) => isRoutable(relay.status)).length,
+    pendingConnections: all.filter((relay) => relay.status === 'connecting' || relay.status === 'half-open').length,
+    ...given('latencyMs', latencies.length ? latencies.reduce((a, b) => a + b, 0) / latencies.length : undefined),
+    ...given('successRate', calls === 0 ? undefined : successes / calls),
+    sentMessages: sum((relay) => relay.sentMessages),
+    receivedMessages: sum((relay) => relay.receivedMessages),
+    openPublications: plane.ledger.open,
+    unconfirmedPublications: plane.ledger.unconfirmed,
+    queueBytes: plane.ledger.queueBytes,
+    uptimeMs: now - plane.startedAt,
+    relays,
+  };
+}
+
+function relayMetrics(
+  url: string,
+  record: RelayRecord,
+  plane: DataPlane,
+  chart: RelayContext | undefined,
+  now: number,
+): RelayMetrics {
+  const link: RelayLink = plane.linkOf(url);
+  const lane = plane.ledger.laneOf(url);
+  const { latency } = link.calls;
+  const waits = record.status === 'backoff' || record.status === 'open-circuit';
+  return {
+    status: record.status,
+    circuit: circuitOf(record.status, chart),
+    retryCount: chart?.attempts ?? 0,
+    ...given('nextRetryAt', waits ? chart?.retryAtMs : undefined),
+    connectionAttempts: link.dials,
+    successfulConnections: link.opens,
+    failedConnections: link.refusals,
+    restarts: record.restarts,
+    successes: link.calls.succeededTotal,
+    failures: link.calls.failedTotal,
+    ...given('successRate', link.calls.successRate),
+    ...given('latencyMs', latency.averageMs),
+    ...given('latencyMsP50', latency.percentileMs(0.5)),
+    ...given('latencyMsP95', latency.percentileMs(0.95)),
+    ...given('latencyMsP99', latency.percentileMs(0.99)),
+    inFlight: lane?.inFlight.size ?? 0,
+    queued: lane?.queue.size ?? 0,
+    sentMessages: link.sentMessages,
+    receivedMessages: link.receivedMessages,
+    sentBytes: link.sentBytes,
+    receivedBytes: link.receivedBytes,
+    sentPerSecond: link.sendRate.perSecond(now),
+    receivedPerSecond: link.receiveRate.perSecond(now),
+    bytesPerSecond: link.byteRate.perSecond(now),
+    faults: Object.fromEntries(link.faults),
+    ...given('lastNotice', link.lastNotice),
+  };
+}
+
+function circuitOf(status: RelayStatus, chart: RelayContext | undefined): CircuitState {
+  if (status === 'open-circuit') return 'open';
+  if (status === 'half-open' || (status === 'connecting' && chart?.trial)) return 'half-open';
+  return 'closed';
+}
+
+const given = <Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } =>
+  value === undefined ? {} : ({ [key]: value } as { [K in Key]: Value });

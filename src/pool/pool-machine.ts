@@ -1,0 +1,82 @@
+import { type AnyActorRef, assign, fromCallback } from 'xstate';
+import { subjectOf } from '../../machines/pool/pool.context.ts';
+import type { PoolEvent } from '../../machines/pool/pool.events.ts';
+import { poolMachine as barePoolMachine } from '../../machines/pool/pool.machine.ts';
+import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
+import type { SocketCommand } from '../../machines/relay/relay.events.ts';
+import { relayMachine as bareRelayMachine } from '../../machines/relay/relay.machine.ts';
+import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import { DataPlane, type PoolParts } from './data-plane.ts';
+
+/** The data plane of every running pool. A pool's chart holds no hands; this is where they are found. */
+const planes = new WeakMap<object, DataPlane>();
+
+/** The data plane of a running pool; nothing before it starts. */
+export const dataPlaneOf = (pool: object): DataPlane | undefined => planes.get(pool);
+
+function planeOf(pool: AnyActorRef): DataPlane {
+  const plane = planes.get(pool);
+  if (!plane) throw new Error('The pool has not started.');
+  return plane;
+}
+
+const isPublish = (event: PoolEvent): event is Extract<PoolEvent, { type: 'PUBLISH' }> => event.type === 'PUBLISH';
+
+/** Gives the pool's chart its parts. The same clock must be given to `createActor` for the charts' own delays. */
+export function providePoolMachine(parts: PoolParts) {
+  const reading = () => ({ nowMs: parts.clock.now(), random: parts.random() });
+
+  const socket = fromCallback<SocketCommand, SocketInput>(({ input, sendBack, receive }) => {
+    if (!input.supervisor) throw new Error('A relay with this socket needs a pool as its supervisor.');
+    const session = planeOf(input.supervisor).openSession(input, sendBack);
+    receive((command) => (command.type === 'PROBE' ? session.probe() : session.close()));
+    return () => session.end();
+  });
+
+  const dataPlane = fromCallback<{ type: string }, DataPlaneInput>(({ input }) => {
+    const { pool, settings } = input;
+    const plane = new DataPlane(parts, settings, {
+      report: (fact) => pool.send(fact as never),
+      emptied: () => pool.send({ type: 'ledger.emptied' } as never),
+    });
+    planes.set(pool, plane);
+    return () => plane.dispose();
+  });
+
+  return barePoolMachine.provide({
+    actors: {
+      relay: bareRelayMachine.provide({
+        actors: { socket },
+        actions: { takeReading: assign(() => ({ reading: reading() })) },
+      }),
+      dataPlane,
+    },
+    actions: {
+      takeReading: assign(() => ({ reading: reading() })),
+      acceptPublication: ({ self, event }) => isPublish(event) && planeOf(self).accept(event),
+      refusePublication: ({ self, event }) => isPublish(event) && planeOf(self).refuse(event),
+      cancelPublication: ({ self, event }) => {
+        if (event.type === 'CANCEL') planeOf(self).ledger.cancel(event.id);
+      },
+      openLane: ({ self, context }) => {
+        for (const [url, { phase }] of Object.entries(context.relays)) if (phase === 'new') planeOf(self).openLane(url);
+      },
+      updateLane: ({ self, context, event }) => {
+        const url = subjectOf(context, event);
+        const record = url === undefined ? undefined : context.relays[url];
+        if (url === undefined || !record) return;
+        const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
+        planeOf(self).updateLane(url, record.status, retryAtMs);
+      },
+      dropConnection: ({ self, context, event }) => {
+        const url = subjectOf(context, event);
+        if (url !== undefined) planeOf(self).dropConnection(url);
+      },
+      closeLane: ({ self, context, event }) => {
+        const url = subjectOf(context, event);
+        if (url !== undefined) planeOf(self).closeLane(url);
+      },
+      beginDraining: ({ self }) => planeOf(self).ledger.drain(),
+    },
+  });
+}

@@ -1,0 +1,46 @@
+import type { Refusal } from '../../machines/policy/refusal.ts';
+
+/** An event of the application, checked and made ready to be sent. */
+export interface PreparedEvent {
+  /** Names the event; the same content has the same id. */
+  readonly id: string;
+  /** The frame that publishes it. */
+  readonly frame: string;
+}
+
+/** What a relay said, typed. Nothing in it is trusted further than its type says. */
+export type Message =
+  /** The answer to a published event. */
+  | { readonly type: 'answer'; readonly id: string; readonly accepted: true; readonly duplicate: boolean }
+  | { readonly type: 'answer'; readonly id: string; readonly accepted: false; readonly refusal: Refusal }
+  | { readonly type: 'event'; readonly subscription: string; readonly event: unknown }
+  /** Everything stored has been sent; `more` says that the relay stopped before its end (NIP-67). */
+  | { readonly type: 'end-of-stored'; readonly subscription: string; readonly more: boolean }
+  | { readonly type: 'closed'; readonly subscription: string; readonly refusal: Refusal }
+  | { readonly type: 'count'; readonly subscription: string; readonly count: number; readonly approximate: boolean }
+  | { readonly type: 'challenge'; readonly challenge: string }
+  | { readonly type: 'notice'; readonly text: string }
+  /** Not understood. `problem` is one of a fixed set of words, fit for counting. */
+  | { readonly type: 'malformed'; readonly problem: string };
+
+/** A question that a living relay always answers, and how to recognise its answer. */
+export interface Probe {
+  readonly frame: string;
+  isAnswer(message: Message): boolean;
+  /** Frame that cleans up after the answer. */
+  readonly cleanup: string;
+}
+
+/** A protocol: turns what the application means into frames, and frames into messages. It never throws on input. */
+export interface Codec {
+  readonly name: string;
+  /** Checks an event; throws `INVALID_EVENT` with what is wrong. */
+  prepare(event: unknown): PreparedEvent;
+  subscribe(subscription: string, filters: readonly object[]): string;
+  unsubscribe(subscription: string): string;
+  count(subscription: string, filters: readonly object[]): string;
+  authenticate(event: unknown): string;
+  /** `token` is unique within the connection. */
+  probe(token: string): Probe;
+  decode(frame: string | Uint8Array): Message;
+}

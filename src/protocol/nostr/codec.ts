@@ -1,0 +1,103 @@
+import type { Codec, Message } from '../codec.ts';
+import { isId, rebuildEvent, requireEvent } from './event.ts';
+import { isDuplicate, refusalOf } from './refusal.ts';
+import { safeText } from './text.ts';
+
+/** Longest subscription id (NIP-01) and longest challenge that is listened to, in characters. */
+const SUBSCRIPTION_LENGTH_MAX = 64;
+const CHALLENGE_LENGTH_MAX = 1_024;
+
+/** An id that no event can have, as far as anybody can tell: nobody finds a pre-image of it. */
+const NO_EVENT = '0'.repeat(64);
+
+const malformed = (problem: string): Message => ({ type: 'malformed', problem });
+
+const isSubscription = (value: unknown): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= SUBSCRIPTION_LENGTH_MAX;
+
+function decodeOk([, id, accepted, text]: readonly unknown[]): Message {
+  if (!isId(id)) return malformed('ok-id');
+  // Only true and false count: "true" and 1 have been seen, and mean nothing.
+  if (typeof accepted !== 'boolean') return malformed('ok-flag');
+  const words = typeof text === 'string' ? text : '';
+  if (accepted || isDuplicate(words)) {
+    return { type: 'answer', id, accepted: true, duplicate: isDuplicate(words) };
+  }
+  return { type: 'answer', id, accepted: false, refusal: refusalOf(words) };
+}
+
+function decodeEvent([, subscription, value]: readonly unknown[]): Message {
+  if (!isSubscription(subscription)) return malformed('event-subscription');
+  const event = rebuildEvent(value);
+  return event ? { type: 'event', subscription, event } : malformed('event-shape');
+}
+
+function decodeEose([, subscription, extent]: readonly unknown[]): Message {
+  if (!isSubscription(subscription)) return malformed('eose-subscription');
+  return { type: 'end-of-stored', subscription, more: extent === 'more' };
+}
+
+function decodeClosed([, subscription, text]: readonly unknown[]): Message {
+  if (!isSubscription(subscription)) return malformed('closed-subscription');
+  return { type: 'closed', subscription, refusal: refusalOf(typeof text === 'string' ? text : '') };
+}
+
+function decodeCount([, subscription, value]: readonly unknown[]): Message {
+  if (!isSubscription(subscription)) return malformed('count-subscription');
+  const { count, approximate } = (value ?? {}) as { count?: unknown; approximate?: unknown };
+  if (!Number.isSafeInteger(count) || (count as number) < 0) return malformed('count-value');
+  return { type: 'count', subscription, count: count as number, approximate: approximate === true };
+}
+
+function decodeAuth([, challenge]: readonly unknown[]): Message {
+  const fits = typeof challenge === 'string' && challenge.length > 0 && challenge.length <= CHALLENGE_LENGTH_MAX;
+  return fits ? { type: 'challenge', challenge } : malformed('auth-challenge');
+}
+
+function decodeNotice([, text]: readonly unknown[]): Message {
+  return typeof text === 'string' ? { type: 'notice', text: safeText(text) } : malformed('notice-text');
+}
+
+const DECODERS: ReadonlyMap<unknown, (frame: readonly unknown[]) => Message> = new Map([
+  ['OK', decodeOk],
+  ['EVENT', decodeEvent],
+  ['EOSE', decodeEose],
+  ['CLOSED', decodeClosed],
+  ['COUNT', decodeCount],
+  ['AUTH', decodeAuth],
+  ['NOTICE', decodeNotice],
+]);
+
+/** Nostr: NIP-01, with the messages of NIP-42 and NIP-45, and the third element of EOSE from NIP-67. */
+export const nostrCodec: Codec = {
+  name: 'nostr',
+  prepare(value) {
+    const event = requireEvent(value);
+    return { id: event.id, frame: JSON.stringify(['EVENT', event]) };
+  },
+  subscribe: (subscription, filters) => JSON.stringify(['REQ', subscription, ...filters]),
+  unsubscribe: (subscription) => JSON.stringify(['CLOSE', subscription]),
+  count: (subscription, filters) => JSON.stringify(['COUNT', subscription, ...filters]),
+  authenticate: (event) => JSON.stringify(['AUTH', requireEvent(event)]),
+  probe(token) {
+    const subscription = `probe-${token}`;
+    return {
+      frame: nostrCodec.subscribe(subscription, [{ ids: [NO_EVENT], limit: 1 }]),
+      isAnswer: (message) =>
+        (message.type === 'end-of-stored' || message.type === 'closed') && message.subscription === subscription,
+      cleanup: nostrCodec.unsubscribe(subscription),
+    };
+  },
+  decode(frame) {
+    if (typeof frame !== 'string') return malformed('binary');
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(frame);
+    } catch {
+      return malformed('json');
+    }
+    if (!Array.isArray(parsed)) return malformed('not-a-list');
+    const decode = DECODERS.get(parsed[0]);
+    return decode ? decode(parsed) : malformed('unknown-type');
+  },
+};

@@ -1,0 +1,63 @@
+import { RecloserError } from '../../../machines/policy/error.ts';
+
+/** A signed Nostr event (NIP-01). */
+export interface NostrEvent {
+  /** SHA-256 of the serialised event, 64 lower-case hex digits. */
+  readonly id: string;
+  readonly pubkey: string;
+  /** Seconds since the epoch, by the author's clock. */
+  readonly created_at: number;
+  readonly kind: number;
+  readonly tags: readonly (readonly string[])[];
+  readonly content: string;
+  readonly sig: string;
+}
+
+/** Bounds on the shape of an event, beyond the size of its frame. */
+export const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
+
+const HEX_64 = /^[0-9a-f]{64}$/;
+const HEX_128 = /^[0-9a-f]{128}$/;
+
+export const isId = (value: unknown): value is string => typeof value === 'string' && HEX_64.test(value);
+
+function isTag(value: unknown): value is readonly string[] {
+  return (
+    Array.isArray(value) && value.length <= EVENT_LIMITS.tagElements && value.every((each) => typeof each === 'string')
+  );
+}
+
+/** What is wrong with the shape of an event, or nothing. Neither hash nor signature is checked here. */
+function shapeProblem(event: Partial<Record<keyof NostrEvent, unknown>>): string | undefined {
+  const { id, pubkey, created_at, kind, tags, content, sig } = event;
+  if (!isId(id)) return 'id is not 64 lower-case hex digits';
+  if (!isId(pubkey)) return 'pubkey is not 64 lower-case hex digits';
+  if (typeof sig !== 'string' || !HEX_128.test(sig))
+    return 'sig is not 128 lower-case hex digits; sign the event first';
+  if (!Number.isSafeInteger(created_at) || (created_at as number) < 0) return 'created_at is not a time in seconds';
+  if (!Number.isInteger(kind) || (kind as number) < 0 || (kind as number) > EVENT_LIMITS.kindMax) {
+    return `kind is not a whole number from 0 to ${EVENT_LIMITS.kindMax}`;
+  }
+  if (typeof content !== 'string') return 'content is not a string';
+  if (!Array.isArray(tags) || tags.length > EVENT_LIMITS.tags || !tags.every(isTag)) {
+    return 'tags is not a list of lists of strings';
+  }
+  return undefined;
+}
+
+/** Rebuilds an event from its seven fields, so that nothing else travels with it; nothing when its shape is wrong. */
+export function rebuildEvent(value: unknown): NostrEvent | undefined {
+  if (typeof value !== 'object' || value === null || shapeProblem(value) !== undefined) return undefined;
+  const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
+  return { id, pubkey, created_at, kind, tags: tags.map((tag) => [...tag]), content, sig };
+}
+
+/** As `rebuildEvent`; throws `INVALID_EVENT` with what is wrong. */
+export function requireEvent(value: unknown): NostrEvent {
+  const problem = typeof value === 'object' && value !== null ? shapeProblem(value) : 'it is not an object';
+  if (problem !== undefined) {
+    throw new RecloserError('INVALID_EVENT', `This is not a signed Nostr event: ${problem}.`);
+  }
+  const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
+  return { id, pubkey, created_at, kind, tags, content, sig };
+}

@@ -1,0 +1,156 @@
+import { EventEmitter, once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { NostrEvent } from '../protocol/nostr/event.ts';
+import { EventStore } from './event-store.ts';
+import { NO_FAULTS, type RelayFaults } from './faults.ts';
+import { RelayConnection, type RelayHost } from './relay-connection.ts';
+
+export interface FaultableRelayOptions {
+  /** Port on 127.0.0.1; 0, the default, takes any that is free. It stays the same over restarts. */
+  readonly port?: number;
+  readonly faults?: Partial<RelayFaults>;
+  /** Whether ids and signatures are checked. Default `true`. */
+  readonly verify?: boolean;
+}
+
+interface RelayEvents {
+  /** A TCP connection arrived. */
+  connection: [];
+  /** A WebSocket was opened. */
+  open: [];
+  /** A WebSocket was closed, with the code. */
+  close: [code: number];
+  /** A frame arrived. */
+  frame: [frame: string];
+}
+
+/**
+ * A Nostr relay in memory on a real WebSocket port, which can be told to misbehave while it runs. It stores events and
+ * serves subscriptions as NIP-01 asks, and does no more than that.
+ */
+export class FaultableRelay implements RelayHost {
+  readonly store: EventStore;
+  /** Tells what happens at the server's end. */
+  readonly events = new EventEmitter<RelayEvents>();
+  /** TCP connections that ever arrived, and WebSockets that ever opened. */
+  dials = 0;
+  opens = 0;
+  /** Most WebSockets that were open at one time. */
+  openMost = 0;
+  faults: Readonly<RelayFaults>;
+  readonly #connections = new Set<RelayConnection>();
+  readonly #sockets = new Set<Socket>();
+  readonly #http: Server;
+  readonly #webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 });
+  #tcp = this.#createTcp();
+  #port: number;
+
+  constructor(options: FaultableRelayOptions = {}) {
+    this.#port = options.port ?? 0;
+    this.store = new EventStore(options.verify ?? true);
+    this.faults = { ...NO_FAULTS, ...options.faults };
+    this.#http = createServer((_request, response) => response.writeHead(426).end());
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /** Starts one that listens. */
+  static async start(options: FaultableRelayOptions = {}): Promise<FaultableRelay> {
+    const relay = new FaultableRelay(options);
+    await relay.listen();
+    return relay;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#port}/`;
+  }
+
+  /** WebSockets that are open now. */
+  get open(): number {
+    return this.#connections.size;
+  }
+
+  async listen(): Promise<void> {
+    this.#tcp.listen(this.#port, '127.0.0.1');
+    await once(this.#tcp, 'listening');
+    this.#port = (this.#tcp.address() as AddressInfo).port;
+  }
+
+  /** Goes away as a process that is killed: connections are cut, and new ones refused. What is stored stays. */
+  async stop(): Promise<void> {
+    const closed = this.#tcp.listening ? once(this.#tcp, 'close') : undefined;
+    this.#tcp.close();
+    this.cut();
+    await closed;
+    this.#tcp = this.#createTcp();
+  }
+
+  /** Turns faults on or off; those that are not named stay as they are. */
+  set(faults: Partial<RelayFaults>): void {
+    this.faults = { ...this.faults, ...faults };
+  }
+
+  heal(): void {
+    this.faults = NO_FAULTS;
+  }
+
+  /** Cuts every connection without a close frame, also those that wait for their upgrade. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  /** Closes every WebSocket with a code. */
+  close(code: number, reason = ''): void {
+    for (const { socket } of this.#connections) socket.close(code, reason);
+  }
+
+  /** Sends a frame to every client as it is, garbage or not. */
+  send(frame: string | Uint8Array): void {
+    for (const { socket } of this.#connections) socket.send(frame);
+  }
+
+  received(frame: string): void {
+    this.events.emit('frame', frame);
+  }
+
+  stored(event: NostrEvent): void {
+    for (const connection of this.#connections) connection.offer(event);
+  }
+
+  #createTcp(): ReturnType<typeof createTcpServer> {
+    return createTcpServer((socket) => {
+      this.dials += 1;
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      socket.on('error', () => {});
+      this.events.emit('connection');
+      if (this.faults.refuse) socket.resetAndDestroy();
+      else if (!this.faults.tarpit) this.#http.emit('connection', socket);
+    });
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { httpStatus, httpHeaders, closeOnAccept } = this.faults;
+    if (httpStatus !== undefined) {
+      const headers = Object.entries(httpHeaders).map(([name, value]) => `${name}: ${value}\r\n`);
+      const status = `HTTP/1.1 ${httpStatus} ${STATUS_CODES[httpStatus] ?? ''}\r\n`;
+      socket.end(`${status}${headers.join('')}Content-Length: 0\r\nConnection: close\r\n\r\n`);
+      return;
+    }
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const connection = new RelayConnection(webSocket, this);
+      this.#connections.add(connection);
+      this.opens += 1;
+      this.openMost = Math.max(this.openMost, this.#connections.size);
+      webSocket.on('error', () => {});
+      webSocket.on('close', (code) => {
+        this.#connections.delete(connection);
+        this.events.emit('close', code);
+      });
+      this.events.emit('open');
+      if (closeOnAccept !== undefined) webSocket.close(closeOnAccept);
+    });
+  }
+}

@@ -1,0 +1,19 @@
+import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
+import type { NostrEvent } from '../protocol/nostr/event.ts';
+
+/** An endless supply of real, signed, distinct notes of one throw-away key. */
+export function* signedEvents(content = 'a note'): Generator<NostrEvent, never> {
+  const key = generateSecretKey();
+  for (let index = 0; ; index += 1) {
+    const created_at = Math.floor(Date.now() / 1_000);
+    const {
+      id,
+      pubkey,
+      kind,
+      tags,
+      content: text,
+      sig,
+    } = finalizeEvent({ kind: 1, created_at, tags: [['n', String(index)]], content }, key);
+    yield { id, pubkey, created_at, kind, tags, content: text, sig };
+  }
+}

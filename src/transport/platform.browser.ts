@@ -1,0 +1,3 @@
+import { webSocketTransport } from './web-socket.ts';
+
+export const platformTransport = webSocketTransport();

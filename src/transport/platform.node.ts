@@ -1,0 +1,1 @@
+export { wsTransport as platformTransport } from './ws.ts';

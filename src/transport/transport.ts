@@ -1,0 +1,45 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
+
+/** What a transport is told about one connection. */
+export interface TransportOptions {
+  /** Largest frame in bytes that is accepted; a larger one ends the connection with code 1009. */
+  readonly frameBytesMax: number;
+  /** Whether a name may lead to a loopback or private address. Transports that resolve names check it there. */
+  readonly allowPrivate: boolean;
+}
+
+/**
+ * What a connection tells. `onOpen` comes at most once, `onClose` exactly once and last, and none is called before
+ * `open` has returned or after `terminate`. Handlers must not throw.
+ */
+export interface TransportHandlers {
+  onOpen(): void;
+  /** A text frame, or a binary one as bytes. */
+  onFrame(data: string | Uint8Array): void;
+  onClose(report: CloseReport): void;
+}
+
+export interface Connection {
+  /** Bytes that were accepted for sending and have not left yet. */
+  readonly bufferedBytes: number;
+  /** Whether the frame was taken for sending: false when the connection is not open. */
+  send(frame: string): boolean;
+  /** Closes politely; `onClose` follows, at the latest when the other side goes away. */
+  close(): void;
+  /** Lets go at once, from any state. Nothing is reported after that. */
+  terminate(): void;
+}
+
+/**
+ * Opens connections. It never throws and has no deadline of its own: the relay's chart has one, from the look-up of the
+ * name to the accepted upgrade, and terminates a connection that exceeds it.
+ */
+export interface Transport {
+  readonly name: string;
+  open(url: string, options: TransportOptions, handlers: TransportHandlers): Connection;
+}
+
+/** Longest close reason that is passed on, in characters. */
+const REASON_LENGTH_MAX = 200;
+
+export const shortReason = (reason: unknown): string => String(reason).slice(0, REASON_LENGTH_MAX);

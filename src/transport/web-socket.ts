@@ -1,0 +1,78 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
+import { refusedConnection } from './refused.ts';
+import {
+  type Connection,
+  shortReason,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+} from './transport.ts';
+
+/** The part of the platform's WebSocket that is used; browsers, Deno, Bun and Node 22 have it. */
+export type WebSocketConstructor = new (url: string) => WebSocket;
+
+/**
+ * The platform's own WebSocket. It shows neither the answer to a refused upgrade nor a frame before it is complete, so
+ * the size limit holds after the fact, and terminating is letting go.
+ */
+export const webSocketTransport = (construct?: WebSocketConstructor): Transport => ({
+  name: 'web-socket',
+  open: (url, options, handlers) => {
+    try {
+      return new PlatformConnection(construct ?? WebSocket, url, options, handlers);
+    } catch (error) {
+      return refusedConnection(error, handlers);
+    }
+  },
+});
+
+class PlatformConnection implements Connection {
+  readonly #socket: WebSocket;
+  readonly #handlers: TransportHandlers;
+  #done = false;
+
+  constructor(construct: WebSocketConstructor, url: string, options: TransportOptions, handlers: TransportHandlers) {
+    const socket = new construct(url);
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+    this.#handlers = handlers;
+    socket.onopen = () => {
+      if (!this.#done) handlers.onOpen();
+    };
+    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (this.#done) return;
+      const size = typeof data === 'string' ? data.length : data.byteLength;
+      if (size > options.frameBytesMax) return this.#abandon({ code: 1009, reason: 'the frame is too large' });
+      handlers.onFrame(typeof data === 'string' ? data : new Uint8Array(data));
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (this.#done) return;
+      this.#done = true;
+      handlers.onClose({ code, reason: shortReason(reason) });
+    };
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(frame: string): boolean {
+    if (this.#done || this.#socket.readyState !== 1) return false;
+    this.#socket.send(frame);
+    return true;
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  terminate(): void {
+    this.#done = true;
+    this.#socket.close();
+  }
+
+  #abandon(report: CloseReport): void {
+    this.terminate();
+    this.#handlers.onClose(report);
+  }
+}

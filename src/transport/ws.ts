@@ -1,0 +1,106 @@
+import { type LookupAddress, lookup } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import WebSocket from 'ws';
+import { isPrivateAddress } from '../../machines/policy/address.ts';
+import type { CloseReport } from '../../machines/policy/close.ts';
+import { refusedConnection } from './refused.ts';
+import {
+  type Connection,
+  shortReason,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+} from './transport.ts';
+
+/** Refuses names that lead to private addresses. It checks the very addresses that are then connected to. */
+const publicLookup: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error) return callback(error, '', 0);
+    const allowed = addresses.filter(({ address }) => !isPrivateAddress(address));
+    const [first] = allowed;
+    if (!first) return callback(new Error(`${hostname} leads to a private address`), '', 0);
+    if (options.all) return callback(null, allowed);
+    return callback(null, first.address, first.family);
+  });
+};
+
+const retryAfterMs = (header: string | undefined): number | undefined => {
+  const seconds = header === undefined ? Number.NaN : Number(header);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
+};
+
+/** WebSockets in Node, by `ws`: no compression, no redirects, frames limited in size and in number of fragments. */
+export const wsTransport: Transport = {
+  name: 'ws',
+  open: (url, options, handlers) => {
+    try {
+      return new WsConnection(url, options, handlers);
+    } catch (error) {
+      return refusedConnection(error, handlers);
+    }
+  },
+};
+
+class WsConnection implements Connection {
+  readonly #socket: WebSocket;
+  #failure: Partial<CloseReport> | undefined;
+  #done = false;
+
+  constructor(url: string, options: TransportOptions, handlers: TransportHandlers) {
+    const socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      followRedirects: false,
+      maxPayload: options.frameBytesMax,
+      ...(options.allowPrivate ? {} : { lookup: publicLookup }),
+    });
+    this.#socket = socket;
+    socket.on('open', () => {
+      if (!this.#done) handlers.onOpen();
+    });
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (!this.#done) handlers.onFrame(isBinary ? data : data.toString('utf8'));
+    });
+    socket.on('unexpected-response', (request, response) => {
+      const afterMs = retryAfterMs(response.headers['retry-after']);
+      this.#failure = {
+        reason: `the upgrade was answered with HTTP ${response.statusCode}`,
+        ...(response.statusCode === undefined ? {} : { httpStatus: response.statusCode }),
+        ...(afterMs === undefined ? {} : { retryAfterMs: afterMs }),
+      };
+      // The body is not read: whatever it says, it is not a relay.
+      request.destroy();
+      response.destroy();
+      socket.terminate();
+    });
+    // Stays until the end: ws may emit errors late, and one without a listener would end the process.
+    socket.on('error', (error: Error & { code?: string }) => {
+      // ws reports what the other side did to the protocol as an error, with the close code in the message it sends.
+      this.#failure ??= { reason: shortReason(error.message) };
+      if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#failure = { ...this.#failure, code: 1009 };
+    });
+    socket.on('close', (code: number, reason: Buffer) => {
+      if (this.#done) return;
+      this.#done = true;
+      handlers.onClose({ code, reason: shortReason(reason.toString('utf8')), ...this.#failure });
+    });
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(frame: string): boolean {
+    if (this.#done || this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#socket.send(frame);
+    return true;
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+
+  terminate(): void {
+    this.#done = true;
+    this.#socket.terminate();
+  }
+}
