@@ -25,7 +25,6 @@ export const deliveryMachine = deliverySetup.createMachine({
         'relay.suspended': { target: 'skipped', actions: 'dequeue' },
         CLOSE: [
           { guard: 'wasRefused', target: 'rejected', actions: ['dequeue', 'reportRejected'] },
-          { guard: 'wasSent', target: 'unknown', actions: ['dequeue', 'reportUnknown'] },
           { target: 'skipped', actions: 'dequeue' },
         ],
       },

@@ -25,16 +25,13 @@ export const poolMachine = poolSetup.createMachine({
     PUBLISH: { actions: 'refusePublication' },
     CANCEL: { actions: 'cancelPublication' },
     STOP: { target: '.stopping' },
-    'relay.status-changed': [
-      { guard: 'isKnownRelay', actions: ['trackStatus', 'updateLane', 'reportFact'] },
-      { actions: 'reportFact' },
-    ],
+    'relay.status-changed': { guard: 'isKnownRelay', actions: ['trackStatus', 'updateLane', 'reportFact'] },
     'relay.crashed': { actions: ['dropConnection', 'reportFact', 'closeLane', 'forgetRelay'] },
     'relay.*': { actions: 'reportFact' },
     'publication.*': { actions: 'reportFact' },
     'delivery.*': { actions: 'reportFact' },
-    'xstate.error.actor.*': { guard: 'isRelayActor', actions: ['takeReading', 'raiseCrash'] },
-    'xstate.done.actor.*': { guard: 'isRelayActor', actions: ['closeLane', 'forgetRelay'] },
+    'xstate.error.actor.*': { actions: ['takeReading', 'raiseCrash'] },
+    'xstate.done.actor.*': { actions: ['closeLane', 'forgetRelay'] },
   },
   states: {
     running: {
@@ -73,10 +70,7 @@ export const poolMachine = poolSetup.createMachine({
           },
           { actions: ['dropConnection', 'reportFact', 'stopCrashed', 'abandonRelay', 'updateLane', 'reportAbandoned'] },
         ],
-        'xstate.done.actor.*': [
-          { guard: 'isReturning', actions: ['forgetRelay', 'openLane', 'spawnRelays'] },
-          { guard: 'isRelayActor', actions: ['closeLane', 'forgetRelay'] },
-        ],
+        'xstate.done.actor.*': { guard: 'isReturning', actions: ['forgetRelay', 'openLane', 'spawnRelays'] },
       },
       initial: 'starting',
       states: {

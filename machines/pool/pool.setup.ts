@@ -75,7 +75,6 @@ export const poolSetup = setup({
   },
   guards: {
     isRefused: ({ context, event }) => problemOf(context, event as PoolCommand) !== undefined,
-    isRelayActor: ({ context, event }) => subjectOf(context, event) !== undefined,
     isKnownRelay: ({ context, event }) => phaseOf(context, event) !== undefined,
     isPresentAlready: ({ context, event }) => phaseOf(context, event) === 'present',
     isLeaving: ({ context, event }) => phaseOf(context, event) === 'leaving',

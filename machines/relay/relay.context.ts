@@ -121,6 +121,9 @@ export const recordCallFailure = (context: RelayContext, successesAt: readonly n
   window: recordFailure(context.window, context.settings.breaker, context.reading.nowMs, successesAt),
 });
 
+/** The breaker ended a session that was alive: no close report says anything about it. */
+export const recordTrip = (context: RelayContext): Update => ({ attempts: context.attempts + 1, loss: NO_LOSS });
+
 export const isTripped = (context: RelayContext): boolean =>
   tripTrigger(context.window, context.settings.breaker) !== undefined;
 

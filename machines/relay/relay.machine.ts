@@ -31,10 +31,7 @@ export const relayMachine = relaySetup.createMachine({
       on: {
         CONNECT: { target: 'obeying', actions: 'want' },
         DISCONNECT: { actions: 'unwant' },
-        CONFIGURE: [
-          { guard: 'turnsReconnectOn', target: 'assessing', actions: ['applySettings', 'takeReading'] },
-          { actions: 'applySettings' },
-        ],
+        CONFIGURE: { guard: 'turnsReconnectOn', target: 'assessing', actions: ['applySettings', 'takeReading'] },
       },
     },
     session: {
@@ -200,19 +197,13 @@ export const relayMachine = relaySetup.createMachine({
       after: { retryDelay: { target: 'session' } },
       on: {
         DISCONNECT: { target: 'idle', actions: 'unwant' },
-        CONFIGURE: [
-          { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
-          { actions: 'applySettings' },
-        ],
-        SET_URGENCY: [
-          {
-            guard: 'becomesUrgent',
-            target: 'backoff',
-            reenter: true,
-            actions: ['setUrgency', 'takeReading', 'hastenRetry'],
-          },
-          { actions: 'setUrgency' },
-        ],
+        CONFIGURE: { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
+        SET_URGENCY: {
+          guard: 'becomesUrgent',
+          target: 'backoff',
+          reenter: true,
+          actions: ['setUrgency', 'takeReading', 'hastenRetry'],
+        },
       },
     },
     'open-circuit': {
@@ -221,17 +212,14 @@ export const relayMachine = relaySetup.createMachine({
       after: { retryDelay: { target: 'session', actions: 'beginTrial' } },
       on: {
         DISCONNECT: { target: 'idle', actions: 'unwant' },
-        CONFIGURE: [
-          { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
-          { actions: 'applySettings' },
-        ],
+        CONFIGURE: { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
       },
     },
     'locked-out': {
       tags: 'offline',
       entry: { type: 'reportStatus', params: { status: 'locked-out' } },
       on: {
-        CONNECT: { target: 'session', actions: ['pardon', 'want'] },
+        CONNECT: { target: 'session', actions: 'pardon' },
         DISCONNECT: { target: 'idle', actions: ['pardon', 'unwant'] },
       },
     },

@@ -12,6 +12,7 @@ import {
   type RelayInput,
   recordCallFailure,
   recordLoss,
+  recordTrip,
   scheduleRetry,
   scheduleTrial,
   settle,
@@ -120,7 +121,7 @@ export const relaySetup = setup({
       assertEvent(event, 'operation.failed');
       return recordCallFailure(context, event.successesAt);
     }),
-    recordTrip: assign(({ context }) => ({ attempts: context.attempts + 1 })),
+    recordTrip: assign(({ context }) => recordTrip(context)),
     countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
     closeCircuit: assign(() => closeCircuit()),
     pardon: assign(() => pardon()),

@@ -1,0 +1,145 @@
+import { type AnyMachineSnapshot, assign, type EventObject, fromCallback } from 'xstate';
+import { type RelayOptions, relaySettings } from '../../machines/policy/settings.ts';
+import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { SocketCommand } from '../../machines/relay/relay.events.ts';
+import { relayMachine } from '../../machines/relay/relay.machine.ts';
+import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import type { Rig } from '../kit/run.ts';
+
+/** Time passes by a second whenever somebody looks, in the model as on the real actor. */
+const passTime = ({ context }: { context: RelayContext }) => ({
+  reading: { nowMs: context.reading.nowMs + 1_000, random: 0.5 },
+});
+
+/** Small enough that every branch is near; together they reach all of them. */
+export const POLICIES: Readonly<Record<string, RelayOptions>> = {
+  'two failures open, two probes close': {
+    reconnect: { refusalsMax: 2, strategy: 'exponential' },
+    breaker: { failureThreshold: 2, successThreshold: 2 },
+  },
+  'two attempts and it is given up': {
+    reconnect: { attemptsMax: 2, refusalsMax: 3, strategy: 'linear' },
+    breaker: { failureThreshold: 3, successThreshold: 1 },
+  },
+  'no reconnecting': {
+    reconnect: { enabled: false, refusalsMax: 2, strategy: 'fixed' },
+    breaker: { failureThreshold: 1, successThreshold: 1 },
+  },
+};
+
+export const inputOf = (options: RelayOptions) => ({ url: 'wss://relay.example/', settings: relaySettings(options) });
+
+/** The chart as the model runs it: time stands still, and no actor is ever started. */
+export const modelledRelay = relayMachine.provide({
+  actors: { socket: fromCallback<SocketCommand, SocketInput>(() => {}) },
+  actions: { takeReading: assign(passTime) },
+});
+
+const close = (report: object): object => ({
+  type: 'socket.closed',
+  report: { code: 1006, reason: '', ...report },
+  successesAt: [],
+});
+
+const FACTS: readonly object[] = [
+  { type: 'socket.opened' },
+  { type: 'socket.proved' },
+  close({}),
+  { type: 'health.degraded', reasons: ['slow'] },
+  { type: 'health.recovered' },
+  { type: 'operation.failed', successesAt: [] },
+  { type: 'probe.succeeded', latencyMs: 10 },
+  { type: 'probe.failed' },
+];
+
+/** More of the same facts, told apart by a guard. */
+const VARIANTS: readonly object[] = [
+  close({ code: 1008 }),
+  close({ code: 1012 }),
+  close({ httpStatus: 410 }),
+  { type: 'probe.succeeded', latencyMs: 60_000 },
+];
+
+/** Everything that can be said to a relay, in every version that a guard tells apart. */
+export function relayEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
+  const { generation, settings } = snapshot.context as RelayContext;
+  const other = { ...settings, reconnect: { ...settings.reconnect, enabled: !settings.reconnect.enabled } };
+  // Switching reconnection only matters to some; for the others it would double every state.
+  const switches = settings.reconnect.strategy === 'fixed' ? [{ type: 'CONFIGURE', settings: other }] : [];
+  return [
+    { type: 'CONNECT' },
+    { type: 'DISCONNECT' },
+    { type: 'STOP' },
+    { type: 'CONFIGURE', settings: { ...settings, stableMs: settings.stableMs + 1 } },
+    ...switches,
+    { type: 'SET_URGENCY', urgent: true },
+    { type: 'SET_URGENCY', urgent: false },
+    ...[...FACTS, ...VARIANTS].map((fact) => ({ ...fact, generation })),
+    { type: 'xstate.error.actor.socket', error: 'crash', actorId: 'socket' },
+  ] as EventObject[];
+}
+
+/** Facts of an older socket: nothing may come of any of them. */
+export const staleEvents = (snapshot: AnyMachineSnapshot): readonly EventObject[] =>
+  FACTS.map(
+    (fact) => ({ ...fact, generation: (snapshot.context as RelayContext).generation - 1 }) as unknown as EventObject,
+  );
+
+/**
+ * What decides the guards of the states that can still be reached, with counters cut where they stop mattering. It is
+ * coarser than the context in which a state remembers what only matters later; paths are replayed, so none can lie.
+ */
+export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
+  const context = snapshot.context as RelayContext;
+  const { settings, window } = context;
+  const within = (value: string | object): boolean => snapshot.matches(value as never);
+  const inSession = within('session');
+  return [
+    within('idle') || within({ session: 'closing' }) ? [context.wanted, context.stopping] : null,
+    within('backoff') ? context.urgent : null,
+    inSession ? [context.proven, context.settled] : null,
+    within({ session: 'connected' }) ? Math.min(context.trips, 1) : null,
+    context.trial,
+    Math.min(context.attempts, 2),
+    Math.min(context.refusals, settings.reconnect.refusalsMax),
+    context.probes,
+    Math.min(window.failuresInRow, settings.breaker.failureThreshold),
+    inSession ? null : context.loss.meaning,
+    settings.reconnect.enabled,
+  ];
+}
+
+/** A real actor with a fake socket: one that does nothing by itself, and shows whether it lives. */
+export function relayRig(machine: typeof relayMachine): Rig {
+  const live = new Map<number, (event: EventObject) => void>();
+  let most = 0;
+  const socket = fromCallback<SocketCommand | { type: 'CRASH' }, SocketInput>(({ input, sendBack, receive }) => {
+    live.set(input.generation, sendBack);
+    most = Math.max(most, live.size);
+    receive((command) => {
+      if (command.type !== 'CRASH') return;
+      live.delete(input.generation);
+      throw new Error('crash');
+    });
+    return () => live.delete(input.generation);
+  });
+  return {
+    machine: machine.provide({
+      actors: { socket: socket as never },
+      actions: { takeReading: assign(passTime) },
+    }),
+    say(actor, event) {
+      const sendBack = live.get((event as { generation?: number }).generation ?? -1);
+      if (event.type === 'xstate.error.actor.socket' && live.size > 0) {
+        actor.getSnapshot().children.socket?.send({ type: 'CRASH' });
+      } else if (sendBack) sendBack(event);
+      else actor.send(event);
+    },
+    check(snapshot) {
+      const wanted = snapshot.status === 'active' && snapshot.matches('session') ? 1 : 0;
+      if (live.size !== wanted) return `${live.size} live sockets, not ${wanted}`;
+      if (most > 1) return 'two sockets at once';
+      return undefined;
+    },
+  };
+}

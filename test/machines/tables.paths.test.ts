@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { type AnyMachineSnapshot, type AnyStateMachine, type EventObject, initialTransition, transition } from 'xstate';
+import { initialDeliveryContext } from '../../machines/delivery/delivery.context.ts';
+import { deliveryMachine } from '../../machines/delivery/delivery.machine.ts';
+import { initialPublicationContext } from '../../machines/publication/publication.context.ts';
+import { publicationMachine } from '../../machines/publication/publication.machine.ts';
+import { compileTable, type Table, type TableRecord } from '../../machines/table.ts';
+import { EdgeCoverage, edgesOf } from '../kit/edges.ts';
+import { actionNames, leavesOf, type Path, pathsOf, statesOf } from '../kit/paths.ts';
+import { runPath } from '../kit/run.ts';
+import { mutationScore } from '../kit/score.ts';
+
+const refusal = (kind: 'final' | 'passing') => ({ class: kind, prefix: 'x', text: 'x: y' });
+
+const DELIVERY_EVENTS = [
+  { type: 'frame.sent', at: 1, generation: 1 },
+  { type: 'answer.accepted', at: 2, duplicate: true },
+  { type: 'answer.refused', at: 2, refusal: refusal('final') },
+  { type: 'answer.refused', at: 2, refusal: refusal('passing') },
+  { type: 'answer.overdue' },
+  { type: 'socket.lost' },
+  { type: 'relay.suspended' },
+  { type: 'relay.resumed' },
+  { type: 'CLOSE' },
+] as const;
+
+const PUBLICATION_EVENTS = [
+  { type: 'delivery.accepted', distinct: true, regained: false },
+  { type: 'delivery.accepted', distinct: true, regained: true },
+  { type: 'delivery.accepted', distinct: false, regained: false },
+  { type: 'delivery.rejected', distinct: true },
+  { type: 'delivery.rejected', distinct: false },
+  { type: 'WIDEN', quorum: 1, hosts: 3 },
+  { type: 'WIDEN', quorum: 3, hosts: 4 },
+  { type: 'CANCEL' },
+  { type: 'deadline.passed' },
+] as const;
+
+interface FlatChart {
+  readonly machine: AnyStateMachine;
+  readonly table: (machine: AnyStateMachine) => Table<object, EventObject, object, string, string>;
+  readonly inputs: readonly object[];
+  readonly events: readonly EventObject[];
+  readonly project: (context: Record<string, unknown>) => unknown;
+  readonly target: readonly string[];
+}
+
+const CHARTS: Readonly<Record<string, FlatChart>> = {
+  delivery: {
+    machine: deliveryMachine,
+    table: (machine) => compileTable(machine, initialDeliveryContext as never),
+    inputs: [{ triesMax: 2 }],
+    events: DELIVERY_EVENTS,
+    project: ({ tries, refusal: last }) => [Math.min(Number(tries), 2), last !== undefined],
+    target: ['delivery.accepted', 'delivery.queued'],
+  },
+  publication: {
+    machine: publicationMachine,
+    table: (machine) => compileTable(machine, initialPublicationContext as never),
+    inputs: [
+      { quorum: 1, hosts: 1 },
+      { quorum: 2, hosts: 3 },
+    ],
+    events: PUBLICATION_EVENTS,
+    project: ({ quorum, hosts, accepted, rejected }) => [
+      quorum,
+      hosts,
+      Math.min(Number(accepted), 3),
+      Math.max(-1, Math.min(Number(rejected), 4)),
+    ],
+    target: ['publication.failed', 'publication.pending'],
+  },
+};
+
+/** What an update does is in the context; what is left of a transition's actions is what somebody has to do. */
+const effectsOf = (machine: AnyStateMachine, actions: readonly { type: string }[]): readonly string[] =>
+  actionNames(actions).filter((name) => name in machine.implementations.actions);
+
+/** Where the table differs from the chart along a path, as a sentence. */
+function disagreement(
+  path: Path,
+  model: AnyStateMachine,
+  input: object,
+  table: Table<object, EventObject, object, string, string>,
+): string | undefined {
+  let snapshot: AnyMachineSnapshot = initialTransition(model, input as never)[0];
+  const record: TableRecord<object> = table.create(input);
+  for (const event of path.events) {
+    const [next, actions] = transition(model, snapshot, event as never);
+    const effects = table.step(record, event);
+    const wanted = effectsOf(model, actions);
+    if (!isDeepStrictEqual([...(effects ?? [])], wanted)) return `on ${event.type}: ${effects} instead of ${wanted}`;
+    if (record.state !== next.value) return `on ${event.type}: ${record.state} instead of ${String(next.value)}`;
+    if (!isDeepStrictEqual(record.context, next.context)) return `on ${event.type}: other contexts`;
+    snapshot = next;
+  }
+  return undefined;
+}
+
+describe.each(Object.entries(CHARTS))('the %s chart', (name, { machine, table, inputs, events, project, target }) => {
+  const found = inputs.map((input) => ({
+    input,
+    ...pathsOf({ machine, input, events: () => events, project: ({ context }) => project(context) }),
+  }));
+  const owners = new Map(found.flatMap(({ input, paths }) => paths.map((path) => [path, input] as const)));
+  const paths = [...owners.keys()];
+  const compiled = table(machine);
+
+  test('walks every generated path as its model says, and takes every edge', () => {
+    const coverage = new EdgeCoverage(machine);
+    for (const [path, input] of owners) {
+      const rig = () => ({
+        machine,
+        say: (actor: { send(event: EventObject): void }, event: EventObject) => actor.send(event),
+      });
+      expect(runPath(path, { model: machine, input, rig, coverage })).toBeUndefined();
+    }
+    const steps = paths.reduce((sum, path) => sum + path.events.length, 0);
+    const sneaks = paths.filter((path) => path.isSneak).length;
+    console.log(
+      `${name}: ${coverage.taken.size} of ${coverage.total} edges, ${paths.length} paths, ${steps} steps, ${sneaks} sneak pairs`,
+    );
+    expect(coverage.missing).toEqual([]);
+    expect(leavesOf(machine).filter((id) => !statesOf(paths).has(id))).toEqual([]);
+  });
+
+  test('and its table agree on every path', () => {
+    for (const [path, input] of owners) expect(disagreement(path, machine, input, compiled)).toBeUndefined();
+    expect(compiled.states.map((state) => `${machine.id}.${state}`)).toEqual(leavesOf(machine));
+    expect(edgesOf(machine).length).toBeGreaterThan(15);
+  });
+
+  test('with one thing wrong, is always noticed through its table', () => {
+    const { killed, total, survivors } = mutationScore(machine, target, paths, (mutant, path) => {
+      const wrong = table(mutant.machine);
+      return disagreement(path, machine, owners.get(path) ?? {}, wrong) !== undefined;
+    });
+    console.log(`${name}: ${killed} of ${total} mutants noticed`);
+    expect(survivors).toEqual([]);
+  });
+});
