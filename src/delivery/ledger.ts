@@ -41,7 +41,7 @@ export interface PublishRequest {
   readonly options: PublishOptions;
   readonly waiter: Waiter | undefined;
   /** Milliseconds that the waiter waits, and that the pool keeps trying. */
-  readonly timeoutMs: number;
+  readonly timeoutMs: number | undefined;
   readonly expiresMs: number;
   readonly listener: ((fact: PublicationFact) => void) | undefined;
 }

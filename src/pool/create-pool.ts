@@ -190,7 +190,9 @@ class ActorPool implements Pool {
   async close(options: { readonly drainMs?: number } = {}): Promise<void> {
     const { drainMs } = options;
     if (drainMs !== undefined) checkNumber('drainMs', drainMs, POOL_LIMITS.drainMs);
-    this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
+    if (this.actor.getSnapshot().status === 'active') {
+      this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
+    }
     await this.#closed;
     this.#facts.clear();
   }

@@ -155,13 +155,14 @@ export class DataPlane {
     });
   }
 
-  #deadlines(options: PublishOptions): { timeoutMs: number; expiresMs: number } {
+  #deadlines(options: PublishOptions): { timeoutMs: number | undefined; expiresMs: number } {
     const { publish } = this.settings;
     const timeoutMs = options.timeoutMs ?? publish.timeoutMs;
     const expiresMs = options.expiresMs ?? Math.max(publish.expiresMs, timeoutMs);
     checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
     checkNumber('expiresMs', expiresMs, PUBLISH_LIMITS.expiresMs);
-    return { timeoutMs, expiresMs };
+    // Whoever waits to the end hears how it ended, and not a moment before that it has not.
+    return { timeoutMs: timeoutMs < expiresMs ? timeoutMs : undefined, expiresMs };
   }
 
   #checkSize({ frame }: PreparedEvent): void {
