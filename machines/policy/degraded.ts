@@ -23,8 +23,11 @@ export function reasonsToDegrade(quality: CallQuality): readonly DegradedReason[
   return reasons;
 }
 
-/** Whether a degraded connection has recovered: two thresholds and a dwell, so that it does not flap. */
+/**
+ * Whether a degraded connection has recovered, by the calls since it became so: a lower threshold than the one that it
+ * was entered by, and a dwell, so that it does not flap.
+ */
 export function hasRecovered(quality: CallQuality, degradedForMs: number): boolean {
-  if (degradedForMs < DEGRADED.dwellMs || quality.calls === 0) return false;
+  if (degradedForMs < DEGRADED.dwellMs || quality.calls < DEGRADED.recoveryCallsMin) return false;
   return quality.slow / quality.calls <= DEGRADED.exitRatio && quality.failed / quality.calls <= DEGRADED.exitRatio;
 }

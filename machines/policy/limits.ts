@@ -26,6 +26,8 @@ export const CONNECTION_LIMITS = {
   stableMs: { default: 10 * SECOND, min: 10, max: HOUR },
   /** Milliseconds of settled service that shorten the next open circuit by one step. */
   forgivenessMs: { default: MINUTE, min: 10, max: 24 * HOUR },
+  /** Milliseconds between questions to a degraded relay, whose answers say whether it has recovered. */
+  recoveryCheckMs: { default: SECOND, min: 10, max: MINUTE },
   /** Largest frame in bytes that is accepted or sent. */
   frameBytesMax: { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024, whole: true },
 } as const satisfies Record<string, Limit>;
@@ -109,6 +111,8 @@ export const DEGRADED = {
   /** Outcomes that are looked at, and outcomes that must be known. */
   calls: 30,
   callsMin: 10,
+  /** Calls that must have gone well before it is left. */
+  recoveryCallsMin: 5,
   /** Share of slow or failed calls at which it is entered, and at or below which it may be left. */
   enterRatio: 0.2,
   exitRatio: 0.05,

@@ -114,6 +114,13 @@ export const relayMachine = relaySetup.createMachine({
             'health.recovered': [{ guard: 'isStale' }, { target: 'connected', actions: 'reportRecovered' }],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
           },
+          initial: 'watched',
+          states: {
+            // Less is sent there now, perhaps nothing, so it is asked how it is.
+            watched: {
+              after: { recoveryCheckDelay: { target: 'watched', reenter: true, actions: 'askForLife' } },
+            },
+          },
         },
         'half-open': {
           tags: 'probing',

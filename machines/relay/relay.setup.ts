@@ -62,6 +62,7 @@ export const relaySetup = setup({
     connectTimeout: ({ context }) => context.settings.connectTimeoutMs,
     closeTimeout: ({ context }) => context.settings.closeTimeoutMs,
     stableDelay: ({ context }) => context.settings.stableMs,
+    recoveryCheckDelay: ({ context }) => context.settings.recoveryCheckMs,
     forgivenessDelay: ({ context }) => context.settings.forgivenessMs,
     halfOpenTimeout: ({ context }) => context.settings.breaker.halfOpenTimeoutMs,
     retryDelay: ({ context }) => context.delayMs,

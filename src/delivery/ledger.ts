@@ -418,6 +418,8 @@ export class Ledger implements LaneOwner {
     const effects = publicationTable.step(publication.record, event);
     if (effects === undefined) return;
     for (const effect of effects) this.#fulfil(publication, effect);
+    // Only now is everything known that a receipt of this moment should say.
+    publication.settleWaiters();
   }
 
   #fulfil(publication: Publication, effect: PublicationEffect): void {
@@ -427,11 +429,10 @@ export class Ledger implements LaneOwner {
       case 'reportFirst':
         if (publication.first)
           this.#report(publication, { type: 'publication.acknowledged', id, ...publication.first });
-        return publication.settleWaiters();
+        return;
       case 'reportConfirmed':
         publication.confirmedAtMs ??= now;
         this.#report(publication, { type: 'publication.confirmed', id, latencyMs: now - publication.acceptedAt });
-        publication.settleWaiters();
         return this.#trail(publication);
       case 'reportFailed': {
         publication.failureCause ??= 'rejected';

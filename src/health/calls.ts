@@ -55,6 +55,13 @@ export class Calls {
     this.#note('failed', now);
   }
 
+  /** A degraded relay was asked how it is; its answer counts like a call's, or as a failure when there is none. */
+  checked(latencyMs: number | undefined, now: number): void {
+    if (this.#degradedAt === undefined) return;
+    if (latencyMs === undefined) this.#note('failed', now);
+    else this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
+  }
+
   /** The times of the successes since the last failure, as many as the breaker can use; they are told once. */
   takeSuccesses(): readonly number[] {
     const successesAt = this.#lastSuccesses();
@@ -89,6 +96,7 @@ export class Calls {
       const reasons = reasonsToDegrade(this.#quality());
       if (reasons.length === 0) return;
       this.#degradedAt = now;
+      this.#recent = [];
       this.#listener.degraded(reasons);
     }
   }

@@ -76,6 +76,7 @@ export class Session implements LaneSession {
     const timer = clock.setTimeout(() => {
       this.#probe = undefined;
       this.send(probe.cleanup);
+      this.#needs.link.calls.checked(undefined, clock.now());
       this.#tell({ type: 'probe.failed', generation: this.generation });
     }, this.#probeTimeoutMs);
     this.#probe = { ...probe, sentAt: clock.now(), timer };
@@ -120,8 +121,10 @@ export class Session implements LaneSession {
   }
 
   #answered(probe: OpenProbe): void {
-    const latencyMs = this.#needs.clock.now() - probe.sentAt;
+    const now = this.#needs.clock.now();
+    const latencyMs = now - probe.sentAt;
     this.#endProbe();
+    this.#needs.link.calls.checked(latencyMs, now);
     this.send(probe.cleanup);
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });
   }

@@ -25,6 +25,8 @@ interface RelayEvents {
   close: [code: number];
   /** A frame arrived. */
   frame: [frame: string];
+  /** A published event was stored, and given to whoever subscribed to it. */
+  stored: [event: NostrEvent];
 }
 
 /**
@@ -117,6 +119,7 @@ export class FaultableRelay implements RelayHost {
 
   stored(event: NostrEvent): void {
     for (const connection of this.#connections) connection.offer(event);
+    this.events.emit('stored', event);
   }
 
   #createTcp(): ReturnType<typeof createTcpServer> {

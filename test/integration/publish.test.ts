@@ -112,7 +112,7 @@ describe('publishing', () => {
       if (refused === 2) relay.set({ refuseWith: undefined });
     });
     const receipt = await pool.publish(next());
-    expect(receipt.status).toBe('confirmed');
+    expect(receipt).toMatchObject({ status: 'confirmed', confirmedMs: expect.any(Number) });
     expect(refused).toBe(2);
     expect(pool.status()[relay.url]).toBe('connected');
   });

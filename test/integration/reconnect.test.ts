@@ -135,7 +135,8 @@ describe('a connection', () => {
     const relay = await oneRelay();
     relay.set(faults);
     const fact: Fact = await nextFact(startPool([relay]), type);
-    if ('httpHeaders' in faults && faults.httpStatus === 503) expect(fact).toMatchObject({ delayMs: expect.any(Number) });
+    if ('httpHeaders' in faults && faults.httpStatus === 503)
+      expect(fact).toMatchObject({ delayMs: expect.any(Number) });
     if (fact.type === 'relay.reconnecting' && 'httpStatus' in faults && faults.httpStatus === 503) {
       expect(fact.delayMs).toBeGreaterThanOrEqual(1_000);
     }

@@ -11,7 +11,10 @@ export function nextFact<Type extends Fact['type']>(
 ): Promise<FactOf<Type>> {
   return new Promise((resolve, reject) => {
     const seen: string[] = [];
-    const deadline = setTimeout(() => done(() => reject(new Error(`no ${type} came; but ${seen.join(', ')}`))), DEADLINE_MS);
+    const deadline = setTimeout(
+      () => done(() => reject(new Error(`no ${type} came; but ${seen.join(', ')}`))),
+      DEADLINE_MS,
+    );
     const stop = pool.on('*', (fact) => {
       seen.push(fact.type);
       if (fact.type === type && test(fact as FactOf<Type>)) done(() => resolve(fact as FactOf<Type>));

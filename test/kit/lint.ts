@@ -4,7 +4,10 @@ import { nodesOf } from './edges.ts';
 /** What the types of XState do not check in a built machine, each problem as a sentence. */
 export function lintChart(machine: AnyStateMachine): readonly string[] {
   const problems: string[] = [];
-  const { actions, guards, delays, actors } = machine.implementations as unknown as Record<string, Record<string, unknown>>;
+  const { actions, guards, delays, actors } = machine.implementations as unknown as Record<
+    string,
+    Record<string, unknown>
+  >;
   const named = (kind: string, where: string, given: unknown, known: Record<string, unknown> | undefined): void => {
     const name = typeof given === 'object' && given !== null && 'type' in given ? given.type : given;
     if (typeof name !== 'string') problems.push(`${where}: a ${kind} without a name`);

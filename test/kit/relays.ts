@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest';
-import { createPool, type CreatePoolOptions, type Pool } from '../../src/index.ts';
+import { type CreatePoolOptions, createPool, type Pool } from '../../src/index.ts';
 import { FaultableRelay, type FaultableRelayOptions } from '../../src/testing/index.ts';
 
 /** Delays a hundred times shorter than the defaults, so that nothing waits for long. */

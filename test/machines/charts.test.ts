@@ -14,7 +14,11 @@ test.each(all.map((chart) => [chart.id, chart] as const))('the %s chart keeps to
 });
 
 test('the lint sees what the types do not', () => {
-  const wrong = setup({ actions: { known: () => {} }, guards: { Known: () => true }, delays: { soon: 1 } }).createMachine({
+  const wrong = setup({
+    actions: { known: () => {} },
+    guards: { Known: () => true },
+    delays: { soon: 1 },
+  }).createMachine({
     id: 'wrong',
     initial: 'Idle',
     states: {

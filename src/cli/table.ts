@@ -1,0 +1,50 @@
+import { styleText } from 'node:util';
+import type { RelayStatus } from '../../machines/policy/status.ts';
+import type { PoolMetrics } from '../pool/metrics.ts';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** A glyph and a colour for every status; the word always stands beside them. */
+const LOOKS: Readonly<Record<RelayStatus, readonly [glyph: string, style: Style]>> = {
+  idle: ['○', 'gray'],
+  connecting: ['◌', 'blue'],
+  connected: ['●', 'green'],
+  degraded: ['▲', 'yellow'],
+  'half-open': ['◑', 'magenta'],
+  closing: ['○', 'gray'],
+  backoff: ['◷', 'cyan'],
+  'open-circuit': ['✖', 'red'],
+  'locked-out': ['○', 'red'],
+  stopped: ['○', 'gray'],
+};
+
+const milliseconds = (value: number | undefined): string =>
+  value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0);
+
+function row(url: string, relay: PoolMetrics['relays'][string], now: number, colours: boolean): string {
+  const [glyph, style] = LOOKS[relay.status];
+  const next = relay.nextRetryAt === undefined ? '' : `${Math.max(0, (relay.nextRetryAt - now) / 1_000).toFixed(1)} s`;
+  return [
+    `${colours ? styleText(style, glyph) : glyph} ${relay.status.padEnd(13)}`,
+    url.slice(0, 36).padEnd(37),
+    milliseconds(relay.latencyMsP50).padStart(6),
+    milliseconds(relay.latencyMsP99).padStart(6),
+    String(relay.inFlight).padStart(9),
+    String(relay.queued).padStart(7),
+    String(relay.successes).padStart(7),
+    next.padStart(7),
+  ].join('');
+}
+
+/** The state of a pool as lines of text: one per relay, under a heading. */
+export function relayTable(metrics: PoolMetrics, now: number, colours: boolean): readonly string[] {
+  const heading = `  ${'state'.padEnd(13)}${'relay'.padEnd(37)}${'p50'.padStart(6)}${'p99'.padStart(6)}${'in flight'.padStart(9)}${'queued'.padStart(7)}${'acked'.padStart(7)}${'next'.padStart(7)}`;
+  return [heading, ...Object.entries(metrics.relays).map(([url, relay]) => row(url, relay, now, colours))];
+}
+
+/** The same in one line, for where nothing can be drawn over. */
+export function relayLine(metrics: PoolMetrics): string {
+  return Object.values(metrics.relays)
+    .map(({ status, successes }) => `${LOOKS[status][0]} ${status} ${successes}`)
+    .join('  ');
+}

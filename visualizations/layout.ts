@@ -1,0 +1,211 @@
+import ELK, { type ElkExtendedEdge, type ElkNode } from 'elkjs';
+import type { AnyStateMachine, AnyStateNode } from 'xstate';
+
+/** A state as it is drawn: a box with a name, or a bullet for where a compound state begins. */
+export interface DrawnState {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'root' | 'compound' | 'atomic' | 'final' | 'initial' | 'decision';
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An arrow, or several between the same two states, with a line of text for each. */
+export interface DrawnArrow {
+  readonly id: string;
+  readonly source: string;
+  readonly target: string;
+  readonly points: readonly (readonly [number, number])[];
+  readonly label: readonly string[];
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Drawing {
+  readonly id: string;
+  readonly width: number;
+  readonly height: number;
+  readonly states: readonly DrawnState[];
+  readonly arrows: readonly DrawnArrow[];
+  /** What the root listens to in every state, told below the picture. */
+  readonly footnotes: readonly string[];
+}
+
+/** Sizes in pixels. Text is set in a monospaced face, so that its width is known without measuring. */
+const LINE = 15;
+const CHARACTER = 6.7;
+const NAME_CHARACTER = 8.2;
+const BULLET = 12;
+
+const LAYOUT = {
+  'elk.algorithm': 'layered',
+  'elk.direction': 'DOWN',
+  'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
+  'elk.edgeRouting': 'ORTHOGONAL',
+  'elk.layered.cycleBreaking.strategy': 'DEPTH_FIRST',
+  'elk.json.edgeCoords': 'ROOT',
+  'elk.json.shapeCoords': 'ROOT',
+  'elk.spacing.edgeLabel': '4',
+  'elk.spacing.edgeEdge': '12',
+  'elk.spacing.edgeNode': '16',
+  'elk.spacing.nodeNode': '30',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '16',
+  'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '34',
+  'elk.padding': '[top=16,left=16,bottom=16,right=16]',
+} as const;
+
+const COMPOUND = { 'elk.padding': '[top=34,left=16,bottom=16,right=16]' } as const;
+const FIRST = { 'elk.layered.layering.layerConstraint': 'FIRST' } as const;
+
+interface Arrow {
+  readonly source: AnyStateNode;
+  readonly target: AnyStateNode;
+  readonly label: string;
+}
+
+type Branch = { target?: readonly AnyStateNode[]; guard?: unknown; eventType: string };
+
+/** Whether nobody is ever in it: it only decides where to go. */
+const isDecision = (node: AnyStateNode): boolean =>
+  node.type === 'atomic' && (node.always?.length ?? 0) > 0 && node.transitions.size === 0;
+
+/** An event in the reader's words: a clock for a delay, a plain word for what XState calls its own. */
+function eventLabel(event: string): string {
+  const delay = /^xstate\.after\.([^.]+)\./.exec(event)?.[1];
+  if (delay !== undefined) return `⏱ ${delay}`;
+  return event.replace(/^xstate\.error\.actor\.(.+)$/, '$1 crashed').replace(/^xstate\.done\.actor\.(.+)$/, '$1 ended');
+}
+
+function branchLabel({ guard, eventType }: Branch): string {
+  const event = eventLabel(eventType);
+  return guard === undefined ? event || 'otherwise' : `${event}${event ? ' ' : ''}[${String(guard)}]`;
+}
+
+function branchesOf(node: AnyStateNode): readonly Branch[] {
+  return [...[...node.transitions.values()].flat(), ...(node.always ?? [])] as unknown as Branch[];
+}
+
+const below = (node: AnyStateNode): AnyStateNode[] =>
+  Object.values(node.states).flatMap((each) => [each, ...below(each)]);
+
+/** The arrows that lead somewhere, those between the same two states as one. */
+function arrowsOf(nodes: readonly AnyStateNode[]): Map<string, Arrow & { labels: string[] }> {
+  const arrows = new Map<string, Arrow & { labels: string[] }>();
+  for (const source of nodes) {
+    for (const branch of branchesOf(source)) {
+      for (const target of branch.target ?? []) {
+        const key = `${source.id} -> ${target.id}`;
+        const label = branchLabel(branch);
+        const arrow = arrows.get(key) ?? { source, target, label, labels: [] };
+        if (!arrow.labels.includes(label)) arrow.labels.push(label);
+        arrows.set(key, arrow);
+      }
+    }
+  }
+  return arrows;
+}
+
+function footnotesOf(root: AnyStateNode): readonly string[] {
+  return branchesOf(root).map((branch) => {
+    const target = branch.target?.[0];
+    return `${branchLabel(branch)}${target ? ` → ${target.key}` : ''}`;
+  });
+}
+
+function elkNode(node: AnyStateNode): ElkNode {
+  const children = Object.values(node.states) as AnyStateNode[];
+  const width = Math.max(76, node.key.length * NAME_CHARACTER + 28);
+  if (children.length === 0) return { id: node.id, width, height: isDecision(node) ? 30 : 34 };
+  const initial = { id: `${node.id}/initial`, width: BULLET, height: BULLET, layoutOptions: FIRST };
+  return {
+    id: node.id,
+    layoutOptions: COMPOUND,
+    children: [initial, ...children.map(elkNode)],
+    labels: [{ text: node.key, width, height: LINE }],
+  };
+}
+
+function initialEdges(nodes: readonly AnyStateNode[]): ElkExtendedEdge[] {
+  return nodes.flatMap((node) => {
+    const target = node.initial?.target?.[0];
+    return target ? [{ id: `${node.id}/begin`, sources: [`${node.id}/initial`], targets: [target.id] }] : [];
+  });
+}
+
+/** Lays a chart out. The same chart always gives the same drawing. */
+export async function layOut(machine: AnyStateMachine): Promise<Drawing> {
+  const root = machine.root as AnyStateNode;
+  const nodes = [root, ...below(root)];
+  const drawn = nodes.filter((node) => node !== root);
+  const arrows = arrowsOf(drawn);
+  const graph: ElkNode = {
+    ...elkNode(root),
+    layoutOptions: LAYOUT,
+    edges: [
+      ...initialEdges(nodes),
+      ...[...arrows].map(([id, { source, target, labels }]) => ({
+        id,
+        sources: [source.id],
+        targets: [target.id],
+        labels: [
+          {
+            text: labels.join('\n'),
+            width: Math.max(...labels.map((line) => line.length)) * CHARACTER + 8,
+            height: labels.length * LINE,
+          },
+        ],
+      })),
+    ],
+  };
+  const laid = await new ELK().layout(graph);
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const states: DrawnState[] = [];
+  const collect = (box: ElkNode): void => {
+    const node = byId.get(box.id);
+    states.push({
+      id: box.id,
+      name: node?.key ?? '',
+      kind: kindOf(node, root),
+      x: box.x ?? 0,
+      y: box.y ?? 0,
+      width: box.width ?? 0,
+      height: box.height ?? 0,
+    });
+    for (const child of box.children ?? []) collect(child);
+  };
+  collect(laid);
+  return {
+    id: machine.id,
+    width: laid.width ?? 0,
+    height: laid.height ?? 0,
+    states,
+    arrows: (laid.edges ?? []).map((edge) => arrowOf(edge, arrows.get(edge.id))),
+    footnotes: footnotesOf(root),
+  };
+}
+
+function kindOf(node: AnyStateNode | undefined, root: AnyStateNode): DrawnState['kind'] {
+  if (!node) return 'initial';
+  if (node === root) return 'root';
+  if (isDecision(node)) return 'decision';
+  return node.type === 'final' ? 'final' : node.type === 'compound' ? 'compound' : 'atomic';
+}
+
+function arrowOf(edge: ElkExtendedEdge, arrow: { labels: readonly string[] } | undefined): DrawnArrow {
+  const points = (edge.sections ?? []).flatMap(({ startPoint, bendPoints = [], endPoint }) =>
+    [startPoint, ...bendPoints, endPoint].map(({ x, y }) => [x, y] as const),
+  );
+  const label = edge.labels?.[0];
+  return {
+    id: edge.id,
+    source: edge.sources[0] ?? '',
+    target: edge.targets[0] ?? '',
+    points,
+    label: arrow?.labels ?? [],
+    x: label?.x ?? 0,
+    y: label?.y ?? 0,
+  };
+}

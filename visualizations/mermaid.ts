@@ -1,0 +1,28 @@
+import type { Drawing } from './layout.ts';
+
+/** Mermaid takes no dashes or dots in ids; the names stay in the labels. */
+const idOf = (state: string): string => state.replaceAll(/[^a-zA-Z0-9]/g, '_');
+
+/** A chart as Mermaid text, which code hosts draw. */
+export function toMermaid(drawing: Drawing): string {
+  const lines = ['stateDiagram-v2'];
+  const parentOf = (id: string): string => id.slice(0, id.lastIndexOf('.'));
+  const write = (parent: string, indent: string): void => {
+    for (const { id, name, kind } of drawing.states) {
+      if (kind === 'root' || kind === 'initial' || parentOf(id) !== parent) continue;
+      lines.push(`${indent}state "${name}" as ${idOf(id)}`);
+      if (kind !== 'compound') continue;
+      lines.push(`${indent}state ${idOf(id)} {`);
+      write(id, `${indent}  `);
+      lines.push(`${indent}}`);
+    }
+    const begin = drawing.arrows.find(({ source }) => source === `${parent}/initial`);
+    if (begin) lines.push(`${indent}[*] --> ${idOf(begin.target)}`);
+  };
+  write(drawing.id, '  ');
+  for (const { source, target, label } of drawing.arrows) {
+    if (label.length > 0)
+      lines.push(`  ${idOf(source)} --> ${idOf(target)}: ${label.join('<br/>').replaceAll(':', ' ')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
