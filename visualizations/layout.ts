@@ -1,4 +1,5 @@
-import ELK, { type ElkExtendedEdge, type ElkNode } from 'elkjs';
+import type { ELK, ElkExtendedEdge, ElkNode } from 'elkjs';
+import * as elk from 'elkjs/lib/elk.bundled.js';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 
 /** A state as it is drawn: a box with a name, or a bullet for where a compound state begins. */
@@ -70,12 +71,12 @@ type Branch = { target?: readonly AnyStateNode[]; guard?: unknown; eventType: st
 
 /** Whether nobody is ever in it: it only decides where to go. */
 const isDecision = (node: AnyStateNode): boolean =>
-  node.type === 'atomic' && (node.always?.length ?? 0) > 0 && node.transitions.size === 0;
+  node.type === 'atomic' && (node.always ?? []).some(({ guard }) => guard === undefined);
 
-/** An event in the reader's words: a clock for a delay, a plain word for what XState calls its own. */
+/** An event in the reader's words: a word for a delay, and one for what XState calls its own. */
 function eventLabel(event: string): string {
   const delay = /^xstate\.after\.([^.]+)\./.exec(event)?.[1];
-  if (delay !== undefined) return `⏱ ${delay}`;
+  if (delay !== undefined) return `after ${delay}`;
   return event.replace(/^xstate\.error\.actor\.(.+)$/, '$1 crashed').replace(/^xstate\.done\.actor\.(.+)$/, '$1 ended');
 }
 
@@ -135,6 +136,9 @@ function initialEdges(nodes: readonly AnyStateNode[]): ElkExtendedEdge[] {
   });
 }
 
+// The package is CommonJS with a default export, which its types do not say to a module.
+const createElk = (): ELK => new (elk.default as unknown as new () => ELK)();
+
 /** Lays a chart out. The same chart always gives the same drawing. */
 export async function layOut(machine: AnyStateMachine): Promise<Drawing> {
   const root = machine.root as AnyStateNode;
@@ -160,7 +164,7 @@ export async function layOut(machine: AnyStateMachine): Promise<Drawing> {
       })),
     ],
   };
-  const laid = await new ELK().layout(graph);
+  const laid = await createElk().layout(graph);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const states: DrawnState[] = [];
   const collect = (box: ElkNode): void => {

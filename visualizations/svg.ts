@@ -24,10 +24,10 @@ const STYLE = `
 
 const round = (value: number): number => Math.round(value * 10) / 10;
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (found) => `&#${found.charCodeAt(0)};`);
+const xml = (text: string): string => text.replace(/[&<>"]/g, (found) => `&#${found.charCodeAt(0)};`);
 
 function state({ id, name, kind, x, y, width, height }: DrawnState): string {
-  const open = `<g class="state ${kind}" data-state="${escape(id)}">`;
+  const open = `<g class="state ${kind}" data-state="${xml(id)}">`;
   if (kind === 'initial') {
     return `${open}<circle cx="${round(x + width / 2)}" cy="${round(y + height / 2)}" r="5"/></g>`;
   }
@@ -36,7 +36,7 @@ function state({ id, name, kind, x, y, width, height }: DrawnState): string {
     kind === 'compound'
       ? `x="${round(x + 14)}" y="${round(y + 22)}"`
       : `x="${round(x + width / 2)}" y="${round(y + height / 2 + 4.5)}" text-anchor="middle"`;
-  return `${open}${box}<text class="name" ${nameAt}>${escape(name)}</text></g>`;
+  return `${open}${box}<text class="name" ${nameAt}>${xml(name)}</text></g>`;
 }
 
 function arrow({ id, points, label, x, y }: DrawnArrow): string {
@@ -46,9 +46,9 @@ function arrow({ id, points, label, x, y }: DrawnArrow): string {
     ? `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${label.length * LINE}"/>`
     : '';
   const lines = label.map(
-    (line, index) => `<text x="${round(x + 3)}" y="${round(y + 11 + index * LINE)}">${escape(line)}</text>`,
+    (line, index) => `<text x="${round(x + 3)}" y="${round(y + 11 + index * LINE)}">${xml(line)}</text>`,
   );
-  return `<g class="arrow" data-arrow="${escape(id)}"><path d="${path}" marker-end="url(#head)"/>${back}${lines.join('')}</g>`;
+  return `<g class="arrow" data-arrow="${xml(id)}"><path d="${path}" marker-end="url(#head)"/>${back}${lines.join('')}</g>`;
 }
 
 /** A drawing as a picture that stands alone; states and arrows carry their ids. */
@@ -56,7 +56,7 @@ export function toSvg(drawing: Drawing): string {
   const top = 34;
   const notes = drawing.footnotes.map((note, index) => {
     const y = drawing.height + top + 20 + index * LINE;
-    return `<text x="16" y="${round(y)}">${escape(index === 0 ? `always: ${note}` : `        ${note}`)}</text>`;
+    return `<text x="${index === 0 ? 16 : 124}" y="${round(y)}">${xml(index === 0 ? `in every state: ${note}` : note)}</text>`;
   });
   const width = Math.ceil(Math.max(drawing.width, 420));
   const height = Math.ceil(drawing.height + top + (notes.length ? 20 + notes.length * LINE : 8));
@@ -65,7 +65,7 @@ export function toSvg(drawing: Drawing): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Statechart of ${drawing.id}" xml:space="preserve">`,
     `<style>${STYLE}</style>`,
     '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>',
-    `<text class="title" x="16" y="24">${escape(drawing.id)}</text>`,
+    `<text class="title" x="16" y="24">${xml(drawing.id)}</text>`,
     `<g transform="translate(0 ${top})">`,
     ...boxes,
     ...drawing.arrows.map(arrow),

@@ -1,6 +1,5 @@
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
-import type { Delivery } from './delivery.ts';
 
 /** A live connection, as far as sending is concerned. */
 export interface LaneSession {
@@ -9,15 +8,22 @@ export interface LaneSession {
   send(frame: string): boolean;
 }
 
+/** What travels on a lane. */
+export interface LaneItem {
+  readonly frame: string;
+  /** When it was last sent. */
+  readonly sentAt: number;
+}
+
 /** What a lane asks of whoever keeps the books. */
-export interface LaneOwner {
+export interface LaneOwner<Item extends LaneItem> {
   readonly clock: Clock;
   readonly window: number;
   readonly ackTimeoutMs: number;
-  /** The frame of this delivery has been sent. */
-  sent(delivery: Delivery, at: number, generation: number): void;
+  /** The item's frame has been sent. */
+  sent(item: Item, at: number, generation: number): void;
   /** No answer came in time. */
-  overdue(delivery: Delivery): void;
+  overdue(item: Item): void;
 }
 
 const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing']);
@@ -26,23 +32,23 @@ const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'bac
  * The way to one relay: a queue, a window of unacknowledged messages, and the session that they go out on. It has no
  * session while the relay is not connected, and sends only while the relay's chart says that it is routable.
  */
-export class Lane {
+export class Lane<Item extends LaneItem> {
   readonly url: string;
   readonly host: string;
-  /** Every open delivery by the id of its event; an answer is looked up here. */
-  readonly deliveries = new Map<string, Delivery>();
+  /** Everything that is open here by the id of its event; an answer is looked up here. */
+  readonly items = new Map<string, Item>();
   /** In the order in which they were sent, so the oldest is the first to be overdue. */
-  readonly inFlight = new Set<Delivery>();
-  queue = new Set<Delivery>();
+  readonly inFlight = new Set<Item>();
+  queue = new Set<Item>();
   status: RelayStatus = 'idle';
   retryAtMs: number | undefined;
   closed = false;
-  readonly #owner: LaneOwner;
+  readonly #owner: LaneOwner<Item>;
   #session: LaneSession | undefined;
   #ackTimer: unknown;
   #pauseTimer: unknown;
 
-  constructor(url: string, host: string, owner: LaneOwner) {
+  constructor(url: string, host: string, owner: LaneOwner<Item>) {
     this.url = url;
     this.host = host;
     this.#owner = owner;
@@ -73,38 +79,36 @@ export class Lane {
     this.#session = session;
   }
 
-  /** The session is gone. What was in flight is taken out and returned, oldest first. */
-  detach(): readonly Delivery[] {
-    const lost = [...this.inFlight];
+  /** The session is gone, and with it all that was in flight. */
+  detach(): void {
     this.#session = undefined;
     this.inFlight.clear();
     this.#armAckTimer();
     this.#endPause();
-    return lost;
   }
 
   /** Sends what the window has room for. */
   pump(): void {
     const { window, clock } = this.#owner;
-    for (const delivery of this.queue) {
+    for (const item of this.queue) {
       const session = this.#session;
       if (!session || !this.isServing || this.#pauseTimer !== undefined || this.inFlight.size >= window) return;
-      if (!session.send(delivery.publication.frame)) return;
-      this.queue.delete(delivery);
-      this.inFlight.add(delivery);
-      this.#owner.sent(delivery, clock.now(), session.generation);
+      if (!session.send(item.frame)) return;
+      this.queue.delete(item);
+      this.inFlight.add(item);
+      this.#owner.sent(item, clock.now(), session.generation);
+      if (this.#ackTimer === undefined) this.#armAckTimer();
     }
-    if (this.#ackTimer === undefined) this.#armAckTimer();
   }
 
-  /** Takes a delivery out of the window; there may be room for another. */
-  release(delivery: Delivery): void {
-    this.inFlight.delete(delivery);
+  /** Takes an item out of the window; there may be room for another. */
+  release(item: Item): void {
+    this.inFlight.delete(item);
   }
 
-  /** Puts deliveries before all that wait. */
-  putFirst(deliveries: Iterable<Delivery>): void {
-    this.queue = new Set([...deliveries, ...this.queue]);
+  /** Puts items before all that wait. */
+  putFirst(items: Iterable<Item>): void {
+    this.queue = new Set([...items, ...this.queue]);
   }
 
   /** Sends nothing for a while: the relay asked to be asked less often. */
@@ -136,21 +140,21 @@ export class Lane {
     this.#ackTimer = undefined;
     const [oldest] = this.inFlight;
     if (!oldest) return;
-    const dueMs = Math.max(0, oldest.record.context.sentAt + ackTimeoutMs - clock.now());
+    const dueMs = Math.max(0, oldest.sentAt + ackTimeoutMs - clock.now());
     this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), dueMs);
   }
 
   #checkOverdue(): void {
     this.#ackTimer = undefined;
     const deadline = this.#owner.clock.now() - this.#owner.ackTimeoutMs;
-    const overdue: Delivery[] = [];
-    for (const delivery of this.inFlight) {
-      if (delivery.record.context.sentAt > deadline) break;
-      overdue.push(delivery);
+    const overdue: Item[] = [];
+    for (const item of this.inFlight) {
+      if (item.sentAt > deadline) break;
+      overdue.push(item);
     }
-    for (const delivery of overdue) {
+    for (const item of overdue) {
       // Telling of the first may have ended the session, and with it all that was in flight.
-      if (this.inFlight.delete(delivery)) this.#owner.overdue(delivery);
+      if (this.inFlight.delete(item)) this.#owner.overdue(item);
     }
     this.pump();
     if (this.#ackTimer === undefined) this.#armAckTimer();

@@ -13,10 +13,9 @@ import type { PublicationEffect } from '../../machines/publication/publication.s
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
 import type { Message, PreparedEvent } from '../protocol/codec.ts';
-import { Delivery } from './delivery.ts';
 import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
-import { Publication } from './publication.ts';
-import { receiptOf, type Waiter } from './receipt.ts';
+import { Delivery, type DeliveryLane, Publication } from './publication.ts';
+import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
 
 /** What the ledger needs from around it. */
@@ -28,9 +27,9 @@ export interface LedgerNeeds {
   /** Something happened to a publication. */
   report(publication: Publication, fact: PublicationFact): void;
   /** A relay answered; `latencyMs` is left out where it would not measure the relay. */
-  answered(lane: Lane, latencyMs: number | undefined): void;
+  answered(lane: DeliveryLane, latencyMs: number | undefined): void;
   /** A relay failed to answer, or said that it failed. */
-  failed(lane: Lane): void;
+  failed(lane: DeliveryLane): void;
   /** Draining was asked for, and nothing is on its way any more. */
   emptied(): void;
 }
@@ -52,11 +51,11 @@ type Answer = Extract<Message, { type: 'answer' }>;
  * The books of publishing: every publication that is open, and the lane to every relay. It steps the records by their
  * charts' tables and does what the charts say; what it decides itself is only who is asked.
  */
-export class Ledger implements LaneOwner {
+export class Ledger implements LaneOwner<Delivery> {
   readonly clock: Clock;
   readonly #needs: LedgerNeeds;
   readonly #settings: PublishSettings;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Map<string, DeliveryLane>();
   readonly #publications = new Map<string, Publication>();
   /** Confirmed, but not yet everywhere; the oldest first. */
   readonly #trailing = new Set<Publication>();
@@ -93,14 +92,14 @@ export class Ledger implements LaneOwner {
     return this.#bytes;
   }
 
-  laneOf(url: string): Lane | undefined {
+  laneOf(url: string): DeliveryLane | undefined {
     return this.#lanes.get(url);
   }
 
-  openLane(url: string): Lane {
+  openLane(url: string): DeliveryLane {
     const known = this.#lanes.get(url);
     if (known) return known;
-    const lane = new Lane(url, hostOf(url), this);
+    const lane = new Lane<Delivery>(url, hostOf(url), this);
     this.#lanes.set(url, lane);
     return lane;
   }
@@ -118,7 +117,7 @@ export class Ledger implements LaneOwner {
       if (publication.candidates.delete(lane) && delivery?.record.state !== 'accepted')
         this.#giveUpOn(publication, lane);
     }
-    lane.deliveries.clear();
+    lane.items.clear();
   }
 
   /** The relay's chart has changed its state. */
@@ -144,7 +143,7 @@ export class Ledger implements LaneOwner {
     if (!lane) return;
     lane.detach();
     const unanswered: Delivery[] = [];
-    for (const delivery of lane.deliveries.values()) {
+    for (const delivery of lane.items.values()) {
       const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
@@ -187,8 +186,8 @@ export class Ledger implements LaneOwner {
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
-  answer(lane: Lane, message: Answer): boolean {
-    const delivery = lane.deliveries.get(message.id);
+  answer(lane: DeliveryLane, message: Answer): boolean {
+    const delivery = lane.items.get(message.id);
     if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
     const { tries, sentAt } = delivery.record.context;
@@ -234,14 +233,14 @@ export class Ledger implements LaneOwner {
     this.#needs.failed(delivery.lane);
   }
 
-  #begin(event: PreparedEvent, target: Target): Publication {
+  #begin(event: PreparedEvent, target: Target<DeliveryLane>): Publication {
     const publication = new Publication(event, target, this.clock);
     this.#publications.set(event.id, publication);
     this.#bytes += event.frame.length;
     return publication;
   }
 
-  #widen(publication: Publication, target: Target): Publication {
+  #widen(publication: Publication, target: Target<DeliveryLane>): Publication {
     publication.widen(target);
     const hosts = new Set(Array.from(publication.candidates, (lane) => lane.host)).size;
     this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, hosts });
@@ -287,7 +286,7 @@ export class Ledger implements LaneOwner {
     else this.#needy.delete(publication);
   }
 
-  #nextLane({ candidates, deliveries, copies }: Publication): Lane | undefined {
+  #nextLane({ candidates, deliveries, copies }: Publication): DeliveryLane | undefined {
     const untried = [...candidates].filter((lane) => !deliveries.has(lane));
     if (copies >= candidates.size) return untried[0];
     // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
@@ -299,10 +298,10 @@ export class Ledger implements LaneOwner {
     return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
   }
 
-  #deliver(publication: Publication, lane: Lane): void {
+  #deliver(publication: Publication, lane: DeliveryLane): void {
     const delivery = new Delivery(publication, lane, this.#settings.triesMax);
     publication.deliveries.set(lane, delivery);
-    lane.deliveries.set(publication.id, delivery);
+    lane.items.set(publication.id, delivery);
     if (lane.isComing) {
       lane.queue.add(delivery);
       lane.pump();
@@ -311,16 +310,16 @@ export class Ledger implements LaneOwner {
     }
   }
 
-  #suspend(lane: Lane): void {
-    for (const delivery of [...lane.deliveries.values()]) {
+  #suspend(lane: DeliveryLane): void {
+    for (const delivery of [...lane.items.values()]) {
       if (delivery.record.state !== 'queued') continue;
       this.#step(delivery, { type: 'relay.suspended' });
       this.#topUp(delivery.publication);
     }
   }
 
-  #resume(lane: Lane): void {
-    for (const delivery of lane.deliveries.values()) {
+  #resume(lane: DeliveryLane): void {
+    for (const delivery of lane.items.values()) {
       const { record, publication } = delivery;
       if (record.state === 'skipped' && publication.promising < publication.copies) {
         this.#step(delivery, { type: 'relay.resumed' });
@@ -386,7 +385,7 @@ export class Ledger implements LaneOwner {
   }
 
   /** The relay will not bring it any further: its host loses a vote, and another relay may stand in. */
-  #giveUpOn(publication: Publication, lane: Lane): void {
+  #giveUpOn(publication: Publication, lane: DeliveryLane): void {
     if (publication.isOver) return;
     const vote = publication.voteOf(lane);
     vote.open = Math.max(0, vote.open - 1);
@@ -437,7 +436,7 @@ export class Ledger implements LaneOwner {
       case 'reportFailed': {
         publication.failureCause ??= 'rejected';
         if (!this.#needs.hears(publication)) return;
-        const { outcomes } = receiptOf(publication, now);
+        const outcomes = publication.outcomes();
         return this.#report(publication, { type: 'publication.failed', id, cause: publication.failureCause, outcomes });
       }
       case 'reportCancelled':
@@ -477,7 +476,7 @@ export class Ledger implements LaneOwner {
       this.#stopResend(delivery);
       lane.release(delivery);
       lane.queue.delete(delivery);
-      if (lane.deliveries.get(publication.id) === delivery) lane.deliveries.delete(publication.id);
+      if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;
@@ -486,7 +485,7 @@ export class Ledger implements LaneOwner {
     publication.settleWaiters();
     if (this.#needs.hears(publication)) {
       const { id, status } = publication;
-      const { outcomes } = receiptOf(publication, this.clock.now());
+      const outcomes = publication.outcomes();
       this.#report(publication, { type: 'publication.completed', id, status, outcomes });
     }
     this.#checkDrained();

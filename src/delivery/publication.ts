@@ -1,15 +1,65 @@
+import { type DeliveryRecord, deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import type {
   FailureCause,
+  Outcome,
   PublicationFact,
   PublicationStatus,
 } from '../../machines/publication/publication.events.ts';
 import { type PublicationRecord, publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
-import type { Delivery } from './delivery.ts';
-import type { Lane } from './lane.ts';
-import { type Moment, type Receipt, receiptOf, Waiter } from './receipt.ts';
+import type { Lane, LaneItem } from './lane.ts';
+import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
+
+/** The way of deliveries to one relay. */
+export type DeliveryLane = Lane<Delivery>;
+
+/** One event on its way to one relay: the record that the chart steps, and where it belongs. */
+export class Delivery implements LaneItem {
+  readonly publication: Publication;
+  readonly lane: DeliveryLane;
+  readonly record: DeliveryRecord;
+  /** The delay before a resend, while one runs. */
+  resendTimer: unknown;
+
+  constructor(publication: Publication, lane: DeliveryLane, triesMax: number) {
+    this.publication = publication;
+    this.lane = lane;
+    this.record = deliveryTable.create({ triesMax });
+  }
+
+  get frame(): string {
+    return this.publication.frame;
+  }
+
+  get sentAt(): number {
+    return this.record.context.sentAt;
+  }
+
+  /** How it went so far, or ended. */
+  outcome(now: number): Outcome {
+    const { state, context } = this.record;
+    const { acceptedAt } = this.publication;
+    switch (state) {
+      case 'accepted':
+        return {
+          status: 'accepted',
+          atMs: context.answeredAt - acceptedAt,
+          latencyMs: context.answeredAt - context.sentAt,
+          duplicate: context.duplicate,
+        };
+      case 'rejected':
+        return context.refusal
+          ? { status: 'rejected', atMs: context.answeredAt - acceptedAt, refusal: context.refusal }
+          : { status: 'unknown', atMs: now - acceptedAt };
+      case 'skipped':
+        return { status: 'skipped', atMs: now - acceptedAt, ...this.lane.whySkipped(now) };
+      default:
+        return { status: state, atMs: now - acceptedAt };
+    }
+  }
+}
 
 /** One of the hosts that may confirm: URLs of it that may still accept, and whether one has. */
 interface HostVote {
@@ -24,9 +74,9 @@ export class Publication {
   readonly acceptedAt: number;
   readonly record: PublicationRecord;
   /** Relays that may be asked, and how many of them shall have the event. */
-  readonly candidates: Set<Lane>;
+  readonly candidates: Set<DeliveryLane>;
   copies: number;
-  readonly deliveries = new Map<Lane, Delivery>();
+  readonly deliveries = new Map<DeliveryLane, Delivery>();
   /** Callers who may still withdraw; one who cannot keeps it for good. */
   readonly owners = new Set<Waiter>();
   kept = false;
@@ -44,7 +94,7 @@ export class Publication {
   readonly #waiters = new Set<Waiter>();
   readonly #votes = new Map<string, HostVote>();
 
-  constructor(event: PreparedEvent, target: Target, clock: Clock) {
+  constructor(event: PreparedEvent, target: Target<DeliveryLane>, clock: Clock) {
     this.id = event.id;
     this.frame = event.frame;
     this.#clock = clock;
@@ -100,7 +150,7 @@ export class Publication {
     );
   }
 
-  voteOf(lane: Lane): HostVote {
+  voteOf(lane: DeliveryLane): HostVote {
     let vote = this.#votes.get(lane.host);
     if (!vote) {
       vote = { open: 0, accepted: false };
@@ -111,7 +161,7 @@ export class Publication {
   }
 
   /** More relays may be asked, or more of them shall have it. */
-  widen(target: Target): void {
+  widen(target: Target<DeliveryLane>): void {
     for (const lane of target.lanes) {
       if (this.candidates.has(lane)) continue;
       const vote = this.#votes.get(lane.host);
@@ -121,8 +171,29 @@ export class Publication {
     this.copies = Math.max(this.copies, target.copies);
   }
 
-  receipt(): Receipt {
-    return receiptOf(this, this.#clock.now());
+  /** How it went so far at every relay that was asked, by URL. */
+  outcomes(): Readonly<Record<string, Outcome>> {
+    const now = this.#clock.now();
+    const outcomes: Record<string, Outcome> = {};
+    for (const [lane, delivery] of this.deliveries) outcomes[lane.url] = delivery.outcome(now);
+    return Object.freeze(outcomes);
+  }
+
+  /** What is known now. `status` overrides its own for a caller who has withdrawn from a shared publication. */
+  receipt(status: PublicationStatus = this.status): Receipt {
+    const { id, first, confirmedAtMs, failureCause, record } = this;
+    return Object.freeze({
+      id,
+      status,
+      ...(failureCause === undefined ? {} : { cause: failureCause }),
+      quorum: record.context.quorum,
+      accepted: record.context.accepted,
+      ...(first === undefined ? {} : { first }),
+      ...(confirmedAtMs === undefined ? {} : { confirmedMs: confirmedAtMs - this.acceptedAt }),
+      outcomes: this.outcomes(),
+      confirmed: () => this.waitFor('quorum'),
+      completed: () => this.waitFor('complete'),
+    });
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
@@ -142,7 +213,7 @@ export class Publication {
   withdraw(waiter: Waiter): void {
     if (!this.#waiters.delete(waiter)) return;
     this.#clock.clearTimeout(waiter.timer);
-    waiter.resolve(receiptOf(this, this.#clock.now(), 'cancelled'));
+    waiter.resolve(this.receipt('cancelled'));
   }
 
   /** Tells everybody whose moment has come. */

@@ -4,7 +4,6 @@ import type {
   PublicationStatus,
   RefusalCause,
 } from '../../machines/publication/publication.events.ts';
-import type { Publication } from './publication.ts';
 
 /**
  * A moment that a caller can wait for: the first relay accepted, the quorum accepted, or the last outcome is known and
@@ -79,25 +78,6 @@ export class Waiter {
     if (this.#withdraw) this.signal?.removeEventListener('abort', this.#withdraw);
     this.#withdraw = undefined;
   }
-}
-
-/** What is known of a publication now. `status` overrides its own for a caller who has withdrawn from a shared one. */
-export function receiptOf(publication: Publication, now: number, status?: PublicationStatus): Receipt {
-  const { id, first, confirmedAtMs, failureCause, record } = publication;
-  const outcomes: Record<string, Outcome> = {};
-  for (const [lane, delivery] of publication.deliveries) outcomes[lane.url] = delivery.outcome(now);
-  return Object.freeze({
-    id,
-    status: status ?? publication.status,
-    ...(failureCause === undefined ? {} : { cause: failureCause }),
-    quorum: record.context.quorum,
-    accepted: record.context.accepted,
-    ...(first === undefined ? {} : { first }),
-    ...(confirmedAtMs === undefined ? {} : { confirmedMs: confirmedAtMs - publication.acceptedAt }),
-    outcomes: Object.freeze(outcomes),
-    confirmed: () => publication.waitFor('quorum'),
-    completed: () => publication.waitFor('complete'),
-  });
 }
 
 /** The receipt of something that was never begun. */

@@ -1,21 +1,25 @@
 import { RecloserError } from '../../machines/policy/error.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
-import type { Lane } from './lane.ts';
+
+/** A relay as a voter: URLs that share a host are one voice. */
+interface Voice {
+  readonly host: string;
+}
 
 /** Whom a publication may ask, how many shall have the event, and how many distinct hosts must confirm. */
-export interface Target {
-  readonly lanes: readonly Lane[];
+export interface Target<Relay extends Voice> {
+  readonly lanes: readonly Relay[];
   readonly copies: number;
   readonly quorum: number;
   readonly hosts: number;
 }
 
 /** Resolves what a caller asked for; throws `NO_RELAYS`, `INVALID_OPTION` or `INVALID_QUORUM`. */
-export function resolveTarget(
+export function resolveTarget<Relay extends Voice>(
   options: PublishOptions,
-  all: readonly Lane[],
-  laneOf: (url: string) => Lane | undefined,
-): Target {
+  all: readonly Relay[],
+  laneOf: (url: string) => Relay | undefined,
+): Target<Relay> {
   const { relays = 'all', quorum: wanted = 1 } = options;
   const { lanes, copies } = chosen(relays, all, laneOf);
   if (lanes.length === 0) {
@@ -34,11 +38,11 @@ export function resolveTarget(
   return { lanes, copies: Math.min(copies, lanes.length), quorum, hosts };
 }
 
-function chosen(
+function chosen<Relay extends Voice>(
   relays: NonNullable<PublishOptions['relays']>,
-  all: readonly Lane[],
-  laneOf: (url: string) => Lane | undefined,
-): { lanes: readonly Lane[]; copies: number } {
+  all: readonly Relay[],
+  laneOf: (url: string) => Relay | undefined,
+): { lanes: readonly Relay[]; copies: number } {
   if (relays === 'all') return { lanes: all, copies: all.length };
   if (typeof relays === 'number') return { lanes: all, copies: relays };
   const among = 'among' in relays ? relays.among : relays;

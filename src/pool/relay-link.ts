@@ -1,6 +1,14 @@
+import type { HealthFact } from '../../machines/relay/relay.events.ts';
 import { Calls } from '../health/calls.ts';
 import { Rate } from '../health/rate.ts';
-import type { Session } from './session.ts';
+
+/** A session as its relay's measurements see it. */
+export interface LinkedSession {
+  readonly generation: number;
+  /** Reports to the relay's chart. */
+  report(fact: HealthFact): void;
+  end(): void;
+}
 
 /** Malformed frames that together count as one failed call. */
 const MALFORMED_PER_FAILURE = 3;
@@ -9,7 +17,7 @@ const MALFORMED_PER_FAILURE = 3;
 export class RelayLink {
   readonly url: string;
   readonly calls: Calls;
-  session: Session | undefined;
+  session: LinkedSession | undefined;
   dials = 0;
   opens = 0;
   refusals = 0;
@@ -29,9 +37,9 @@ export class RelayLink {
   constructor(url: string) {
     this.url = url;
     this.calls = new Calls({
-      failed: (successesAt) => this.#report('operation.failed', { successesAt }),
-      degraded: (reasons) => this.#report('health.degraded', { reasons }),
-      recovered: () => this.#report('health.recovered', {}),
+      failed: (successesAt) => this.#report((generation) => ({ type: 'operation.failed', generation, successesAt })),
+      degraded: (reasons) => this.#report((generation) => ({ type: 'health.degraded', generation, reasons })),
+      recovered: () => this.#report((generation) => ({ type: 'health.recovered', generation })),
     });
   }
 
@@ -73,11 +81,7 @@ export class RelayLink {
     if (this.#malformed % MALFORMED_PER_FAILURE === 0) this.calls.failed(now);
   }
 
-  #report(type: 'operation.failed', data: { successesAt: readonly number[] }): void;
-  #report(type: 'health.degraded', data: { reasons: readonly ('slow' | 'failing')[] }): void;
-  #report(type: 'health.recovered', data: object): void;
-  #report(type: 'operation.failed' | 'health.degraded' | 'health.recovered', data: object): void {
-    const { session } = this;
-    if (session) session.report({ type, generation: session.generation, ...data } as never);
+  #report(fact: (generation: number) => HealthFact): void {
+    this.session?.report(fact(this.session.generation));
   }
 }

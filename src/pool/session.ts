@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/lane.ts';
 import type { Codec, Message, Probe } from '../protocol/codec.ts';
 import type { Connection, Transport } from '../transport/transport.ts';
-import type { RelayLink } from './relay-link.ts';
+import type { LinkedSession, RelayLink } from './relay-link.ts';
 
 export interface SessionNeeds {
   readonly clock: Clock;
@@ -29,7 +29,7 @@ interface OpenProbe extends Probe {
 }
 
 /** One socket of one relay, from dialling to its end. Everything that it reports carries its generation. */
-export class Session implements LaneSession {
+export class Session implements LaneSession, LinkedSession {
   readonly generation: number;
   readonly #needs: SessionNeeds;
   readonly #probeTimeoutMs: number;

@@ -1,0 +1,120 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+/** A source file as the rules see it: where it stands, and what it says. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Every source file below the given folders of a project. */
+export function sourceFiles(root: string, folders: readonly string[]): readonly SourceFile[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|tsx)$/.test(name))
+      .map((name) => join(folder, name))
+      .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') })),
+  );
+}
+
+const IMPORT =
+  /^\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm;
+
+/** What a file imports: paths within the project, and packages by name. */
+export function importsOf(file: SourceFile): readonly string[] {
+  return [...file.text.matchAll(IMPORT)].map((match) => {
+    const target = match[1] ?? match[2] ?? match[3] ?? '';
+    return target.startsWith('.') ? relative('.', resolve(dirname(file.path), target)) : target;
+  });
+}
+
+/** Who may import what, the first row that fits a file. A name without a slash is a package. */
+const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] = [
+  [/^machines\/policy\//, [/^machines\/policy\//]],
+  [/^machines\/placeholder\.ts$/, [/^xstate$/]],
+  [/^machines\/table\.ts$/, [/^xstate$/]],
+  [/^machines\/index\.ts$/, [/^machines\//]],
+  [/^machines\/pool\//, [/^machines\//, /^xstate$/, /^immer$/]],
+  [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table)\.ts$/, /^xstate$/, /^immer$/]],
+  [/^src\/clock\.ts$/, []],
+  [/^src\/transport\//, [/^machines\/policy\//, /^src\/clock\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
+  [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//]],
+  [/^src\/health\//, [/^machines\/policy\//, /^src\/health\//]],
+  [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
+  [
+    /^src\/pool\//,
+    [/^machines\//, /^src\/(clock\.ts|pool\/|delivery\/|protocol\/|health\/|transport\/)/, /^xstate$/, /^#platform$/],
+  ],
+  [
+    /^src\/testing\//,
+    [/^src\/(testing\/|clock\.ts|protocol\/nostr\/|transport\/memory\.ts)/, /^ws$/, /^nostr-tools\//, /^node:/],
+  ],
+  [/^src\/cli\//, [/^machines\/policy\//, /^src\//, /^node:/]],
+  [/^src\/index\.ts$/, [/^machines\//, /^src\/(?!testing|cli)/]],
+  [/^visualizations\//, [/^machines\//, /^visualizations\//, /^xstate$/, /^elkjs/, /^node:/]],
+];
+
+/** Imports within `machines/` also have to stay in their own chart's folder. */
+const chartOf = (path: string): string | undefined => /^machines\/(relay|pool|delivery|publication)\//.exec(path)?.[1];
+
+export function importProblems(files: readonly SourceFile[]): readonly string[] {
+  return files.flatMap((file) => {
+    const row = MAY_IMPORT.find(([who]) => who.test(file.path));
+    if (!row) return [`${file.path} has no place in the architecture`];
+    const own = chartOf(file.path);
+    return importsOf(file).flatMap((target) => {
+      const foreign = own !== undefined && own !== 'pool' && chartOf(target) !== undefined && chartOf(target) !== own;
+      const sibling = own !== undefined && chartOf(target) === own;
+      const allowed = sibling || (!foreign && row[1].some((whom) => whom.test(target)));
+      return allowed ? [] : [`${file.path} imports ${target}`];
+    });
+  });
+}
+
+/** Circles of imports, each named by the file that closes it. Types count too. */
+export function circles(files: readonly SourceFile[]): readonly string[] {
+  const graph = new Map(files.map((file) => [file.path, importsOf(file)]));
+  const state = new Map<string, 'open' | 'done'>();
+  const found: string[] = [];
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (state.get(path) === 'done') return;
+    if (state.get(path) === 'open') {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(' -> '));
+      return;
+    }
+    state.set(path, 'open');
+    for (const target of graph.get(path) ?? []) if (graph.has(target)) visit(target, [...trail, path]);
+    state.set(path, 'done');
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return found;
+}
+
+const WORLD =
+  /\b(Date\.now|new Date\(|Math\.random|setTimeout\(|setInterval\(|queueMicrotask\(|performance\.|process\.|crypto\.)/;
+const COMMENT = /^\s*(\/\/|\*|\/\*)/;
+
+/** Time or chance taken from the world. */
+export function worldProblems(files: readonly SourceFile[]): readonly string[] {
+  return files.flatMap(({ path, text }) =>
+    text
+      .split('\n')
+      .map((line, index) => [line, index + 1] as const)
+      .filter(([line]) => !COMMENT.test(line) && WORLD.test(line))
+      .map(([line, number]) => `${path}:${number}: ${line.trim()}`),
+  );
+}
+
+const EVENT_TYPE = /\btype:\s*'([^']+)'/g;
+const COMMAND = /^[A-Z]+(_[A-Z]+)*$/;
+const FACT = /^[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*$/;
+
+/** Names in files of events that are neither a command nor a fact. */
+export function eventNameProblems(files: readonly SourceFile[]): readonly string[] {
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(EVENT_TYPE)]
+      .map((match) => match[1] ?? '')
+      .filter((name) => !COMMAND.test(name) && !FACT.test(name))
+      .map((name) => `${path}: ${name}`),
+  );
+}
