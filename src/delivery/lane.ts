@@ -101,6 +101,12 @@ export class Lane<Item extends LaneItem> {
     }
   }
 
+  /** Sends the item at once where nothing stands before it, or lets it wait for its turn. */
+  offer(item: Item): void {
+    this.queue.add(item);
+    this.pump();
+  }
+
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
     this.inFlight.delete(item);

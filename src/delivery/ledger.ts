@@ -13,8 +13,9 @@ import type { PublicationEffect } from '../../machines/publication/publication.s
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
 import type { Message, PreparedEvent } from '../protocol/codec.ts';
+import { Deadlines } from './deadlines.ts';
 import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
-import { Delivery, type DeliveryLane, Publication } from './publication.ts';
+import { Delivery, type DeliveryLane, hostsOf, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
 
@@ -61,6 +62,9 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #trailing = new Set<Publication>();
   /** Publications that want more copies than there are relays to bring them to at the moment. */
   readonly #needy = new Set<Publication>();
+  readonly #deadlines: Deadlines;
+  /** The lanes as a list, made anew when one comes or goes. */
+  #all: readonly DeliveryLane[] = [];
   #bytes = 0;
   #turn = 0;
   #draining = false;
@@ -69,6 +73,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#settings = settings;
     this.#needs = needs;
     this.clock = needs.clock;
+    this.#deadlines = new Deadlines(needs.clock);
   }
 
   get window(): number {
@@ -101,6 +106,7 @@ export class Ledger implements LaneOwner<Delivery> {
     if (known) return known;
     const lane = new Lane<Delivery>(url, hostOf(url), this);
     this.#lanes.set(url, lane);
+    this.#all = [...this.#lanes.values()];
     return lane;
   }
 
@@ -109,13 +115,13 @@ export class Ledger implements LaneOwner<Delivery> {
     const lane = this.#lanes.get(url);
     if (!lane) return;
     this.#lanes.delete(url);
+    this.#all = [...this.#lanes.values()];
     lane.closed = true;
     lane.dispose();
     for (const publication of [...this.#publications.values()]) {
       const delivery = publication.deliveries.get(lane);
       if (delivery) this.#step(delivery, { type: 'CLOSE' });
-      if (publication.candidates.delete(lane) && delivery?.record.state !== 'accepted')
-        this.#giveUpOn(publication, lane);
+      if (publication.dropCandidate(lane) && delivery?.record.state !== 'accepted') this.#giveUpOn(publication, lane);
     }
     lane.items.clear();
   }
@@ -156,24 +162,15 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
-    const all = [...this.#lanes.values()];
-    const target = resolveTarget(request.options, all, (url) => this.#lanes.get(url));
+    const target = resolveTarget(request.options, this.#all, (url) => this.#lanes.get(url));
     const known = this.#publications.get(request.event.id);
     const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
     const { waiter, listener } = request;
     if (waiter) publication.addWaiter(waiter, request.timeoutMs);
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.kept = true;
-    if (listener) publication.listeners.add(listener);
-    if (publication !== known) {
-      const { quorum } = publication.record.context;
-      this.#report(publication, {
-        type: 'publication.accepted',
-        id: publication.id,
-        relays: publication.copies,
-        quorum,
-      });
-    }
+    if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
+    if (publication !== known) this.#reportAccepted(publication);
     this.#expireAfter(publication, request.expiresMs);
     this.#topUp(publication);
   }
@@ -220,8 +217,10 @@ export class Ledger implements LaneOwner<Delivery> {
   /** Gives everything up and tells everybody. */
   close(): void {
     for (const publication of [...this.#publications.values()]) this.#expire(publication, 'closed');
-    for (const lane of this.#lanes.values()) lane.dispose();
+    for (const lane of this.#all) lane.dispose();
     this.#lanes.clear();
+    this.#all = [];
+    this.#deadlines.clear();
   }
 
   sent(delivery: Delivery, at: number, generation: number): void {
@@ -234,7 +233,7 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #begin(event: PreparedEvent, target: Target<DeliveryLane>): Publication {
-    const publication = new Publication(event, target, this.clock);
+    const publication = new Publication(event, target, this.clock, this.#deadlines);
     this.#publications.set(event.id, publication);
     this.#bytes += event.frame.length;
     return publication;
@@ -242,7 +241,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   #widen(publication: Publication, target: Target<DeliveryLane>): Publication {
     publication.widen(target);
-    const hosts = new Set(Array.from(publication.candidates, (lane) => lane.host)).size;
+    const hosts = hostsOf(publication.candidates);
     this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, hosts });
     if (!publication.isConfirmed) this.#trailing.delete(publication);
     return publication;
@@ -250,20 +249,20 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** The caller may withdraw; the publication ends when nobody is left who wants it. */
   #own(publication: Publication, waiter: Waiter): void {
+    publication.owners ??= new Set();
     publication.owners.add(waiter);
     waiter.onWithdraw(() => {
-      publication.owners.delete(waiter);
-      if (publication.owners.size === 0 && !publication.kept) this.#advance(publication, { type: 'CANCEL' });
+      publication.owners?.delete(waiter);
+      if (publication.owners?.size === 0 && !publication.kept) this.#advance(publication, { type: 'CANCEL' });
       publication.withdraw(waiter);
     });
   }
 
   #expireAfter(publication: Publication, expiresMs: number): void {
-    const expiresAt = this.clock.now() + expiresMs;
-    if (expiresAt <= publication.expiresAt || publication.completed) return;
-    this.clock.clearTimeout(publication.expiryTimer);
-    publication.expiresAt = expiresAt;
-    publication.expiryTimer = this.clock.setTimeout(() => this.#expire(publication, 'expired'), expiresMs);
+    const { expiry } = publication;
+    if (publication.completed || (expiry && this.clock.now() + expiresMs <= expiry.dueAt)) return;
+    if (expiry) this.#deadlines.remove(expiry);
+    publication.expiry = this.#deadlines.add(expiresMs, () => this.#expire(publication, 'expired'));
   }
 
   #expire(publication: Publication, cause: FailureCause): void {
@@ -274,27 +273,34 @@ export class Ledger implements LaneOwner<Delivery> {
   /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
   #topUp(publication: Publication): void {
     if (publication.isOver) return;
+    if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
     const { copies, candidates, deliveries } = publication;
-    while (publication.promising < copies && deliveries.size < candidates.size) {
+    while (publication.promising < copies && deliveries.size < candidates.length) {
       const lane = this.#nextLane(publication);
       // A relay that does not serve is no better than one that was asked and does not serve either.
       if (!lane || (publication.hopeful >= copies && !lane.isServing)) break;
       this.#deliver(publication, lane);
       if (publication.isOver) return;
     }
-    if (publication.promising < copies && deliveries.size < candidates.size) this.#needy.add(publication);
+    if (publication.promising < copies && deliveries.size < candidates.length) this.#needy.add(publication);
     else this.#needy.delete(publication);
   }
 
-  #nextLane({ candidates, deliveries, copies }: Publication): DeliveryLane | undefined {
-    const untried = [...candidates].filter((lane) => !deliveries.has(lane));
-    if (copies >= candidates.size) return untried[0];
+  #deliverEverywhere(publication: Publication): void {
+    for (const lane of publication.candidates) {
+      if (publication.isOver) return;
+      if (!publication.deliveries.has(lane)) this.#deliver(publication, lane);
+    }
+  }
+
+  #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
     // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
-    this.#turn += 1;
-    const turn = this.#turn % untried.length;
+    const untried = candidates.filter((lane) => !deliveries.has(lane));
     const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
     const fresh = untried.filter((lane) => !asked.has(lane.host));
     const pick = fresh.length > 0 ? fresh : untried;
+    this.#turn += 1;
+    const turn = this.#turn % pick.length;
     return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
   }
 
@@ -302,12 +308,8 @@ export class Ledger implements LaneOwner<Delivery> {
     const delivery = new Delivery(publication, lane, this.#settings.triesMax);
     publication.deliveries.set(lane, delivery);
     lane.items.set(publication.id, delivery);
-    if (lane.isComing) {
-      lane.queue.add(delivery);
-      lane.pump();
-    } else {
-      this.#step(delivery, { type: 'relay.suspended' });
-    }
+    if (lane.isComing) lane.offer(delivery);
+    else this.#step(delivery, { type: 'relay.suspended' });
   }
 
   #suspend(lane: DeliveryLane): void {
@@ -342,7 +344,7 @@ export class Ledger implements LaneOwner<Delivery> {
       case 'reportRegained':
         lane.release(delivery);
         this.#stopResend(delivery);
-        return this.#accepted(delivery);
+        return this.#accepted(delivery, effect === 'reportRegained');
       case 'reportRejected':
         lane.release(delivery);
         this.#stopResend(delivery);
@@ -365,16 +367,11 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
-  #accepted(delivery: Delivery): void {
-    const { publication, lane } = delivery;
-    const vote = publication.voteOf(lane);
-    const distinct = !vote.accepted;
-    const regained = distinct && vote.open === 0;
-    vote.accepted = true;
-    vote.open = Math.max(0, vote.open - 1);
-    const now = this.clock.now();
-    publication.first ??= { relay: lane.url, latencyMs: now - publication.acceptedAt };
-    this.#advance(publication, { type: 'delivery.accepted', distinct, regained });
+  #accepted(delivery: Delivery, wasRejected: boolean): void {
+    const { publication, lane, record } = delivery;
+    const vote = publication.countAcceptance(lane, wasRejected);
+    publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
+    this.#advance(publication, { type: 'delivery.accepted', ...vote });
     this.#reportSettled(delivery);
     this.#checkComplete(publication);
   }
@@ -387,9 +384,7 @@ export class Ledger implements LaneOwner<Delivery> {
   /** The relay will not bring it any further: its host loses a vote, and another relay may stand in. */
   #giveUpOn(publication: Publication, lane: DeliveryLane): void {
     if (publication.isOver) return;
-    const vote = publication.voteOf(lane);
-    vote.open = Math.max(0, vote.open - 1);
-    this.#advance(publication, { type: 'delivery.rejected', distinct: vote.open === 0 && !vote.accepted });
+    this.#advance(publication, { type: 'delivery.rejected', distinct: publication.countRejection(lane) });
     this.#topUp(publication);
     this.#checkComplete(publication);
   }
@@ -401,8 +396,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#stopResend(delivery);
     delivery.resendTimer = this.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
-      delivery.lane.queue.add(delivery);
-      delivery.lane.pump();
+      delivery.lane.offer(delivery);
     }, delayMs);
   }
 
@@ -422,25 +416,38 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #fulfil(publication: Publication, effect: PublicationEffect): void {
-    const { id } = publication;
-    const now = this.clock.now();
+    const { id, first } = publication;
     switch (effect) {
       case 'reportFirst':
-        if (publication.first)
-          this.#report(publication, { type: 'publication.acknowledged', id, ...publication.first });
-        return;
-      case 'reportConfirmed':
+        return this.#report(publication, () => ({
+          type: 'publication.acknowledged',
+          id,
+          relay: '',
+          latencyMs: 0,
+          ...first,
+        }));
+      case 'reportConfirmed': {
+        const now = this.clock.now();
         publication.confirmedAtMs ??= now;
-        this.#report(publication, { type: 'publication.confirmed', id, latencyMs: now - publication.acceptedAt });
+        this.#report(publication, () => ({
+          type: 'publication.confirmed',
+          id,
+          latencyMs: now - publication.acceptedAt,
+        }));
         return this.#trail(publication);
+      }
       case 'reportFailed': {
         publication.failureCause ??= 'rejected';
-        if (!this.#needs.hears(publication)) return;
-        const outcomes = publication.outcomes();
-        return this.#report(publication, { type: 'publication.failed', id, cause: publication.failureCause, outcomes });
+        const cause = publication.failureCause;
+        return this.#report(publication, () => ({
+          type: 'publication.failed',
+          id,
+          cause,
+          outcomes: publication.outcomes(),
+        }));
       }
       case 'reportCancelled':
-        return this.#report(publication, { type: 'publication.cancelled', id });
+        return this.#report(publication, () => ({ type: 'publication.cancelled', id }));
       case 'closeDeliveries':
         publication.closing = true;
         for (const delivery of publication.deliveries.values()) this.#step(delivery, { type: 'CLOSE' });
@@ -461,7 +468,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const { copies, deliveries, candidates } = publication;
     if (publication.isConfirmed && publication.acceptedCopies >= copies) {
       this.#advance(publication, { type: 'deadline.passed' });
-    } else if (publication.isConfirmed && publication.isAnswered && deliveries.size >= candidates.size) {
+    } else if (publication.isConfirmed && publication.isAnswered && deliveries.size >= candidates.length) {
       this.#complete(publication);
     }
   }
@@ -470,8 +477,8 @@ export class Ledger implements LaneOwner<Delivery> {
     if (publication.completed) return;
     publication.closing = true;
     publication.completed = true;
-    this.clock.clearTimeout(publication.expiryTimer);
-    for (const owner of publication.owners) owner.letGo();
+    if (publication.expiry) this.#deadlines.remove(publication.expiry);
+    for (const owner of publication.owners ?? []) owner.letGo();
     for (const [lane, delivery] of publication.deliveries) {
       this.#stopResend(delivery);
       lane.release(delivery);
@@ -483,11 +490,10 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#trailing.delete(publication);
     this.#needy.delete(publication);
     publication.settleWaiters();
-    if (this.#needs.hears(publication)) {
+    this.#report(publication, () => {
       const { id, status } = publication;
-      const outcomes = publication.outcomes();
-      this.#report(publication, { type: 'publication.completed', id, status, outcomes });
-    }
+      return { type: 'publication.completed', id, status, outcomes: publication.outcomes() };
+    });
     this.#checkDrained();
   }
 
@@ -498,14 +504,21 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#needs.emptied();
   }
 
-  #reportSettled(delivery: Delivery): void {
-    const { publication, lane } = delivery;
-    if (!this.#needs.hears(publication)) return;
-    const outcome = delivery.outcome(this.clock.now());
-    this.#report(publication, { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome });
+  #reportAccepted(publication: Publication): void {
+    const { id, copies, record } = publication;
+    const { quorum } = record.context;
+    this.#report(publication, () => ({ type: 'publication.accepted', id, relays: copies, quorum }));
   }
 
-  #report(publication: Publication, fact: PublicationFact): void {
-    this.#needs.report(publication, fact);
+  #reportSettled(delivery: Delivery): void {
+    const { publication, lane } = delivery;
+    this.#report(publication, () => {
+      const outcome = delivery.outcome(this.clock.now());
+      return { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome };
+    });
+  }
+
+  #report(publication: Publication, fact: () => PublicationFact): void {
+    if (this.#needs.hears(publication)) this.#needs.report(publication, fact());
   }
 }

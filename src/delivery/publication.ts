@@ -8,6 +8,7 @@ import type {
 import { type PublicationRecord, publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Lane, LaneItem } from './lane.ts';
 import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
@@ -74,13 +75,13 @@ export class Publication {
   readonly acceptedAt: number;
   readonly record: PublicationRecord;
   /** Relays that may be asked, and how many of them shall have the event. */
-  readonly candidates: Set<DeliveryLane>;
+  candidates: readonly DeliveryLane[];
   copies: number;
   readonly deliveries = new Map<DeliveryLane, Delivery>();
   /** Callers who may still withdraw; one who cannot keeps it for good. */
-  readonly owners = new Set<Waiter>();
+  owners: Set<Waiter> | undefined;
   kept = false;
-  readonly listeners = new Set<(fact: PublicationFact) => void>();
+  listeners: ((fact: PublicationFact) => void)[] | undefined;
   first: { readonly relay: string; readonly latencyMs: number } | undefined;
   confirmedAtMs: number | undefined;
   failureCause: FailureCause | undefined;
@@ -88,20 +89,23 @@ export class Publication {
   closing = false;
   /** Nothing more will be sent, and the last outcome is known. */
   completed = false;
-  expiresAt = 0;
-  expiryTimer: unknown;
+  expiry: Deadline | undefined;
+  readonly #deadlines: Deadlines;
   readonly #clock: Clock;
-  readonly #waiters = new Set<Waiter>();
-  readonly #votes = new Map<string, HostVote>();
+  #waiters: Waiter[] = [];
+  /** Kept only where several URLs lead to one host; otherwise every relay is a voice of its own. */
+  #votes: Map<string, HostVote> | undefined;
 
-  constructor(event: PreparedEvent, target: Target<DeliveryLane>, clock: Clock) {
+  constructor(event: PreparedEvent, target: Target<DeliveryLane>, clock: Clock, deadlines: Deadlines) {
     this.id = event.id;
     this.frame = event.frame;
     this.#clock = clock;
+    this.#deadlines = deadlines;
     this.acceptedAt = clock.now();
-    this.candidates = new Set(target.lanes);
+    this.candidates = target.lanes;
     this.copies = target.copies;
     this.record = publicationTable.create({ quorum: target.quorum, hosts: target.hosts });
+    if (target.hosts < target.lanes.length) this.#countVotes();
   }
 
   get status(): PublicationStatus {
@@ -115,6 +119,11 @@ export class Publication {
   /** Whether nothing may be sent any more. */
   get isOver(): boolean {
     return this.closing || this.record.state === 'failed' || this.record.state === 'cancelled';
+  }
+
+  /** Whether every candidate shall have it, so that there is nothing to choose. */
+  get goesEverywhere(): boolean {
+    return this.copies >= this.candidates.length;
   }
 
   /** Deliveries that have brought the event there, or are about to; the others have to be made up for. */
@@ -150,25 +159,39 @@ export class Publication {
     );
   }
 
-  voteOf(lane: DeliveryLane): HostVote {
-    let vote = this.#votes.get(lane.host);
-    if (!vote) {
-      vote = { open: 0, accepted: false };
-      for (const candidate of this.candidates) if (candidate.host === lane.host) vote.open += 1;
-      this.#votes.set(lane.host, vote);
-    }
-    return vote;
+  /** Counts an acceptance. Whether it is the first of its host, and whether the host had been given up. */
+  countAcceptance(lane: DeliveryLane, wasRejected: boolean): { distinct: boolean; regained: boolean } {
+    const vote = this.#votes?.get(lane.host);
+    if (!vote) return { distinct: true, regained: wasRejected };
+    const distinct = !vote.accepted;
+    const regained = distinct && vote.open === 0;
+    vote.accepted = true;
+    if (!wasRejected) vote.open -= 1;
+    return { distinct, regained };
+  }
+
+  /** Counts a relay that will not accept. Whether it was the last hope of its host. */
+  countRejection(lane: DeliveryLane): boolean {
+    const vote = this.#votes?.get(lane.host);
+    if (!vote) return true;
+    vote.open -= 1;
+    return vote.open === 0 && !vote.accepted;
   }
 
   /** More relays may be asked, or more of them shall have it. */
   widen(target: Target<DeliveryLane>): void {
-    for (const lane of target.lanes) {
-      if (this.candidates.has(lane)) continue;
-      const vote = this.#votes.get(lane.host);
-      this.candidates.add(lane);
-      if (vote) vote.open += 1;
-    }
+    const added = target.lanes.filter((lane) => !this.candidates.includes(lane));
+    this.candidates = [...this.candidates, ...added];
     this.copies = Math.max(this.copies, target.copies);
+    if (this.#votes || hostsOf(this.candidates) < this.candidates.length) this.#countVotes();
+  }
+
+  /** The relay leaves the pool. Whether it had been a candidate. */
+  dropCandidate(lane: DeliveryLane): boolean {
+    const left = this.candidates.filter((each) => each !== lane);
+    const dropped = left.length < this.candidates.length;
+    this.candidates = left;
+    return dropped;
   }
 
   /** How it went so far at every relay that was asked, by URL. */
@@ -176,31 +199,19 @@ export class Publication {
     const now = this.#clock.now();
     const outcomes: Record<string, Outcome> = {};
     for (const [lane, delivery] of this.deliveries) outcomes[lane.url] = delivery.outcome(now);
-    return Object.freeze(outcomes);
+    return outcomes;
   }
 
   /** What is known now. `status` overrides its own for a caller who has withdrawn from a shared publication. */
   receipt(status: PublicationStatus = this.status): Receipt {
-    const { id, first, confirmedAtMs, failureCause, record } = this;
-    return Object.freeze({
-      id,
-      status,
-      ...(failureCause === undefined ? {} : { cause: failureCause }),
-      quorum: record.context.quorum,
-      accepted: record.context.accepted,
-      ...(first === undefined ? {} : { first }),
-      ...(confirmedAtMs === undefined ? {} : { confirmedMs: confirmedAtMs - this.acceptedAt }),
-      outcomes: this.outcomes(),
-      confirmed: () => this.waitFor('quorum'),
-      completed: () => this.waitFor('complete'),
-    });
+    return new PublicationReceipt(this, status);
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
   addWaiter(waiter: Waiter, timeoutMs?: number): void {
     if (this.#hasCome(waiter.until)) return waiter.resolve(this.receipt());
-    this.#waiters.add(waiter);
-    if (timeoutMs !== undefined) waiter.timer = this.#clock.setTimeout(() => this.#settle(waiter), timeoutMs);
+    this.#waiters.push(waiter);
+    if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter));
   }
 
   waitFor(moment: Moment): Promise<Receipt> {
@@ -211,20 +222,21 @@ export class Publication {
 
   /** One caller withdraws; the others do not notice. */
   withdraw(waiter: Waiter): void {
-    if (!this.#waiters.delete(waiter)) return;
-    this.#clock.clearTimeout(waiter.timer);
-    waiter.resolve(this.receipt('cancelled'));
+    this.#settle(waiter, 'cancelled');
   }
 
   /** Tells everybody whose moment has come. */
   settleWaiters(): void {
-    for (const waiter of this.#waiters) if (this.#hasCome(waiter.until)) this.#settle(waiter);
+    if (this.#waiters.length === 0) return;
+    for (const waiter of [...this.#waiters]) if (this.#hasCome(waiter.until)) this.#settle(waiter);
   }
 
-  #settle(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
-    this.#clock.clearTimeout(waiter.timer);
-    waiter.resolve(this.receipt());
+  #settle(waiter: Waiter, status?: PublicationStatus): void {
+    const index = this.#waiters.indexOf(waiter);
+    if (index < 0) return;
+    this.#waiters.splice(index, 1);
+    if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
+    waiter.resolve(this.receipt(status));
   }
 
   #hasCome(moment: Moment): boolean {
@@ -233,9 +245,56 @@ export class Publication {
     return moment === 'quorum' && this.isConfirmed;
   }
 
+  #countVotes(): void {
+    this.#votes = new Map();
+    for (const lane of this.candidates) {
+      const vote = this.#votes.get(lane.host) ?? { open: 0, accepted: false };
+      const state = this.deliveries.get(lane)?.record.state;
+      if (state === 'accepted') vote.accepted = true;
+      else if (state !== 'rejected') vote.open += 1;
+      this.#votes.set(lane.host, vote);
+    }
+  }
+
   #count(test: (delivery: Delivery) => boolean): number {
     let count = 0;
     for (const delivery of this.deliveries.values()) if (test(delivery)) count += 1;
     return count;
+  }
+}
+
+/** Distinct hosts among relays. */
+export const hostsOf = (lanes: readonly DeliveryLane[]): number => new Set(lanes.map((lane) => lane.host)).size;
+
+class PublicationReceipt implements Receipt {
+  readonly id: string;
+  readonly status: PublicationStatus;
+  readonly cause?: FailureCause;
+  readonly quorum: number;
+  readonly accepted: number;
+  readonly first?: { readonly relay: string; readonly latencyMs: number };
+  readonly confirmedMs?: number;
+  readonly outcomes: Readonly<Record<string, Outcome>>;
+  readonly #publication: Publication;
+
+  constructor(publication: Publication, status: PublicationStatus) {
+    const { failureCause, first, confirmedAtMs } = publication;
+    this.id = publication.id;
+    this.status = status;
+    this.quorum = publication.record.context.quorum;
+    this.accepted = publication.record.context.accepted;
+    this.outcomes = publication.outcomes();
+    this.#publication = publication;
+    if (failureCause !== undefined) this.cause = failureCause;
+    if (first !== undefined) this.first = first;
+    if (confirmedAtMs !== undefined) this.confirmedMs = confirmedAtMs - publication.acceptedAt;
+  }
+
+  confirmed(): Promise<Receipt> {
+    return this.#publication.waitFor('quorum');
+  }
+
+  completed(): Promise<Receipt> {
+    return this.#publication.waitFor('complete');
   }
 }

@@ -5,6 +5,8 @@ import type {
   RefusalCause,
 } from '../../machines/publication/publication.events.ts';
 
+import type { Deadline } from './deadlines.ts';
+
 /**
  * A moment that a caller can wait for: the first relay accepted, the quorum accepted, or the last outcome is known and
  * nothing more will be sent. They are three different moments.
@@ -44,8 +46,8 @@ export class Waiter {
   readonly promise: Promise<Receipt>;
   /** With a signal, the caller may withdraw. */
   readonly signal: AbortSignal | undefined;
-  /** The time that it waits at most, while it runs. */
-  timer: unknown;
+  /** The time that it waits at most. */
+  deadline: Deadline | undefined;
   #withdraw: (() => void) | undefined;
   #resolve!: (receipt: Receipt) => void;
   #reject!: (error: unknown) => void;
@@ -86,15 +88,15 @@ export function emptyReceipt(
   status: 'refused' | 'cancelled',
   why: { readonly cause?: RefusalCause; readonly problem?: string } = {},
 ): Receipt {
-  const receipt: Receipt = Object.freeze({
+  const receipt: Receipt = {
     id,
     status,
     ...why,
     quorum: 0,
     accepted: 0,
-    outcomes: Object.freeze({}),
+    outcomes: {},
     confirmed: () => Promise.resolve(receipt),
     completed: () => Promise.resolve(receipt),
-  });
+  };
   return receipt;
 }

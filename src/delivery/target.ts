@@ -28,7 +28,7 @@ export function resolveTarget<Relay extends Voice>(
   if (!Number.isInteger(copies) || copies < 1) {
     throw new RecloserError('INVALID_OPTION', `relays asks for ${copies} copies; give a whole number from 1.`);
   }
-  const hosts = new Set(lanes.map((lane) => lane.host)).size;
+  const hosts = lanes.length === 1 ? 1 : new Set(lanes.map((lane) => lane.host)).size;
   const most = Math.min(hosts, copies);
   const quorum = wanted === 'all' ? most : wanted;
   if (!Number.isInteger(quorum) || quorum < 1 || quorum > most) {

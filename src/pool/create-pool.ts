@@ -130,11 +130,19 @@ class ActorPool implements Pool {
     actor.start();
   }
 
-  async publish(event: unknown, options: PublishOptions = {}): Promise<Receipt> {
-    const { signal, until = 'quorum', ...command } = options;
-    this.#plane();
+  publish(event: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    const { signal, until = 'quorum' } = options;
+    const snapshot = this.actor.getSnapshot();
+    const plane = dataPlaneOf(this.actor);
+    if (!plane || snapshot.status !== 'active') return Promise.reject(poolClosed());
+    const misuse = misuseOf(until, signal);
+    if (misuse) return Promise.reject(misuse);
     const waiter = new Waiter(until, signal);
-    this.actor.send({ type: 'PUBLISH', event, options: command, waiter });
+    const command = { type: 'PUBLISH', event, options, waiter } as const;
+    // What the chart answers to a PUBLISH depends on its state alone, so the state is asked: an event to the actor
+    // would cost more than all that the publication itself does.
+    if (snapshot.hasTag('accepting')) plane.accept(command);
+    else plane.refuse(command);
     return waiter.promise;
   }
 
@@ -215,7 +223,7 @@ class ActorPool implements Pool {
   #plane(): DataPlane {
     const plane = dataPlaneOf(this.actor);
     if (!plane || this.actor.getSnapshot().status !== 'active') {
-      throw new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');
+      throw poolClosed();
     }
     return plane;
   }
@@ -233,4 +241,18 @@ class ActorPool implements Pool {
   }
 
   readonly #emit = (fact: Fact): void => this.#facts.emit(fact);
+}
+
+const poolClosed = (): RecloserError => new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');
+
+const MOMENTS: readonly unknown[] = ['first', 'quorum', 'complete'] satisfies readonly Moment[];
+
+function misuseOf(until: unknown, signal: unknown): RecloserError | undefined {
+  if (!MOMENTS.includes(until)) {
+    return new RecloserError('INVALID_OPTION', `until is ${String(until)}; give 'first', 'quorum' or 'complete'.`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    return new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
+  }
+  return undefined;
 }

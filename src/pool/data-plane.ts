@@ -214,11 +214,11 @@ export class DataPlane {
   }
 
   #hears(publication: Publication): boolean {
-    return publication.listeners.size > 0 || this.listeners.size > 0;
+    return publication.listeners !== undefined || this.listeners.size > 0;
   }
 
   #report(publication: Publication, fact: PublicationFact): void {
-    for (const listener of publication.listeners) listener(fact);
+    for (const listener of publication.listeners ?? []) listener(fact);
     this.#tellListeners(fact);
   }
 

@@ -1,5 +1,5 @@
 import { type LookupAddress, lookup } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import WebSocket from 'ws';
 import { isPrivateAddress } from '../../machines/policy/address.ts';
 import type { CloseReport } from '../../machines/policy/close.ts';
@@ -45,6 +45,9 @@ class WsConnection implements Connection {
   readonly #socket: WebSocket;
   #failure: Partial<CloseReport> | undefined;
   #done = false;
+  /** The socket underneath, once it is there; frames of one turn of the event loop leave it together. */
+  #raw: Socket | undefined;
+  #corked = false;
 
   constructor(url: string, options: TransportOptions, handlers: TransportHandlers) {
     const socket = new WebSocket(url, {
@@ -54,6 +57,9 @@ class WsConnection implements Connection {
       ...(options.allowPrivate ? {} : { lookup: publicLookup }),
     });
     this.#socket = socket;
+    socket.on('upgrade', (response) => {
+      this.#raw = response.socket;
+    });
     socket.on('open', () => {
       if (!this.#done) handlers.onOpen();
     });
@@ -91,8 +97,21 @@ class WsConnection implements Connection {
 
   send(frame: string): boolean {
     if (this.#done || this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#cork();
     this.#socket.send(frame);
     return true;
+  }
+
+  // A system call a frame costs more than everything else that is done for it.
+  #cork(): void {
+    if (this.#corked || !this.#raw) return;
+    const raw = this.#raw;
+    this.#corked = true;
+    raw.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      raw.uncork();
+    });
   }
 
   close(): void {

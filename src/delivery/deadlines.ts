@@ -1,0 +1,74 @@
+import type { Clock } from '../clock.ts';
+
+/** Something that is due at a time. */
+export interface Deadline {
+  readonly dueAt: number;
+  readonly durationMs: number;
+  readonly expire: () => void;
+}
+
+interface Row {
+  readonly pending: Set<Deadline>;
+  timer: unknown;
+}
+
+/**
+ * Deadlines that are nearly always met. Those with the same duration stand in one row in the order in which they are
+ * due, so that a row needs one timer, and setting and meeting a deadline costs next to nothing.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #rows = new Map<number, Row>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(durationMs: number, expire: () => void): Deadline {
+    const deadline: Deadline = { dueAt: this.#clock.now() + durationMs, durationMs, expire };
+    let row = this.#rows.get(durationMs);
+    if (!row) {
+      row = { pending: new Set(), timer: undefined };
+      this.#rows.set(durationMs, row);
+    }
+    row.pending.add(deadline);
+    if (row.timer === undefined) this.#arm(durationMs, row, durationMs);
+    return deadline;
+  }
+
+  /** The deadline has been met. A row's timer is left to run: it finds nothing due and goes on, or ends. */
+  remove(deadline: Deadline): void {
+    const row = this.#rows.get(deadline.durationMs);
+    if (row?.pending.delete(deadline) && row.pending.size === 0) this.#drop(deadline.durationMs, row);
+  }
+
+  /** Forgets everything; nothing expires any more. */
+  clear(): void {
+    for (const [durationMs, row] of this.#rows) this.#drop(durationMs, row);
+  }
+
+  #drop(durationMs: number, row: Row): void {
+    this.#clock.clearTimeout(row.timer);
+    this.#rows.delete(durationMs);
+  }
+
+  #arm(durationMs: number, row: Row, delayMs: number): void {
+    row.timer = this.#clock.setTimeout(() => this.#sweep(durationMs, row), delayMs);
+  }
+
+  #sweep(durationMs: number, row: Row): void {
+    const now = this.#clock.now();
+    row.timer = undefined;
+    for (const deadline of row.pending) {
+      if (deadline.dueAt > now) {
+        this.#arm(durationMs, row, deadline.dueAt - now);
+        return;
+      }
+      row.pending.delete(deadline);
+      deadline.expire();
+      // What expired may have added or removed others, and with the last one the whole row.
+      if (this.#rows.get(durationMs) !== row || row.timer !== undefined) return;
+    }
+    if (row.pending.size === 0) this.#rows.delete(durationMs);
+  }
+}
