@@ -14,7 +14,9 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
+    // Node 20 has the platform's WebSocket behind a flag; one transport is tested on it.
+    execArgv: ['--experimental-websocket'],
+    testTimeout: 90_000,
     hookTimeout: 60_000,
     coverage: { provider: 'v8', include: ['machines/**', 'src/**'], exclude: ['src/cli/**'] },
   },

@@ -23,3 +23,13 @@ export class RecloserError extends Error {
     this.code = code;
   }
 }
+
+/** A wrong value as messages show it. Values come from anywhere, so nothing of them is called. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' || typeof value === 'function'
+    ? `a ${typeof value}`.replace('a o', 'an o')
+    : String(value);
+}

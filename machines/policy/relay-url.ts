@@ -1,5 +1,5 @@
 import { isPrivateHost } from './address.ts';
-import { RecloserError } from './error.ts';
+import { RecloserError, shown } from './error.ts';
 import { URL_LENGTH_MAX } from './limits.ts';
 import type { TrustSettings } from './settings.ts';
 
@@ -14,7 +14,7 @@ const UNSAFE = /[\u0000-\u0020\u007f\\]/;
  * Two spellings of one URL are one relay; the fragment goes, the query and its order stay.
  */
 export function canonicalRelayUrl(input: unknown, trust: TrustSettings): string {
-  if (typeof input !== 'string') throw refused(String(input), 'it is not a string');
+  if (typeof input !== 'string') throw refused(shown(input), 'it is not a string');
   if (input.length > URL_LENGTH_MAX) throw refused(input, `it is longer than ${URL_LENGTH_MAX} characters`);
   if (UNSAFE.test(input)) throw refused(input, 'it has white space, control characters or back slashes in it');
   if (!RELAY_URL_START.test(input)) throw refused(input, 'it does not start with wss:// or ws:// and a host');

@@ -1,4 +1,4 @@
-import { RecloserError } from './error.ts';
+import { RecloserError, shown } from './error.ts';
 import {
   BREAKER_LIMITS,
   CONNECTION_LIMITS,
@@ -80,9 +80,6 @@ const DEFAULTS: PoolSettings = {
   supervisor: numbersOf(POOL_LIMITS),
   trust: { allowPrivate: false, allowInsecure: false },
 };
-
-const shown = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
 
 function refuse(name: string, value: unknown, wanted: string): never {
   throw new RecloserError('INVALID_OPTION', `${name} is ${shown(value)}; give ${wanted}.`);

@@ -1,5 +1,5 @@
 import { produce } from 'immer';
-import { RecloserError } from '../policy/error.ts';
+import { RecloserError, shown } from '../policy/error.ts';
 import { POOL_LIMITS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { canonicalRelayUrl } from '../policy/relay-url.ts';
@@ -162,7 +162,7 @@ function check(context: PoolContext, command: PoolCommand): void {
 
 function known(context: PoolContext, url: string): RelayRecord {
   const record = context.relays[urlOf(context, url)];
-  if (!record) throw new RecloserError('NO_RELAYS', `Relay ${JSON.stringify(url)} is not in the pool; add it first.`);
+  if (!record) throw new RecloserError('NO_RELAYS', `Relay ${shown(url)} is not in the pool; add it first.`);
   return record;
 }
 

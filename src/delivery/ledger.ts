@@ -23,6 +23,8 @@ import { resolveTarget, type Target } from './target.ts';
 export interface LedgerNeeds {
   readonly clock: Clock;
   readonly random: () => number;
+  /** The one spelling of a relay's URL; throws for what is none. */
+  canonical(url: unknown): string;
   /** Whether anybody wants to know what happens to a publication; facts are only made for listeners. */
   hears(publication: Publication): boolean;
   /** Something happened to a publication. */
@@ -162,7 +164,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
-    const target = resolveTarget(request.options, this.#all, (url) => this.#lanes.get(url));
+    const target = resolveTarget(request.options, this.#all, (url) => this.#lanes.get(this.#needs.canonical(url)));
     const known = this.#publications.get(request.event.id);
     const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
     const { waiter, listener } = request;

@@ -1,6 +1,6 @@
 import { type ActorRefFrom, type AnyActor, createActor, type InspectionEvent, type Observer } from 'xstate';
 import { platformTransport } from '#platform';
-import { RecloserError } from '../../machines/policy/error.ts';
+import { RecloserError, shown } from '../../machines/policy/error.ts';
 import { POOL_LIMITS } from '../../machines/policy/limits.ts';
 import {
   checkNumber,
@@ -14,6 +14,7 @@ import {
   type PoolContext,
   problemOf,
   type RelayEntry,
+  urlOf,
 } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../../machines/pool/pool.events.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
@@ -183,7 +184,7 @@ class ActorPool implements Pool {
   }
 
   relayMetrics(url: string): RelayMetrics | undefined {
-    return this.metrics().relays[url];
+    return this.metrics().relays[urlOf(this.#context, url)];
   }
 
   on(type: string, listener: (fact: never) => void): () => void {
@@ -249,7 +250,7 @@ const MOMENTS: readonly unknown[] = ['first', 'quorum', 'complete'] satisfies re
 
 function misuseOf(until: unknown, signal: unknown): RecloserError | undefined {
   if (!MOMENTS.includes(until)) {
-    return new RecloserError('INVALID_OPTION', `until is ${String(until)}; give 'first', 'quorum' or 'complete'.`);
+    return new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give 'first', 'quorum' or 'complete'.`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     return new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');

@@ -1,5 +1,6 @@
 import { RecloserError } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
+import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolCommand, PublishOptions } from '../../machines/pool/pool.events.ts';
@@ -54,6 +55,7 @@ export class DataPlane {
     this.ledger = new Ledger(settings.publish, {
       clock: parts.clock,
       random: parts.random,
+      canonical: (url) => canonicalRelayUrl(url, settings.trust),
       hears: (publication) => this.#hears(publication),
       report: (publication, fact) => this.#report(publication, fact),
       answered: (lane, latencyMs) => this.linkOf(lane.url).calls.succeeded(latencyMs, parts.clock.now()),

@@ -26,6 +26,9 @@ export const webSocketTransport = (construct?: WebSocketConstructor): Transport 
   },
 });
 
+/** `readyState` of a WebSocket that can be sent on. */
+const OPEN = 1;
+
 class PlatformConnection implements Connection {
   readonly #socket: WebSocket;
   readonly #handlers: TransportHandlers;
@@ -45,10 +48,10 @@ class PlatformConnection implements Connection {
       if (size > options.frameBytesMax) return this.#abandon({ code: 1009, reason: 'the frame is too large' });
       handlers.onFrame(typeof data === 'string' ? data : new Uint8Array(data));
     };
-    socket.onclose = ({ code, reason }) => {
-      if (this.#done) return;
-      this.#done = true;
-      handlers.onClose({ code, reason: shortReason(reason) });
+    socket.onclose = ({ code, reason }) => this.#end({ code, reason: shortReason(reason) });
+    // A failed attempt is told as an error, and not by every platform as a close as well.
+    socket.onerror = () => {
+      if (socket.readyState !== OPEN) this.#end({ code: 1006, reason: 'the connection could not be opened' });
     };
   }
 
@@ -57,7 +60,7 @@ class PlatformConnection implements Connection {
   }
 
   send(frame: string): boolean {
-    if (this.#done || this.#socket.readyState !== 1) return false;
+    if (this.#done || this.#socket.readyState !== OPEN) return false;
     this.#socket.send(frame);
     return true;
   }
@@ -72,7 +75,14 @@ class PlatformConnection implements Connection {
   }
 
   #abandon(report: CloseReport): void {
+    if (this.#done) return;
     this.terminate();
+    this.#handlers.onClose(report);
+  }
+
+  #end(report: CloseReport): void {
+    if (this.#done) return;
+    this.#done = true;
     this.#handlers.onClose(report);
   }
 }

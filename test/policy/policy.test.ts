@@ -1,0 +1,308 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isPrivateAddress } from '../../machines/policy/address.ts';
+import { backoffDelayMs } from '../../machines/policy/backoff.ts';
+import { EMPTY_BREAKER_WINDOW, openDelayMs, recordFailure, tripTrigger } from '../../machines/policy/breaker.ts';
+import { closeMeaning } from '../../machines/policy/close.ts';
+import { hasRecovered, reasonsToDegrade } from '../../machines/policy/degraded.ts';
+import { rank } from '../../machines/policy/ranking.ts';
+import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
+import { resendDelayMs } from '../../machines/policy/resend.ts';
+import { mayRestart } from '../../machines/policy/restart.ts';
+import {
+  BACKOFF_STRATEGIES,
+  DEFAULT_RELAY_SETTINGS,
+  poolSettings,
+  relaySettings,
+} from '../../machines/policy/settings.ts';
+
+const { reconnect, breaker } = DEFAULT_RELAY_SETTINGS;
+const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
+const ORDINARY = { previousMs: 0, urgent: true, restarting: false, retryAfterMs: 0 } as const;
+
+describe('backoff', () => {
+  test('draws from an eighth to the whole of a delay that doubles up to its cap', () => {
+    const bounds = Array.from({ length: 9 }, (_, attempt) => [
+      backoffDelayMs(reconnect, { ...ORDINARY, attempt, random: 0 }),
+      backoffDelayMs(reconnect, { ...ORDINARY, attempt, random: 1 }),
+    ]);
+    expect(bounds.map(([, high]) => high)).toEqual([1e3, 2e3, 4e3, 8e3, 16e3, 32e3, 60e3, 60e3, 60e3]);
+    for (const [low = 0, high = 0] of bounds) expect(low).toBeCloseTo(high / 8);
+  });
+
+  test('grows as its strategy says', () => {
+    const grow = (strategy: (typeof BACKOFF_STRATEGIES)[number]) =>
+      [0, 1, 2].map((attempt) =>
+        backoffDelayMs({ ...reconnect, strategy, jitter: false }, { ...ORDINARY, attempt, random: 0.5 }),
+      );
+    expect(grow('exponential')).toEqual([1_000, 2_000, 4_000]);
+    expect(grow('linear')).toEqual([1_000, 2_000, 3_000]);
+    expect(grow('fixed')).toEqual([1_000, 1_000, 1_000]);
+    const decorrelated = backoffDelayMs(
+      { ...reconnect, strategy: 'decorrelated' },
+      { ...ORDINARY, attempt: 3, previousMs: 2_000, random: 0.5 },
+    );
+    expect(decorrelated).toBe(3_500);
+  });
+
+  test('is slower while others serve, and leaves a restarting relay alone', () => {
+    expect(backoffDelayMs(reconnect, { ...ORDINARY, attempt: 0, urgent: false, random: 1 })).toBe(5_000);
+    expect(backoffDelayMs(reconnect, { ...ORDINARY, attempt: 99, urgent: false, random: 1 })).toBe(120_000);
+    expect(backoffDelayMs(reconnect, { ...ORDINARY, attempt: 0, restarting: true, random: 0 })).toBe(5_000);
+    expect(backoffDelayMs(reconnect, { ...ORDINARY, attempt: 0, retryAfterMs: 20_000, random: 0.5 })).toBe(21_000);
+    expect(backoffDelayMs(reconnect, { ...ORDINARY, attempt: 0, retryAfterMs: 1e12, random: 0 })).toBe(600_000);
+  });
+
+  test('is always finite, within its bounds, and never the same for two throws', () => {
+    const input = fc.record({
+      attempt: fc.nat(10_000),
+      previousMs: fc.double({ min: 0, max: 1e7, noNaN: true }),
+      urgent: fc.boolean(),
+      restarting: fc.boolean(),
+      retryAfterMs: fc.double({ min: 0, max: 1e9, noNaN: true }),
+      random,
+    });
+    fc.assert(
+      fc.property(input, fc.constantFrom(...BACKOFF_STRATEGIES), (given, strategy) => {
+        const settings = { ...reconnect, strategy };
+        const delay = backoffDelayMs(settings, given);
+        expect(delay).toBeGreaterThanOrEqual(settings.minDelayMs);
+        expect(delay).toBeLessThanOrEqual(Math.max(settings.maxDelayMs * 2, 660_000));
+        const other = backoffDelayMs(settings, {
+          ...given,
+          random: given.random < 0.5 ? given.random + 0.4 : given.random - 0.4,
+        });
+        expect(other).not.toBe(delay);
+      }),
+    );
+  });
+});
+
+describe('the breaker', () => {
+  const fail = (count: number, spacingMs = 1) =>
+    Array.from({ length: count }).reduce<typeof EMPTY_BREAKER_WINDOW>(
+      (window, _, index) => recordFailure(window, breaker, index * spacingMs),
+      EMPTY_BREAKER_WINDOW,
+    );
+
+  test('opens at the fifth failure in a row, however long they took', () => {
+    expect(tripTrigger(fail(4), breaker)).toBeUndefined();
+    expect(tripTrigger(fail(5), breaker)).toBe('consecutive');
+    expect(tripTrigger(fail(5, 100_000), breaker)).toBe('consecutive');
+  });
+
+  test('opens when half of at least ten outcomes of the last minute failed', () => {
+    let window = EMPTY_BREAKER_WINDOW;
+    for (let index = 0; index < 4; index += 1) window = recordFailure(window, breaker, index, [index]);
+    expect(tripTrigger(window, breaker)).toBeUndefined();
+    window = recordFailure(window, breaker, 5, [5]);
+    expect(tripTrigger(window, breaker)).toBe('ratio');
+    expect(tripTrigger(recordFailure(window, breaker, 100_000, [99_999]), breaker)).toBeUndefined();
+  });
+
+  test('remembers no more than it needs', () => {
+    expect(fail(1_000).outcomes).toHaveLength(20);
+  });
+
+  test('stays open twice as long every time, up to its cap, and at least as long as the relay asks', () => {
+    expect([0, 1, 2, 10, 1_000].map((trips) => openDelayMs(breaker, trips, 0, 1))).toEqual([5e3, 1e4, 2e4, 3e5, 3e5]);
+    expect(openDelayMs(breaker, 0, 0, 0)).toBe(2_500);
+    expect(openDelayMs(breaker, 0, 60_000, 0)).toBe(60_000);
+  });
+});
+
+test('what an end of a connection means', () => {
+  const meaning = (code: number, more: object = {}) => closeMeaning({ code, reason: '', ...more });
+  expect([1000, 1001, 1006, 1011, 3999].map((code) => meaning(code))).toEqual(Array(5).fill('lost'));
+  expect([1012, 1013].map((code) => meaning(code))).toEqual(['restarting', 'restarting']);
+  expect([1008, 3000, 3003, 4000, 4999].map((code) => meaning(code))).toEqual(Array(5).fill('refused'));
+  expect([429, 503].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(['restarting', 'restarting']);
+  expect([401, 403, 404].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(Array(3).fill('refused'));
+  expect([302, 500].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(['lost', 'lost']);
+  expect([meaning(1006, { httpStatus: 410 }), meaning(1006, { impossible: true })]).toEqual(['gone', 'gone']);
+});
+
+test('a connection degrades at a fifth of slow or failed calls, and recovers at a twentieth after its dwell', () => {
+  expect(reasonsToDegrade({ calls: 9, slow: 9, failed: 9 })).toEqual([]);
+  expect(reasonsToDegrade({ calls: 10, slow: 2, failed: 1 })).toEqual(['slow']);
+  expect(reasonsToDegrade({ calls: 10, slow: 2, failed: 2 })).toEqual(['slow', 'failing']);
+  expect(hasRecovered({ calls: 20, slow: 1, failed: 1 }, 10_000)).toBe(true);
+  expect(hasRecovered({ calls: 20, slow: 1, failed: 1 }, 9_999)).toBe(false);
+  expect(hasRecovered({ calls: 20, slow: 2, failed: 0 }, 10_000)).toBe(false);
+  expect(hasRecovered({ calls: 4, slow: 0, failed: 0 }, 10_000)).toBe(false);
+});
+
+test('healthy relays are asked before degraded ones, and loaded ones later', () => {
+  const order = rank([
+    { status: 'stopped', load: 0 },
+    { status: 'degraded', load: 0 },
+    { status: 'backoff', load: 0 },
+    { status: 'connected', load: 5 },
+    { status: 'connected', load: 1 },
+  ] as const);
+  expect(order.map(({ status, load }) => `${status} ${load}`)).toEqual([
+    'connected 1',
+    'connected 5',
+    'degraded 0',
+    'backoff 0',
+    'stopped 0',
+  ]);
+});
+
+test('resends wait longer every time, and restarts are counted within their window', () => {
+  const { publish, supervisor } = poolSettings();
+  expect([1, 2, 3, 9].map((tries) => resendDelayMs(publish, tries, 1))).toEqual([1e3, 2e3, 4e3, 3e4]);
+  expect(mayRestart([1, 2], supervisor, 3)).toBe(true);
+  expect(mayRestart([1, 2, 3], supervisor, 4)).toBe(false);
+  expect(mayRestart([1, 2, 3], supervisor, 70_000)).toBe(true);
+});
+
+describe('relay URLs', () => {
+  const strict = { allowPrivate: false, allowInsecure: false };
+  const open = { allowPrivate: true, allowInsecure: true };
+
+  test.each([
+    ['WSS://Relay.Example.COM:443/', 'wss://relay.example.com/'],
+    ['wss://relay.example.com.', 'wss://relay.example.com/'],
+    ['wss://relay.example.com/#frag', 'wss://relay.example.com/'],
+    ['wss://relay.example.com/?b=2&a=1', 'wss://relay.example.com/?b=2&a=1'],
+    ['wss://relay.example.com//a//b/', 'wss://relay.example.com//a//b/'],
+    ['wss://relay.example.com/a/../b', 'wss://relay.example.com/b'],
+    ['wss://rеlay.example.com', 'wss://xn--rlay-v4d.example.com/'],
+    ['wss://relay。example。com', 'wss://relay.example.com/'],
+    ['wss://relay.example.com/\u202e', 'wss://relay.example.com/%E2%80%AE'],
+    ['wss://relay.example.com:8443/x', 'wss://relay.example.com:8443/x'],
+  ])('%s is known as %s', (input, canonical) => {
+    expect(canonicalRelayUrl(input, strict)).toBe(canonical);
+    expect(canonicalRelayUrl(canonical, strict)).toBe(canonical);
+  });
+
+  test.each([
+    'wss://user:pw@relay.example.com',
+    'wss://relay.example.com@evil.test',
+    'wss://relay.example.com..',
+    'wss://a..b.example',
+    'wss://127.1',
+    'wss://2130706433',
+    'wss://0x7f.1',
+    'wss://0177.0.0.1',
+    'wss://①②⑦.⓪.⓪.①',
+    'wss://[::1]',
+    'wss://[::ffff:127.0.0.1]',
+    'wss://[64:ff9b::7f00:1]',
+    'wss://localhost.',
+    'wss://foo.localhost',
+    'wss://0.0.0.0',
+    'wss://10.1.2.3',
+    'wss://100.64.0.1',
+    'wss://169.254.169.254',
+    'wss://192.168.1.1',
+    'wss://[fe80::1]',
+    'wss://[fd00::1]',
+    'wss://[2002:7f00:1::]',
+    'wss://224.0.0.1',
+    'wss://intranet',
+    'wss://relay.example.com:0',
+    'wss://relay.example.com:65536',
+    'wss://relay.example.com:443:443',
+    'wss://relay\t.example.com',
+    ' wss://relay.example.com',
+    'wss://relay.example.com\n',
+    'wss:relay.example.com',
+    'wss:///relay.example.com',
+    'wss:\\\\relay.example.com',
+    'https://relay.example.com',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    `wss://relay.example.com/${'x'.repeat(600)}`,
+    'wss://x.onion',
+    'ws://relay.example.com',
+    '',
+    'wss://',
+  ])('%s is refused', (input) => {
+    expect(() => canonicalRelayUrl(input, strict)).toThrow(expect.objectContaining({ code: 'INVALID_URL' }));
+  });
+
+  test('of private and unencrypted relays pass where they are allowed', () => {
+    expect(canonicalRelayUrl('ws://127.0.0.1:80/', open)).toBe('ws://127.0.0.1/');
+    expect(canonicalRelayUrl('ws://relay.example.com', open)).toBe('ws://relay.example.com/');
+    expect(hostOf('wss://relay.example.com:8443/x')).toBe('relay.example.com:8443');
+  });
+
+  test('never throw anything but a refusal, and are stable', () => {
+    const near = fc
+      .tuple(fc.constantFrom('wss://', 'ws://', 'WSS://', 'wss:'), fc.string({ maxLength: 40 }))
+      .map(([a, b]) => a + b);
+    fc.assert(
+      fc.property(fc.oneof(fc.anything(), fc.webUrl(), near), (input) => {
+        try {
+          const canonical = canonicalRelayUrl(input, open);
+          expect(canonicalRelayUrl(canonical, open)).toBe(canonical);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'INVALID_URL' });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('public addresses are not mistaken for private ones', () => {
+    for (const address of [
+      '1.1.1.1',
+      '172.15.0.1',
+      '172.32.0.1',
+      '2606:4700::1111',
+      '::ffff:8.8.8.8',
+      '64:ff9b::808:808',
+    ]) {
+      expect(isPrivateAddress(address)).toBe(false);
+    }
+    for (const address of ['not an address', '::', '1.2.3', '2001:db8::1', '::127.0.0.1'])
+      expect(isPrivateAddress(address)).toBe(true);
+  });
+});
+
+describe('settings', () => {
+  test.each([
+    [{ connectTimeoutMs: 0 }, 'connectTimeoutMs is 0; give a number from 10 to 120000.'],
+    [{ connectTimeoutMs: '5' }, 'connectTimeoutMs is "5"; give a number from 10 to 120000.'],
+    [{ frameBytesMax: 1_024.5 }, 'frameBytesMax is 1024.5; give a whole number from 1024 to 67108864.'],
+    [
+      { reconnect: { strategy: 'random' } },
+      'reconnect.strategy is "random"; give one of exponential, linear, fixed, decorrelated.',
+    ],
+    [
+      { reconnect: { attemptsMax: 0 } },
+      'reconnect.attemptsMax is 0; give a whole number from 1 to 1000000, or Infinity.',
+    ],
+    [
+      { reconnect: { initialDelayMs: 90_000 } },
+      'reconnect.initialDelayMs is 90000; give at most reconnect.maxDelayMs, which is 60000.',
+    ],
+    [{ reconnect: { jitter: 1 } }, 'reconnect.jitter is 1; give true or false.'],
+    [{ breaker: null }, 'breaker is null; give an object.'],
+    [{ breaker: { failureRatio: Number.NaN } }, 'breaker.failureRatio is NaN; give a number from 0.01 to 1.'],
+    [{ reconect: {} }, /^reconect is "unknown"; give one of /],
+  ])('%j is refused with what to give instead', (options, message) => {
+    expect(() => relaySettings(options as never)).toThrow(message);
+  });
+
+  test('of one relay lie over those of the pool', () => {
+    const base = poolSettings({ stableMs: 1_000, reconnect: { multiplier: 3 } }).relay;
+    const own = relaySettings({ reconnect: { maxDelayMs: 10_000 } }, base);
+    expect(own).toMatchObject({ stableMs: 1_000, reconnect: { multiplier: 3, maxDelayMs: 10_000, enabled: true } });
+  });
+
+  test('never throw anything but a refusal', () => {
+    fc.assert(
+      fc.property(fc.anything(), (input) => {
+        try {
+          poolSettings(input as never);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'INVALID_OPTION' });
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
