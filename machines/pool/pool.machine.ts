@@ -94,7 +94,7 @@ export const poolMachine = poolSetup.createMachine({
       after: { drainTimeout: { target: 'stopping' } },
     },
     stopping: {
-      entry: ['forgetAbandoned', 'stopRelays'],
+      entry: ['giveUpPublications', 'forgetAbandoned', 'stopRelays'],
       on: { STOP: {} },
       always: { guard: 'isDeserted', target: 'closed' },
       after: { stopTimeout: { target: 'closed' } },

@@ -103,6 +103,7 @@ export const poolSetup = setup({
     dropConnection: missingAction('dropConnection', 'pool'),
     closeLane: missingAction('closeLane', 'pool'),
     beginDraining: missingAction('beginDraining', 'pool'),
+    giveUpPublications: missingAction('giveUpPublications', 'pool'),
 
     addRelay: assign(({ context, event }) => {
       assertEvent(event, 'ADD_RELAY');

@@ -77,6 +77,7 @@ export function providePoolMachine(parts: PoolParts) {
         if (url !== undefined) planeOf(self).closeLane(url);
       },
       beginDraining: ({ self }) => planeOf(self).ledger.drain(),
+      giveUpPublications: ({ self }) => planeOf(self).ledger.close(),
     },
   });
 }

@@ -47,6 +47,7 @@ const HANDS = [
   'dropConnection',
   'closeLane',
   'beginDraining',
+  'giveUpPublications',
 ] as const;
 
 /** The chart with fakes for all that it needs. */

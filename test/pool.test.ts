@@ -1,0 +1,210 @@
+import { describe, expect, test } from 'vitest';
+import { assign, createActor, setup } from 'xstate';
+import { type CreatePoolOptions, createPool, type Fact, poolMachine, providePoolMachine } from '../src/index.ts';
+import { nostrCodec } from '../src/protocol/nostr/codec.ts';
+import { createMemoryNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
+import { MemoryRelay } from './kit/memory-relay.ts';
+import { startRelays } from './kit/relays.ts';
+
+const events = signedEvents();
+const next = () => events.next().value;
+const MINUTE = 60_000;
+
+/** A whole pool on a clock that stands still, over relays in memory. */
+function world(count: number, options: CreatePoolOptions = {}) {
+  const clock = new VirtualClock(1_000_000);
+  const network = createMemoryNetwork(clock);
+  const relays = Array.from({ length: count }, (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`));
+  const parts = { clock, transport: network.transport, codec: nostrCodec, random: seededRandom(7) };
+  const pool = createPool({ ...parts, relays: relays.map((relay) => relay.url), ...options });
+  const facts: Fact[] = [];
+  pool.on('*', (fact) => facts.push(fact));
+  const types = () => facts.map(({ type }) => type);
+  return { clock, network, relays, pool, facts, types, parts };
+}
+
+describe('a pool', () => {
+  test('keeps what it accepted through an outage of a minute, says so, and delivers it on recovery', async () => {
+    const { clock, relays, pool, types } = world(3);
+    clock.advance(10);
+    for (const relay of relays) relay.stop();
+    clock.advance(10);
+    expect(types()).toContain('pool.stranded');
+    const early = Array.from({ length: 10 }, () => pool.publish(next(), { quorum: 2, timeoutMs: 20_000 }));
+    clock.advance(MINUTE);
+    const receipts = await Promise.all(early);
+    expect(new Set(receipts.map(({ status }) => status))).toEqual(new Set(['pending']));
+    for (const relay of relays) relay.start();
+    clock.advance(3 * MINUTE);
+    const confirmed = await Promise.all(receipts.map((receipt) => receipt.confirmed()));
+    expect(new Set(confirmed.map(({ status }) => status))).toEqual(new Set(['confirmed']));
+    expect(types()).toContain('pool.recovered');
+    for (const relay of relays) expect(relay.stored.size).toBe(10);
+    for (const relay of relays) expect(relay.openMost).toBe(1);
+    void pool.close();
+    clock.advance(MINUTE);
+    await pool.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  test('leaves no timer behind, however it was left', async () => {
+    const { clock, relays, pool } = world(2);
+    clock.advance(10);
+    relays[0]?.stop();
+    for (let index = 0; index < 5; index += 1) void pool.publish(next(), { quorum: 2 });
+    clock.advance(100);
+    const closed = pool.close({ drainMs: 0 });
+    clock.advance(5_000);
+    await closed;
+    expect(clock.pending).toBe(0);
+    expect(relays[1]?.peers.size).toBe(0);
+  });
+
+  test('tells every caller when it closes over what is open', async () => {
+    const { clock, relays, pool } = world(1);
+    for (const relay of relays) relay.stop();
+    clock.advance(10);
+    const publishing = pool.publish(next());
+    const closed = pool.close({ drainMs: 1_000 });
+    const late = pool.publish(next());
+    expect(await late).toMatchObject({ status: 'refused', cause: 'closing' });
+    clock.advance(5_000);
+    expect(await publishing).toMatchObject({ status: 'failed', cause: 'closed' });
+    await closed;
+  });
+
+  test('gives a relay that was healthy for long the short waits again', () => {
+    const { clock, relays, pool } = world(1);
+    const [relay] = relays;
+    const url = relay?.url ?? '';
+    relay?.stop();
+    clock.advance(10_000);
+    expect(pool.metrics().relays[url]?.retryCount).toBeGreaterThan(2);
+    relay?.start();
+    clock.advance(5 * MINUTE);
+    expect(pool.metrics().relays[url]).toMatchObject({ status: 'connected', retryCount: 0, circuit: 'closed' });
+  });
+
+  test('replaces a relay actor that throws, within a limit, and takes nobody down', () => {
+    const { clock, relays, pool, types } = world(2);
+    clock.advance(10);
+    const [url, other] = relays.map((relay) => relay.url) as [string, string];
+    const crash = (): void => {
+      // The chart cannot decide anything without its settings.
+      pool.actor.getSnapshot().children[`relay:${url}`]?.send({ type: 'CONFIGURE', settings: null } as never);
+      clock.advance(2_000);
+    };
+    crash();
+    expect(types().filter((type) => type === 'relay.restarted')).toHaveLength(1);
+    expect(pool.status()).toEqual({ [url]: 'connected', [other]: 'connected' });
+    expect(relays[0]?.openMost).toBe(1);
+    expect(pool.metrics().relays[url]).toMatchObject({ restarts: 1 });
+    for (let index = 0; index < 4; index += 1) crash();
+    expect(types().filter((type) => type === 'relay.restarted')).toHaveLength(3);
+    expect(types()).toContain('relay.abandoned');
+    expect(pool.status()).toEqual({ [url]: 'stopped', [other]: 'connected' });
+    expect(relays[0]?.peers.size).toBe(0);
+    pool.removeRelay(url);
+    pool.addRelay(url);
+    clock.advance(1_000);
+    expect(pool.status()[url]).toBe('connected');
+  });
+
+  test('draws from nothing but its own clock and dice: the same seed tells the same story', () => {
+    const story = () => {
+      const { clock, relays, facts } = world(3);
+      clock.advance(5_000);
+      relays[1]?.stop();
+      clock.advance(MINUTE);
+      relays[1]?.start();
+      clock.advance(MINUTE);
+      return JSON.stringify(facts);
+    };
+    expect(story()).toBe(story());
+    expect(story().length).toBeGreaterThan(1_000);
+  });
+
+  test('survives listeners that throw', async () => {
+    const { clock, pool } = world(1);
+    const thrown: unknown[] = [];
+    const note = (error: unknown): void => {
+      thrown.push(error);
+    };
+    process.on('uncaughtException', note);
+    pool.on('publication.confirmed', () => {
+      throw new Error('mine');
+    });
+    clock.advance(10);
+    const publishing = pool.publish(next());
+    clock.advance(10);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('uncaughtException', note);
+    expect(thrown).toEqual([new Error('mine')]);
+  });
+
+  test('that was put to a wrong use says so in facts where nobody can catch', () => {
+    const { pool, facts } = world(1);
+    pool.actor.send({ type: 'ADD_RELAY', url: 'ws://10.0.0.1' });
+    pool.actor.send({ type: 'PUBLISH', event: { id: 'x' } });
+    expect(facts.filter(({ type }) => /refused/.test(type))).toMatchObject([
+      { type: 'pool.command-refused', command: 'ADD_RELAY', problem: expect.stringContaining('private address') },
+      { type: 'publication.refused', cause: 'invalid', problem: expect.stringContaining('not a signed Nostr event') },
+    ]);
+    expect(() => createPool({ relays: ['http://x'] })).toThrow(expect.objectContaining({ code: 'INVALID_URL' }));
+    expect(() => createPool({ publish: { window: 0 } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+  });
+
+  test('publishes nothing without a relay', async () => {
+    const { pool } = world(0);
+    await expect(pool.publish(next())).rejects.toMatchObject({ code: 'NO_RELAYS' });
+  });
+});
+
+describe('the exported machine', () => {
+  test('works as it stands', async () => {
+    const relays = await startRelays(2);
+    const input = { relays: relays.map((relay) => relay.url), options: { trust: { allowPrivate: true } } };
+    const actor = createActor(poolMachine, { input }).start();
+    const event = next();
+    const confirmed = new Promise((resolve) => actor.on('publication.confirmed', resolve));
+    actor.send({ type: 'PUBLISH', event, options: { quorum: 2 } });
+    expect(await confirmed).toMatchObject({ id: event.id });
+    const done = new Promise<void>((resolve) => actor.subscribe({ complete: resolve }));
+    actor.send({ type: 'DRAIN' });
+    await done;
+    expect(relays.map((relay) => relay.open)).toEqual([0, 0]);
+  });
+
+  test('works as a child of another machine, answers to it, and ends with it', () => {
+    const { clock, relays, parts } = world(1);
+    const pool = providePoolMachine(parts);
+    const application = setup({
+      types: { context: {} as { confirmed: string[] }, events: {} as { type: string; id?: string; event?: unknown } },
+      actors: { pool },
+    }).createMachine({
+      context: { confirmed: [] },
+      invoke: { id: 'pool', src: 'pool', input: { relays: relays.map((relay) => relay.url) } },
+      on: {
+        SAY: {
+          actions: ({ self, event }) => {
+            self.getSnapshot().children.pool?.send({ type: 'PUBLISH', event: event.event, replyTo: self } as never);
+          },
+        },
+        'publication.confirmed': {
+          actions: assign({ confirmed: ({ context, event }) => [...context.confirmed, event.id ?? ''] }),
+        },
+      },
+    });
+    const actor = createActor(application, { clock }).start();
+    clock.advance(10);
+    const event = next();
+    actor.send({ type: 'SAY', event });
+    clock.advance(10);
+    expect(actor.getSnapshot().context.confirmed).toEqual([event.id]);
+    expect(relays[0]?.peers.size).toBe(2);
+    actor.stop();
+    clock.advance(10);
+    expect(relays[0]?.peers.size).toBe(1);
+  });
+});
