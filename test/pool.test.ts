@@ -161,6 +161,248 @@ describe('a pool', () => {
   });
 });
 
+/** Takes a relay's answers away, or replaces them. */
+function answering(relay: MemoryRelay | undefined, answer: (id: string) => unknown[] | undefined): void {
+  if (!relay) return;
+  relay.answer = answer;
+}
+
+describe('the books', () => {
+  const settle = async (clock: VirtualClock, ms: number): Promise<void> => {
+    clock.advance(ms);
+    await Promise.resolve();
+  };
+
+  test('count a relay that refused and then left once', async () => {
+    const { clock, relays, pool } = world(3);
+    answering(relays[0], (id) => ['OK', id, false, 'blocked: no']);
+    for (const relay of relays.slice(1)) answering(relay, () => undefined);
+    clock.advance(10);
+    const publishing = pool.publish(next(), { quorum: 2 });
+    clock.advance(10);
+    pool.removeRelay(relays[0]?.url ?? '');
+    clock.advance(10);
+    for (const relay of relays.slice(1)) answering(relay, (id) => ['OK', id, true, '']);
+    clock.advance(20_000);
+    expect(await publishing).toMatchObject({ status: 'confirmed', accepted: 2 });
+  });
+
+  test('count a host that left and came back once', async () => {
+    const { clock, relays, pool } = world(2);
+    const [a, b] = relays;
+    answering(b, () => undefined);
+    clock.advance(10);
+    const event = next();
+    const first = pool.publish(event, { quorum: 2, timeoutMs: 5_000 });
+    clock.advance(10);
+    pool.removeRelay(a?.url ?? '');
+    clock.advance(100);
+    pool.addRelay(a?.url ?? '');
+    clock.advance(100);
+    const second = pool.publish(event, { quorum: 2, timeoutMs: 5_000 });
+    clock.advance(6_000);
+    expect(await first).toMatchObject({ status: 'partly-confirmed', accepted: 1 });
+    expect(await second).toMatchObject({ status: 'partly-confirmed', accepted: 1 });
+  });
+
+  test('tell a caller who wants more than can be had, and nobody else', async () => {
+    const { clock, relays, pool } = world(3);
+    for (const relay of relays.slice(0, 2)) answering(relay, (id) => ['OK', id, false, 'blocked: no']);
+    answering(relays[2], () => undefined);
+    clock.advance(10);
+    const event = next();
+    const modest = pool.publish(event);
+    clock.advance(10);
+    expect(await pool.publish(event, { quorum: 'all' })).toMatchObject({ status: 'failed' });
+    answering(relays[2], (id) => ['OK', id, true, '']);
+    clock.advance(10_000);
+    expect(await modest).toMatchObject({ status: 'confirmed' });
+  });
+
+  test('ask the relay that is left when one leaves and another is silent', async () => {
+    const { clock, relays, pool } = world(3);
+    for (const relay of relays) answering(relay, () => undefined);
+    clock.advance(10);
+    const publishing = pool.publish(next(), { relays: 1 });
+    const asked = () => relays.filter((relay) => relay.seen.size > 0);
+    clock.advance(10);
+    expect(asked()).toHaveLength(1);
+    pool.removeRelay(asked()[0]?.url ?? '');
+    clock.advance(20_000);
+    expect(asked()).toHaveLength(3);
+    for (const relay of relays) answering(relay, (id) => ['OK', id, true, '']);
+    clock.advance(60_000);
+    expect((await publishing).status).toMatch(/pending|confirmed/);
+    expect(pool.metrics().openPublications).toBe(0);
+  });
+
+  test('go back to a relay that was passed over once it serves', async () => {
+    const { clock, relays, pool } = world(2, { connect: false });
+    const [a, b] = relays;
+    answering(b, () => undefined);
+    const publishing = pool.publish(next(), { relays: 1 });
+    pool.connect(b?.url);
+    clock.advance(10_000);
+    pool.connect(a?.url);
+    clock.advance(10_000);
+    expect(await publishing).toMatchObject({ status: 'confirmed', first: { relay: a?.url } });
+  });
+
+  test('stay right when a listener cancels what it is told about', async () => {
+    const { clock, pool } = world(2, { publish: { publicationsMax: 2 } });
+    pool.on('publication.acknowledged', ({ id }) => pool.cancel(id));
+    clock.advance(10);
+    for (let index = 0; index < 10; index += 1) {
+      const publishing = pool.publish(next());
+      clock.advance(10);
+      expect((await publishing).status).not.toBe('refused');
+    }
+    expect(pool.metrics()).toMatchObject({ openPublications: 0, unconfirmedPublications: 0 });
+  });
+
+  test('answer a caller who joins in the caller’s own time', async () => {
+    const { clock, relays, pool } = world(1);
+    answering(relays[0], () => undefined);
+    clock.advance(10);
+    const event = next();
+    void pool.publish(event);
+    const joined = pool.publish(event, { timeoutMs: 1_000, expiresMs: 1_000 });
+    await settle(clock, 1_000);
+    expect(await joined).toMatchObject({ status: 'pending' });
+  });
+
+  test('follow a relay that is removed and added at once', async () => {
+    const { clock, relays, pool } = world(1);
+    clock.advance(10);
+    const url = relays[0]?.url ?? '';
+    pool.removeRelay(url);
+    pool.addRelay(url);
+    const publishing = pool.publish(next());
+    clock.advance(5_000);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
+    expect(relays[0]?.openMost).toBe(1);
+  });
+
+  test('close as soon as nothing is on its way, though a relay is down', async () => {
+    const { clock, relays, pool } = world(2);
+    clock.advance(10);
+    relays[1]?.stop();
+    clock.advance(10);
+    const publishing = pool.publish(next());
+    const closing = pool.close();
+    clock.advance(1_000);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
+    await closing;
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe('a connection, over a long time,', () => {
+  test('obeys a Retry-After up to ten minutes, and is never dialled in a loop by a longer one', () => {
+    const { clock, parts } = world(0);
+    let dials = 0;
+    const report = { code: 1006, reason: 'busy', httpStatus: 503, retryAfterMs: 3e9 };
+    const transport = {
+      name: 'busy',
+      open: (_url: string, _options: unknown, handlers: { onClose(report: object): void }) => {
+        dials += 1;
+        clock.setTimeout(() => handlers.onClose(dials === 1 ? { ...report, httpStatus: 403 } : report), 1);
+        return { bufferedBytes: 0, send: () => false, close: () => {}, terminate: () => {} };
+      },
+    };
+    const pool = createPool({ ...parts, transport: transport as never, relays: ['wss://busy.example'] });
+    clock.advance(60 * MINUTE);
+    expect(dials).toBeGreaterThan(3);
+    expect(dials).toBeLessThan(12);
+    void pool.close();
+  });
+
+  test('forgets failures of long ago', () => {
+    const { clock, relays, pool, types } = world(1);
+    const [relay] = relays;
+    relay?.stop();
+    while ((pool.metrics().relays[relay?.url ?? '']?.connectionAttempts ?? 0) < 4) clock.advance(100);
+    relay?.start();
+    for (let index = 0; index < 20; index += 1) {
+      clock.advance(MINUTE);
+      void pool.publish(next());
+    }
+    relay?.stop();
+    clock.advance(1_500);
+    expect(types()).not.toContain('relay.circuit-opened');
+  });
+
+  test('is not punished for requests to close and open that came while it rested', () => {
+    const { clock, relays, pool, facts } = world(1);
+    relays[0]?.stop();
+    const opened = () => facts.filter(({ type }) => type === 'relay.circuit-opened');
+    while (opened().length < 2) clock.advance(100);
+    const dials = pool.metrics().relays[relays[0]?.url ?? '']?.connectionAttempts;
+    const before = pool.metrics().relays[relays[0]?.url ?? '']?.nextRetryAt;
+    for (let index = 0; index < 5; index += 1) {
+      pool.disconnect();
+      pool.connect();
+    }
+    expect(opened()).toHaveLength(2);
+    expect(pool.metrics().relays[relays[0]?.url ?? '']).toMatchObject({
+      nextRetryAt: before,
+      connectionAttempts: dials,
+    });
+  });
+});
+
+describe('whatever the application does', () => {
+  const hostile = {
+    get id(): never {
+      throw new Error('mine');
+    },
+  };
+
+  test.each([
+    ['an event that throws when it is read', { type: 'PUBLISH', event: hostile }],
+    ['a reply address that is none', { type: 'PUBLISH', event: null, replyTo: {} }],
+    [
+      'options that throw when they are read',
+      {
+        type: 'ADD_RELAY',
+        url: 'wss://x.example',
+        options: {
+          get stableMs() {
+            throw new Error('mine');
+          },
+        },
+      },
+    ],
+    ['a command without what it needs', { type: 'CONFIGURE' }],
+    ['a relay that is not there', { type: 'CONFIGURE_RELAY', url: 'wss://nobody.example' }],
+    ['no URL at all', { type: 'ADD_RELAY' }],
+    ['an unknown command', { type: 'WHATEVER' }],
+  ])('%s does not end the pool', (_what, command) => {
+    const { clock, pool } = world(1);
+    clock.advance(10);
+    pool.actor.send(command as never);
+    expect(pool.actor.getSnapshot().status).toBe('active');
+    expect(Object.values(pool.status())).toEqual(['connected']);
+  });
+
+  test('its options stay its own', () => {
+    const options = { reconnect: { initialDelayMs: 500 } };
+    const { clock, relays, pool } = world(1);
+    clock.advance(10);
+    pool.addRelay('wss://other.example', options);
+    pool.configureRelay(relays[0]?.url ?? '', options);
+    clock.advance(10);
+    expect(Object.isFrozen(options.reconnect)).toBe(false);
+  });
+
+  test('publishing an event that throws when it is read is refused with a reason', async () => {
+    const { pool } = world(1);
+    await expect(pool.publish(hostile)).rejects.toMatchObject({ code: 'INVALID_EVENT' });
+    await expect(pool.publish(next(), { until: 'never' as never })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    await expect(pool.publish(next(), { signal: {} as never })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+  });
+});
+
 describe('the exported machine', () => {
   test('works as it stands', async () => {
     const relays = await startRelays(2);

@@ -61,7 +61,7 @@ export const deliveryMachine = deliverySetup.createMachine({
     },
     rejected: {
       on: {
-        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportRegained'] },
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
       },
     },
     accepted: {},

@@ -18,8 +18,6 @@ const UPDATES = {
 const EFFECTS = {
   /** Take it out of the window and tell the publication that it is stored there. */
   reportAccepted: {},
-  /** As above, after a rejection had been told. */
-  reportRegained: {},
   /** Take it out of the window and tell the publication that it never will be. */
   reportRejected: {},
   /** Take it out of the window; nobody knows whether it is stored. */

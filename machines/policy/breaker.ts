@@ -1,4 +1,4 @@
-import { BREAKER_WINDOW_CALLS } from './limits.ts';
+import { BREAKER_WINDOW_CALLS, RETRY_AFTER_MS_MAX } from './limits.ts';
 import type { BreakerSettings } from './settings.ts';
 
 /** How one call ended, and when, in milliseconds of the pool's clock. */
@@ -18,6 +18,18 @@ export const EMPTY_BREAKER_WINDOW: BreakerWindow = { failuresInRow: 0, outcomes:
 /** Which rule opened the circuit. */
 export type TripTrigger = 'consecutive' | 'ratio';
 
+/** Appends successes, and forgets what is too old or too many. */
+export function recordSuccesses(
+  window: BreakerWindow,
+  settings: BreakerSettings,
+  at: number,
+  successesAt: readonly number[],
+): BreakerWindow {
+  if (successesAt.length === 0) return window;
+  const successes = successesAt.map((time): CallOutcome => ({ at: time, ok: true }));
+  return { failuresInRow: 0, outcomes: recent([...window.outcomes, ...successes], settings, at) };
+}
+
 /** Appends a failure, with the successes that came before it, and forgets what is too old or too many. */
 export function recordFailure(
   window: BreakerWindow,
@@ -25,14 +37,15 @@ export function recordFailure(
   at: number,
   successesAt: readonly number[] = [],
 ): BreakerWindow {
-  const failure: CallOutcome = { at, ok: false };
-  const successes = successesAt.map((time): CallOutcome => ({ at: time, ok: true }));
-  const fresh = [...window.outcomes, ...successes, failure].filter((each) => each.at > at - settings.windowMs);
+  const before = recordSuccesses(window, settings, at, successesAt);
   return {
-    failuresInRow: (successes.length > 0 ? 0 : window.failuresInRow) + 1,
-    outcomes: fresh.slice(-BREAKER_WINDOW_CALLS),
+    failuresInRow: before.failuresInRow + 1,
+    outcomes: recent([...before.outcomes, { at, ok: false }], settings, at),
   };
 }
+
+const recent = (outcomes: readonly CallOutcome[], settings: BreakerSettings, at: number): readonly CallOutcome[] =>
+  outcomes.filter((each) => each.at > at - settings.windowMs).slice(-BREAKER_WINDOW_CALLS);
 
 /**
  * Which rule says that the circuit opens, if one does: so many failures in a row, or so large a share of the last
@@ -52,9 +65,9 @@ const TRIPS_MAX = 32;
 
 /**
  * Milliseconds that the circuit stays open: W/2 + U(0, W/2) with W doubling at every trip up to its cap, the equal
- * jitter of Finagle. What the relay asked for is a lower bound.
+ * jitter of Finagle. What the relay asked for is a lower bound, up to ten minutes.
  */
 export function openDelayMs(settings: BreakerSettings, trips: number, retryAfterMs: number, random: number): number {
   const width = Math.min(settings.openMaxMs, settings.openMs * 2 ** Math.min(trips, TRIPS_MAX));
-  return Math.max(retryAfterMs, width / 2 + random * (width / 2));
+  return Math.max(Math.min(retryAfterMs, RETRY_AFTER_MS_MAX), width / 2 + random * (width / 2));
 }

@@ -38,6 +38,8 @@ export interface RelayRecord {
   readonly phase: RelayPhase;
   readonly status: RelayStatus;
   readonly generation: number;
+  /** Whether the last request was to be connected. */
+  readonly wanted: boolean;
   readonly options: RelayOptions;
   readonly settings: RelaySettings;
   /** Times of the restarts that still count, and how many there were in all. */
@@ -60,19 +62,21 @@ type Update = Partial<PoolContext>;
 type Of<Type extends PoolCommand['type']> = Extract<PoolCommand, { type: Type }>;
 
 /** Lays one set of relay options over another. */
-const overlay = (base: RelayOptions, over: RelayOptions): RelayOptions => ({
+const overlay = (base: RelayOptions, over: RelayOptions = {}): RelayOptions => ({
   ...base,
   ...over,
   reconnect: { ...base.reconnect, ...over.reconnect },
   breaker: { ...base.breaker, ...over.breaker },
 });
 
-function newRecord(context: Pick<PoolContext, 'settings'>, options: RelayOptions = {}): RelayRecord {
+function newRecord(context: Pick<PoolContext, 'settings' | 'connects'>, options: RelayOptions = {}): RelayRecord {
   return {
     phase: 'new',
     status: 'idle',
     generation: 0,
-    options,
+    // A copy: what the application gave stays the application's.
+    options: overlay({}, options),
+    wanted: context.connects,
     settings: relaySettings(options, context.settings.relay),
     restartsAt: [],
     restarts: 0,
@@ -83,6 +87,7 @@ function newRecord(context: Pick<PoolContext, 'settings'>, options: RelayOptions
 export function initialPoolContext(input: PoolInput): PoolContext {
   const settings = poolSettings(input.options);
   const { publish: _publish, supervisor: _supervisor, trust: _trust, ...options } = input.options ?? {};
+  const connects = input.connect ?? true;
   const relays = (input.relays ?? []).map((entry) => (typeof entry === 'string' ? { url: entry } : entry));
   if (relays.length > settings.supervisor.relaysMax) {
     throw new RecloserError(
@@ -93,11 +98,14 @@ export function initialPoolContext(input: PoolInput): PoolContext {
   return {
     reading: NO_READING,
     settings,
-    options,
+    options: overlay({}, options),
     relays: Object.fromEntries(
-      relays.map((entry) => [canonicalRelayUrl(entry.url, settings.trust), newRecord({ settings }, entry.options)]),
+      relays.map((entry) => [
+        canonicalRelayUrl(entry.url, settings.trust),
+        newRecord({ settings, connects }, entry.options),
+      ]),
     ),
-    connects: input.connect ?? true,
+    connects,
     drainMs: settings.supervisor.drainMs,
   };
 }
@@ -119,7 +127,10 @@ export function problemOf(context: PoolContext, command: PoolCommand): RecloserE
     return undefined;
   } catch (error) {
     if (error instanceof RecloserError) return error;
-    throw error;
+    // A command can be anything; one that throws when it is read is as wrong as any other.
+    return new RecloserError('INVALID_OPTION', `${command.type} cannot be read; give what its type says.`, {
+      cause: error,
+    });
   }
 }
 
@@ -207,11 +218,25 @@ export const hasActor = (record: RelayRecord | undefined): record is RelayRecord
 export const removeRelay = (context: PoolContext, url: string): Update =>
   edit(context, url, () => ({ phase: 'leaving' }));
 
-/** The relay actor has ended: its record goes, unless the relay was added again meanwhile. */
+/** The relay actor has ended. */
 export function forgetRelay(context: PoolContext, url: string): Update {
-  if (context.relays[url]?.phase === 'returning') return edit(context, url, () => ({ phase: 'new', status: 'idle' }));
   const { [url]: _gone, ...relays } = context.relays;
   return { relays };
+}
+
+/** The relay actor has ended, and the relay was added again meanwhile: it waits for a new one. */
+export const renewRelay = (context: PoolContext, url: string): Update =>
+  edit(context, url, () => ({ phase: 'new', status: 'idle' }));
+
+/** What was asked for last: to be connected, or not. */
+export function recordWish(context: PoolContext, command: Of<'CONNECT'> | Of<'DISCONNECT'>): Update {
+  const wanted = command.type === 'CONNECT';
+  const named = addressed(context, command.url);
+  return {
+    relays: produce(context.relays, (draft) => {
+      for (const url of named) if (draft[url]) draft[url].wanted = wanted;
+    }),
+  };
 }
 
 export function configureRelay(context: PoolContext, command: Of<'CONFIGURE_RELAY'>): Update {

@@ -42,7 +42,6 @@ export const poolMachine = poolSetup.createMachine({
         ADD_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
           { guard: 'isPresentAlready', actions: ['configureRelay', 'tellSettings'] },
-          { guard: 'isClosing', actions: ['addRelay', 'reportAdded'] },
           { actions: ['addRelay', 'openLane', 'spawnRelays', 'reportAdded'] },
         ],
         REMOVE_RELAY: [
@@ -56,8 +55,8 @@ export const poolMachine = poolSetup.createMachine({
           { actions: ['configureRelay', 'tellSettings'] },
         ],
         CONFIGURE: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['configure', 'tellSettings'] }],
-        CONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: 'tellRelays' }],
-        DISCONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: 'tellRelays' }],
+        CONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
+        DISCONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
         DRAIN: [
           { guard: 'isRefused', actions: 'reportRefused' },
           { target: 'draining', actions: 'setDrainTime' },
@@ -70,7 +69,7 @@ export const poolMachine = poolSetup.createMachine({
           },
           { actions: ['dropConnection', 'reportFact', 'stopCrashed', 'abandonRelay', 'updateLane', 'reportAbandoned'] },
         ],
-        'xstate.done.actor.*': { guard: 'isReturning', actions: ['forgetRelay', 'openLane', 'spawnRelays'] },
+        'xstate.done.actor.*': { guard: 'isReturning', actions: ['renewRelay', 'spawnRelays'] },
       },
       initial: 'starting',
       states: {

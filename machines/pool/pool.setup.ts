@@ -23,7 +23,9 @@ import {
   problemOf,
   type RelayPhase,
   recordRestart,
+  recordWish,
   removeRelay,
+  renewRelay,
   subjectOf,
   trackStatus,
   urlOf,
@@ -78,10 +80,6 @@ export const poolSetup = setup({
     isKnownRelay: ({ context, event }) => phaseOf(context, event) !== undefined,
     isPresentAlready: ({ context, event }) => phaseOf(context, event) === 'present',
     isLeaving: ({ context, event }) => phaseOf(context, event) === 'leaving',
-    isClosing: ({ context, event }) => {
-      const phase = phaseOf(context, event);
-      return phase === 'leaving' || phase === 'returning';
-    },
     isReturning: ({ context, event }) => phaseOf(context, event) === 'returning',
     isAbandoned: ({ context, event }) => phaseOf(context, event) === 'abandoned',
     mayRestartRelay: ({ context, event }) => mayRestartRelay(context, subject(context, event)),
@@ -136,7 +134,7 @@ export const poolSetup = setup({
     spawnRelays: enqueueActions(({ context, enqueue, self }) => {
       for (const url of newRelays(context)) {
         enqueue.spawnChild('relay', { id: actorIdOf(url), input: relayInput(context, url, self) });
-        if (context.connects) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
+        if (context.relays[url]?.wanted) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
       }
       enqueue.assign(markSpawned(context));
     }),
@@ -144,7 +142,7 @@ export const poolSetup = setup({
       const url = subject(context, event);
       enqueue.stopChild(actorIdOf(url));
       enqueue.spawnChild('relay', { id: actorIdOf(url), input: relayInput(context, url, self) });
-      if (context.connects) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
+      if (context.relays[url]?.wanted) enqueue.sendTo(actorIdOf(url), { type: 'CONNECT' });
       enqueue.emit({ type: 'relay.restarted', url, restarts: context.relays[url]?.restarts ?? 0 });
     }),
     raiseCrash: raise(({ context, event }) => {
@@ -156,6 +154,15 @@ export const poolSetup = setup({
       enqueue.stopChild(actorIdOf(url));
       enqueue.assign(forgetRelay(context, url));
       enqueue.emit({ type: 'relay.removed', url });
+    }),
+    renewRelay: enqueueActions(({ context, event, enqueue }) => {
+      const url = subject(context, event);
+      enqueue.stopChild(actorIdOf(url));
+      enqueue.assign(renewRelay(context, url));
+    }),
+    recordWish: assign(({ context, event }) => {
+      assertEvent(event, ['CONNECT', 'DISCONNECT']);
+      return recordWish(context, event);
     }),
     stopCrashed: stopChild(({ context, event }) => actorIdOf(subject(context, event))),
 

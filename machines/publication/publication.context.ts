@@ -1,11 +1,13 @@
-/** What a publication decides on. */
+import type { PublicationEvent } from './publication.events.ts';
+
+/** What a publication decides on. Hosts are counted, not URLs. */
 export interface PublicationContext {
   /** Distinct hosts that must accept. */
   readonly quorum: number;
-  /** Distinct hosts that may be asked. */
-  readonly hosts: number;
+  /** Those that have. */
   readonly accepted: number;
-  readonly rejected: number;
+  /** Those that have not and still may. */
+  readonly open: number;
 }
 
 export interface PublicationInput {
@@ -15,14 +17,14 @@ export interface PublicationInput {
 
 export const initialPublicationContext = ({ quorum, hosts }: PublicationInput): PublicationContext => ({
   quorum,
-  hosts,
   accepted: 0,
-  rejected: 0,
+  open: hosts,
 });
 
-/** Whether one more acceptance completes the quorum. */
-export const reachesQuorum = (context: PublicationContext): boolean => context.accepted + 1 >= context.quorum;
+/** Whether this acceptance completes the quorum. */
+export const reachesQuorum = (context: PublicationContext, event: PublicationEvent): boolean =>
+  event.type === 'delivery.accepted' && event.accepted >= context.quorum;
 
-/** Whether one more rejection puts the quorum out of reach. */
-export const losesQuorum = (context: PublicationContext): boolean =>
-  context.hosts - (context.rejected + 1) < context.quorum;
+/** Whether this rejection puts the quorum out of reach. */
+export const losesQuorum = (context: PublicationContext, event: PublicationEvent): boolean =>
+  event.type === 'delivery.rejected' && context.accepted + event.open < context.quorum;

@@ -3,12 +3,12 @@ import type { RelayStatus } from '../policy/status.ts';
 
 /** What a publication hears from its deliveries, its caller and its clock. */
 export type PublicationEvent =
-  /** A relay accepted. Not `distinct` when its host has accepted before; `regained` when it had refused before. */
-  | { readonly type: 'delivery.accepted'; readonly distinct: boolean; readonly regained: boolean }
-  /** A relay will not accept. Not `distinct` while its host may still accept by another URL. */
-  | { readonly type: 'delivery.rejected'; readonly distinct: boolean }
+  /** A relay accepted; with the distinct hosts that have accepted by now. */
+  | { readonly type: 'delivery.accepted'; readonly accepted: number }
+  /** A relay will not accept, or left; with the distinct hosts that have not accepted and still may. */
+  | { readonly type: 'delivery.rejected'; readonly open: number }
   /** Another caller published the same event, perhaps to more relays or with a larger quorum. */
-  | { readonly type: 'WIDEN'; readonly quorum: number; readonly hosts: number }
+  | { readonly type: 'WIDEN'; readonly quorum: number; readonly open: number }
   | { readonly type: 'CANCEL' }
   | { readonly type: 'deadline.passed' };
 

@@ -16,7 +16,6 @@ export const publicationMachine = publicationSetup.createMachine({
     pending: {
       on: {
         'delivery.accepted': [
-          { guard: 'isRepeat' },
           {
             guard: 'reachesQuorum',
             target: 'confirmed',
@@ -25,36 +24,33 @@ export const publicationMachine = publicationSetup.createMachine({
           { target: 'partly-confirmed', actions: ['countAcceptance', 'reportFirst'] },
         ],
         'delivery.rejected': [
-          { guard: 'isRepeat' },
-          { guard: 'losesQuorum', target: 'failed', actions: ['countRejection', 'reportFailed', 'closeDeliveries'] },
+          { guard: 'losesQuorum', target: 'failed', actions: ['countRejection', 'closeDeliveries', 'reportFailed'] },
           { actions: 'countRejection' },
         ],
         WIDEN: { actions: 'widen' },
-        CANCEL: { target: 'cancelled', actions: ['reportCancelled', 'closeDeliveries'] },
-        'deadline.passed': { target: 'failed', actions: ['reportFailed', 'closeDeliveries'] },
+        CANCEL: { target: 'cancelled', actions: ['closeDeliveries', 'reportCancelled'] },
+        'deadline.passed': { target: 'failed', actions: ['closeDeliveries', 'reportFailed'] },
       },
     },
     'partly-confirmed': {
       on: {
         'delivery.accepted': [
-          { guard: 'isRepeat' },
           { guard: 'reachesQuorum', target: 'confirmed', actions: ['countAcceptance', 'reportConfirmed'] },
           { actions: 'countAcceptance' },
         ],
         'delivery.rejected': [
-          { guard: 'isRepeat' },
-          { guard: 'losesQuorum', target: 'failed', actions: ['countRejection', 'reportFailed', 'closeDeliveries'] },
+          { guard: 'losesQuorum', target: 'failed', actions: ['countRejection', 'closeDeliveries', 'reportFailed'] },
           { actions: 'countRejection' },
         ],
         WIDEN: { actions: 'widen' },
-        CANCEL: { target: 'cancelled', actions: ['reportCancelled', 'closeDeliveries'] },
-        'deadline.passed': { target: 'failed', actions: ['reportFailed', 'closeDeliveries'] },
+        CANCEL: { target: 'cancelled', actions: ['closeDeliveries', 'reportCancelled'] },
+        'deadline.passed': { target: 'failed', actions: ['closeDeliveries', 'reportFailed'] },
       },
     },
     confirmed: {
       on: {
-        'delivery.accepted': [{ guard: 'isRepeat' }, { actions: 'countAcceptance' }],
-        'delivery.rejected': [{ guard: 'isRepeat' }, { actions: 'countRejection' }],
+        'delivery.accepted': { actions: 'countAcceptance' },
+        'delivery.rejected': { actions: 'countRejection' },
         WIDEN: [{ guard: 'exceedsConfirmed', target: 'partly-confirmed', actions: 'widen' }, { actions: 'widen' }],
         CANCEL: { actions: 'closeDeliveries' },
         'deadline.passed': { actions: 'closeDeliveries' },

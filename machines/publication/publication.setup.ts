@@ -4,24 +4,20 @@ import { losesQuorum, type PublicationContext, type PublicationInput, reachesQuo
 import type { PublicationEvent } from './publication.events.ts';
 
 const UPDATES = {
-  countAcceptance: (context, event) => ({
-    accepted: context.accepted + 1,
-    rejected: event.type === 'delivery.accepted' && event.regained ? context.rejected - 1 : context.rejected,
-  }),
-  countRejection: (context) => ({ rejected: context.rejected + 1 }),
+  countAcceptance: (_context, event) => (event.type === 'delivery.accepted' ? { accepted: event.accepted } : {}),
+  countRejection: (_context, event) => (event.type === 'delivery.rejected' ? { open: event.open } : {}),
   widen: (context, event) =>
-    event.type === 'WIDEN'
-      ? { quorum: Math.max(context.quorum, event.quorum), hosts: Math.max(context.hosts, event.hosts) }
-      : {},
+    event.type === 'WIDEN' ? { quorum: Math.max(context.quorum, event.quorum), open: event.open } : {},
 } satisfies Updates<PublicationContext, PublicationEvent>;
 
 /** What whoever runs a publication does: tell its callers, and stop its deliveries. */
 const EFFECTS = {
+  /** Nothing more is sent. It comes before what is reported, so that no listener can make anything be sent after. */
+  closeDeliveries: {},
   reportFirst: {},
   reportConfirmed: {},
   reportFailed: {},
   reportCancelled: {},
-  closeDeliveries: {},
 } satisfies Effects;
 
 export type PublicationEffect = keyof typeof EFFECTS;
@@ -33,9 +29,8 @@ export const publicationSetup = setup({
     input: {} as PublicationInput,
   },
   guards: {
-    isRepeat: ({ event }) => 'distinct' in event && !event.distinct,
-    reachesQuorum: ({ context }) => reachesQuorum(context),
-    losesQuorum: ({ context }) => losesQuorum(context),
+    reachesQuorum: ({ context, event }) => reachesQuorum(context, event),
+    losesQuorum: ({ context, event }) => losesQuorum(context, event),
     exceedsConfirmed: ({ context, event }) => event.type === 'WIDEN' && event.quorum > context.accepted,
   },
   actions: { ...updates<PublicationContext, PublicationEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },

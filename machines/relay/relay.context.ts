@@ -5,6 +5,7 @@ import {
   EMPTY_BREAKER_WINDOW,
   openDelayMs,
   recordFailure,
+  recordSuccesses,
   tripTrigger,
 } from '../policy/breaker.ts';
 import { type CloseMeaning, type CloseReport, closeMeaning } from '../policy/close.ts';
@@ -62,6 +63,8 @@ export interface RelayContext {
   readonly probes: number;
   readonly window: BreakerWindow;
   readonly loss: Loss;
+  /** Where it waited last since it settled: what a request to connect has to go back to. */
+  readonly rest: 'backoff' | 'open-circuit' | undefined;
   /** The delay that is running, or ran last, and when it ends. */
   readonly delayMs: number;
   readonly retryAtMs: number;
@@ -91,6 +94,7 @@ export function initialRelayContext(input: RelayInput): RelayContext {
     probes: 0,
     window: EMPTY_BREAKER_WINDOW,
     loss: NO_LOSS,
+    rest: undefined,
     delayMs: 0,
     retryAtMs: 0,
   };
@@ -107,12 +111,12 @@ export const beginSession = (context: RelayContext): Update => ({
 export function recordLoss(context: RelayContext, report: CloseReport, successesAt: readonly number[]): Update {
   const { settings, reading, settled } = context;
   const meaning = closeMeaning(report);
-  const failed = meaning === 'lost' && !settled;
+  const record = meaning === 'lost' && !settled ? recordFailure : recordSuccesses;
   return {
     attempts: context.attempts + 1,
     refusals: meaning === 'refused' ? context.refusals + 1 : 0,
     loss: { meaning, retryAfterMs: report.retryAfterMs ?? 0 },
-    window: failed ? recordFailure(context.window, settings.breaker, reading.nowMs, successesAt) : context.window,
+    window: record(context.window, settings.breaker, reading.nowMs, successesAt),
   };
 }
 
@@ -144,7 +148,7 @@ export function scheduleRetry(context: RelayContext): Update {
     retryAfterMs: loss.retryAfterMs,
     random: reading.random,
   });
-  return { delayMs, retryAtMs: reading.nowMs + delayMs };
+  return { rest: 'backoff', delayMs, retryAtMs: reading.nowMs + delayMs };
 }
 
 /** Draws the delay anew, now that nothing else serves; the wait never becomes longer by it. */
@@ -160,14 +164,36 @@ export function scheduleTrial(context: RelayContext): Update {
   const { settings, reading, loss } = context;
   const trips = loss.meaning === 'refused' ? Math.max(context.trips, REFUSAL_TRIPS_MIN) : context.trips;
   const delayMs = openDelayMs(settings.breaker, trips, loss.retryAfterMs, reading.random);
-  return { trips: trips + 1, delayMs, retryAtMs: reading.nowMs + delayMs };
+  return { rest: 'open-circuit', trips: trips + 1, delayMs, retryAtMs: reading.nowMs + delayMs };
+}
+
+/** Goes back to a wait that a request had ended: for what is left of it, or for as long again when it is over. */
+export function resumeRest(context: RelayContext): Update {
+  const { nowMs } = context.reading;
+  const remainingMs = context.retryAtMs - nowMs;
+  if (remainingMs > 0) return { delayMs: remainingMs };
+  if (context.rest === 'backoff') return scheduleRetry(context);
+  const { trips: _counted, ...wait } = scheduleTrial({ ...context, trips: Math.max(0, context.trips - 1) });
+  return wait;
 }
 
 /** The probes succeeded: what the breaker remembers is over. Trips stay, and are forgiven one by one. */
-export const closeCircuit = (): Update => ({ trial: false, window: EMPTY_BREAKER_WINDOW, loss: NO_LOSS });
+export const closeCircuit = (): Update => ({
+  trial: false,
+  window: EMPTY_BREAKER_WINDOW,
+  loss: NO_LOSS,
+  rest: undefined,
+});
 
 /** The session has served long enough: past attempts are over. */
-export const settle = (): Update => ({ settled: true, attempts: 0, refusals: 0, loss: NO_LOSS });
+export const settle = (context: RelayContext): Update => ({
+  settled: true,
+  attempts: 0,
+  refusals: 0,
+  loss: NO_LOSS,
+  rest: undefined,
+  window: { ...context.window, failuresInRow: 0 },
+});
 
 /** Somebody asked for a relay that had been given up: it starts afresh. */
 export const pardon = (): Update => ({
@@ -177,4 +203,5 @@ export const pardon = (): Update => ({
   trips: 0,
   window: EMPTY_BREAKER_WINDOW,
   loss: NO_LOSS,
+  rest: undefined,
 });

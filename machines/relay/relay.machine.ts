@@ -31,7 +31,7 @@ export const relayMachine = relaySetup.createMachine({
       on: {
         CONNECT: { target: 'obeying', actions: 'want' },
         DISCONNECT: { actions: 'unwant' },
-        CONFIGURE: { guard: 'turnsReconnectOn', target: 'assessing', actions: ['applySettings', 'takeReading'] },
+        CONFIGURE: { guard: 'turnsReconnectOn', target: 'obeying', actions: 'applySettings' },
       },
     },
     session: {
@@ -172,7 +172,9 @@ export const relayMachine = relaySetup.createMachine({
       always: [
         { guard: 'isStopping', target: 'stopped' },
         { guard: 'isUnwanted', target: 'idle' },
-        { guard: 'owesDelay', target: 'assessing', actions: 'takeReading' },
+        { guard: 'owesTrial', target: 'open-circuit', actions: ['takeReading', 'resumeRest'] },
+        { guard: 'owesRetry', target: 'backoff', actions: ['takeReading', 'resumeRest'] },
+        { guard: 'owesVerdict', target: 'assessing', actions: 'takeReading' },
         { target: 'session' },
       ],
     },

@@ -13,6 +13,7 @@ import {
   recordCallFailure,
   recordLoss,
   recordTrip,
+  resumeRest,
   scheduleRetry,
   scheduleTrial,
   settle,
@@ -35,6 +36,9 @@ const NO_ANSWER = { code: 1006, reason: 'no answer to a probe' };
 const CRASHED = { code: 1006, reason: 'the transport failed' };
 
 type Scope = { readonly context: RelayContext; readonly event: RelayEvent };
+
+/** Whether something failed that a request to connect cannot undo. With reconnecting off, the application decides. */
+const owesDelay = ({ attempts, settings }: RelayContext): boolean => attempts > 0 && settings.reconnect.enabled;
 
 /** A fact goes to the supervisor; without one, it is emitted for whoever listens. */
 const report = <Params = undefined>(fact: (scope: Scope, params: Params) => RelayFact) =>
@@ -82,7 +86,9 @@ export const relaySetup = setup({
     isOutOfAttempts: ({ context }) => context.attempts >= context.settings.reconnect.attemptsMax,
     opensCircuit: ({ context }) => circuitCause(context) !== undefined,
     staysAway: ({ context }) => !context.settings.reconnect.enabled,
-    owesDelay: ({ context }) => context.attempts > 0 && context.settings.reconnect.enabled,
+    owesTrial: ({ context }) => owesDelay(context) && context.rest === 'open-circuit',
+    owesRetry: ({ context }) => owesDelay(context) && context.rest === 'backoff',
+    owesVerdict: ({ context }) => owesDelay(context) && context.rest === undefined,
     turnsReconnectOff: ({ event }) => event.type === 'CONFIGURE' && !event.settings.reconnect.enabled,
     turnsReconnectOn: ({ context, event }) =>
       event.type === 'CONFIGURE' &&
@@ -109,7 +115,7 @@ export const relaySetup = setup({
     beginTrial: assign({ trial: true }),
     markProven: assign({ proven: true }),
     markServed: assign({ served: true }),
-    settle: assign(() => settle()),
+    settle: assign(({ context }) => settle(context)),
     forgiveTrip: assign(({ context }) => ({ trips: Math.max(0, context.trips - 1) })),
     recordLoss: assign(({ context, event }) => {
       assertEvent(event, 'socket.closed');
@@ -128,6 +134,7 @@ export const relaySetup = setup({
     pardon: assign(() => pardon()),
     scheduleRetry: assign(({ context }) => scheduleRetry(context)),
     hastenRetry: assign(({ context }) => hastenRetry(context)),
+    resumeRest: assign(({ context }) => resumeRest(context)),
     scheduleTrial: assign(({ context }) => scheduleTrial(context)),
     askForLife: sendTo('socket', { type: 'PROBE' }),
     closeSocket: sendTo('socket', { type: 'CLOSE' }),

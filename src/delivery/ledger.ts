@@ -15,7 +15,7 @@ import type { Clock } from '../clock.ts';
 import type { Message, PreparedEvent } from '../protocol/codec.ts';
 import { Deadlines } from './deadlines.ts';
 import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
-import { Delivery, type DeliveryLane, hostsOf, Publication } from './publication.ts';
+import { Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
 
@@ -43,7 +43,7 @@ export interface PublishRequest {
   readonly options: PublishOptions;
   readonly waiter: Waiter | undefined;
   /** Milliseconds that the waiter waits, and that the pool keeps trying. */
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs: number;
   readonly expiresMs: number;
   readonly listener: ((fact: PublicationFact) => void) | undefined;
 }
@@ -121,9 +121,10 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.closed = true;
     lane.dispose();
     for (const publication of [...this.#publications.values()]) {
+      if (!publication.dropCandidate(lane)) continue;
       const delivery = publication.deliveries.get(lane);
       if (delivery) this.#step(delivery, { type: 'CLOSE' });
-      if (publication.dropCandidate(lane) && delivery?.record.state !== 'accepted') this.#giveUpOn(publication, lane);
+      this.#giveUpOn(publication);
     }
     lane.items.clear();
   }
@@ -166,14 +167,20 @@ export class Ledger implements LaneOwner<Delivery> {
   publish(request: PublishRequest): void {
     const target = resolveTarget(request.options, this.#all, (url) => this.#lanes.get(this.#needs.canonical(url)));
     const known = this.#publications.get(request.event.id);
-    const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
     const { waiter, listener } = request;
+    if (known && !known.isOver && !known.canReach(target.quorum, target.lanes)) {
+      // The others may still have what they asked for; this caller cannot.
+      waiter?.resolve(known.receipt('failed'));
+      return;
+    }
+    const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
+    // The end comes before whoever waits for as long, so that they hear how it ended.
+    this.#expireAfter(publication, request.expiresMs);
     if (waiter) publication.addWaiter(waiter, request.timeoutMs);
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.kept = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
     if (publication !== known) this.#reportAccepted(publication);
-    this.#expireAfter(publication, request.expiresMs);
     this.#topUp(publication);
   }
 
@@ -202,6 +209,7 @@ export class Ledger implements LaneOwner<Delivery> {
       this.#needs.failed(lane);
     }
     lane.pump();
+    this.#checkDrained();
     return true;
   }
 
@@ -232,6 +240,7 @@ export class Ledger implements LaneOwner<Delivery> {
   overdue(delivery: Delivery): void {
     this.#step(delivery, { type: 'answer.overdue' });
     this.#needs.failed(delivery.lane);
+    this.#checkDrained();
   }
 
   #begin(event: PreparedEvent, target: Target<DeliveryLane>): Publication {
@@ -243,8 +252,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   #widen(publication: Publication, target: Target<DeliveryLane>): Publication {
     publication.widen(target);
-    const hosts = hostsOf(publication.candidates);
-    this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, hosts });
+    this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, open: publication.openHosts() });
     if (!publication.isConfirmed) this.#trailing.delete(publication);
     return publication;
   }
@@ -276,16 +284,24 @@ export class Ledger implements LaneOwner<Delivery> {
   #topUp(publication: Publication): void {
     if (publication.isOver) return;
     if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
-    const { copies, candidates, deliveries } = publication;
-    while (publication.promising < copies && deliveries.size < candidates.length) {
+    this.#resumeSkipped(publication);
+    while (publication.wantsMore && publication.hasUntried) {
       const lane = this.#nextLane(publication);
       // A relay that does not serve is no better than one that was asked and does not serve either.
-      if (!lane || (publication.hopeful >= copies && !lane.isServing)) break;
+      if (!lane || (publication.hopeful >= publication.copies && !lane.isServing)) break;
       this.#deliver(publication, lane);
       if (publication.isOver) return;
     }
-    if (publication.promising < copies && deliveries.size < candidates.length) this.#needy.add(publication);
+    if (publication.wantsMore) this.#needy.add(publication);
     else this.#needy.delete(publication);
+  }
+
+  #resumeSkipped(publication: Publication): void {
+    for (const delivery of publication.deliveries.values()) {
+      if (delivery.record.state !== 'skipped' || !delivery.lane.isServing || !publication.wantsMore) continue;
+      this.#step(delivery, { type: 'relay.resumed' });
+      delivery.lane.pump();
+    }
   }
 
   #deliverEverywhere(publication: Publication): void {
@@ -325,7 +341,7 @@ export class Ledger implements LaneOwner<Delivery> {
   #resume(lane: DeliveryLane): void {
     for (const delivery of lane.items.values()) {
       const { record, publication } = delivery;
-      if (record.state === 'skipped' && publication.promising < publication.copies) {
+      if (record.state === 'skipped' && publication.wantsMore) {
         this.#step(delivery, { type: 'relay.resumed' });
       }
     }
@@ -343,10 +359,9 @@ export class Ledger implements LaneOwner<Delivery> {
     const { lane, publication } = delivery;
     switch (effect) {
       case 'reportAccepted':
-      case 'reportRegained':
         lane.release(delivery);
         this.#stopResend(delivery);
-        return this.#accepted(delivery, effect === 'reportRegained');
+        return this.#accepted(delivery);
       case 'reportRejected':
         lane.release(delivery);
         this.#stopResend(delivery);
@@ -369,24 +384,24 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
-  #accepted(delivery: Delivery, wasRejected: boolean): void {
+  #accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
-    const vote = publication.countAcceptance(lane, wasRejected);
+    const accepted = publication.countAcceptance(lane);
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
-    this.#advance(publication, { type: 'delivery.accepted', ...vote });
+    this.#advance(publication, { type: 'delivery.accepted', accepted });
     this.#reportSettled(delivery);
     this.#checkComplete(publication);
   }
 
   #rejected(delivery: Delivery): void {
     this.#reportSettled(delivery);
-    this.#giveUpOn(delivery.publication, delivery.lane);
+    this.#giveUpOn(delivery.publication);
   }
 
-  /** The relay will not bring it any further: its host loses a vote, and another relay may stand in. */
-  #giveUpOn(publication: Publication, lane: DeliveryLane): void {
+  /** A relay will not bring it any further: the quorum may be lost by it, or another relay stand in. */
+  #giveUpOn(publication: Publication): void {
     if (publication.isOver) return;
-    this.#advance(publication, { type: 'delivery.rejected', distinct: publication.countRejection(lane) });
+    this.#advance(publication, { type: 'delivery.rejected', open: publication.openHosts() });
     this.#topUp(publication);
     this.#checkComplete(publication);
   }
@@ -413,6 +428,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const effects = publicationTable.step(publication.record, event);
     if (effects === undefined) return;
     for (const effect of effects) this.#fulfil(publication, effect);
+    if (publication.closing) this.#complete(publication);
     // Only now is everything known that a receipt of this moment should say.
     publication.settleWaiters();
   }
@@ -453,12 +469,14 @@ export class Ledger implements LaneOwner<Delivery> {
       case 'closeDeliveries':
         publication.closing = true;
         for (const delivery of publication.deliveries.values()) this.#step(delivery, { type: 'CLOSE' });
-        return this.#complete(publication);
+        return;
     }
   }
 
   /** Confirmed publications go on with the relays that are left, but not without bound: the oldest ends first. */
   #trail(publication: Publication): void {
+    // A listener may have ended it while it was told.
+    if (publication.isOver) return;
     this.#trailing.add(publication);
     if (this.#trailing.size <= this.#settings.publicationsMax) return;
     const [oldest] = this.#trailing;
@@ -467,10 +485,9 @@ export class Ledger implements LaneOwner<Delivery> {
 
   #checkComplete(publication: Publication): void {
     if (publication.isOver) return;
-    const { copies, deliveries, candidates } = publication;
-    if (publication.isConfirmed && publication.acceptedCopies >= copies) {
+    if (publication.isConfirmed && publication.acceptedCopies >= publication.copies) {
       this.#advance(publication, { type: 'deadline.passed' });
-    } else if (publication.isConfirmed && publication.isAnswered && deliveries.size >= candidates.length) {
+    } else if (publication.isConfirmed && publication.isAnswered && !publication.hasUntried) {
       this.#complete(publication);
     }
   }

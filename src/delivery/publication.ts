@@ -62,12 +62,6 @@ export class Delivery implements LaneItem {
   }
 }
 
-/** One of the hosts that may confirm: URLs of it that may still accept, and whether one has. */
-interface HostVote {
-  open: number;
-  accepted: boolean;
-}
-
 /** One event over all its deliveries: the record that the chart steps, and everybody who waits for it. */
 export class Publication {
   readonly id: string;
@@ -93,8 +87,8 @@ export class Publication {
   readonly #deadlines: Deadlines;
   readonly #clock: Clock;
   #waiters: Waiter[] = [];
-  /** Kept only where several URLs lead to one host; otherwise every relay is a voice of its own. */
-  #votes: Map<string, HostVote> | undefined;
+  /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
+  readonly #acceptedHosts: string[] = [];
 
   constructor(event: PreparedEvent, target: Target<DeliveryLane>, clock: Clock, deadlines: Deadlines) {
     this.id = event.id;
@@ -105,7 +99,6 @@ export class Publication {
     this.candidates = target.lanes;
     this.copies = target.copies;
     this.record = publicationTable.create({ quorum: target.quorum, hosts: target.hosts });
-    if (target.hosts < target.lanes.length) this.#countVotes();
   }
 
   get status(): PublicationStatus {
@@ -124,14 +117,6 @@ export class Publication {
   /** Whether every candidate shall have it, so that there is nothing to choose. */
   get goesEverywhere(): boolean {
     return this.copies >= this.candidates.length;
-  }
-
-  /** Deliveries that have brought the event there, or are about to; the others have to be made up for. */
-  get promising(): number {
-    return this.#count(({ record, lane }) => {
-      const { state } = record;
-      return state === 'accepted' || state === 'sent' || (state === 'queued' && lane.isServing);
-    });
   }
 
   /** Deliveries that may still bring it there. */
@@ -159,23 +144,38 @@ export class Publication {
     );
   }
 
-  /** Counts an acceptance. Whether it is the first of its host, and whether the host had been given up. */
-  countAcceptance(lane: DeliveryLane, wasRejected: boolean): { distinct: boolean; regained: boolean } {
-    const vote = this.#votes?.get(lane.host);
-    if (!vote) return { distinct: true, regained: wasRejected };
-    const distinct = !vote.accepted;
-    const regained = distinct && vote.open === 0;
-    vote.accepted = true;
-    if (!wasRejected) vote.open -= 1;
-    return { distinct, regained };
+  /** Whether a candidate has not been asked. */
+  get hasUntried(): boolean {
+    return this.candidates.some((lane) => !this.deliveries.has(lane));
   }
 
-  /** Counts a relay that will not accept. Whether it was the last hope of its host. */
-  countRejection(lane: DeliveryLane): boolean {
-    const vote = this.#votes?.get(lane.host);
-    if (!vote) return true;
-    vote.open -= 1;
-    return vote.open === 0 && !vote.accepted;
+  /** Whether what is promised is not enough: too few copies, or too few distinct hosts for the quorum. */
+  get wantsMore(): boolean {
+    const promising = [...this.deliveries.values()].filter(isPromising);
+    if (promising.length < this.copies) return true;
+    if (this.isConfirmed) return false;
+    return new Set(promising.map(({ lane }) => lane.host)).size < this.record.context.quorum;
+  }
+
+  /** Counts an acceptance, and says how many distinct hosts have accepted by now. */
+  countAcceptance({ host }: DeliveryLane): number {
+    if (!this.#acceptedHosts.includes(host)) this.#acceptedHosts.push(host);
+    return this.#acceptedHosts.length;
+  }
+
+  /** Distinct hosts among these relays that have not accepted and still may. */
+  openHosts(lanes: readonly DeliveryLane[] = this.candidates): number {
+    const open = new Set<string>();
+    for (const lane of lanes) {
+      const rejected = this.deliveries.get(lane)?.record.state === 'rejected';
+      if (!rejected && !this.#acceptedHosts.includes(lane.host)) open.add(lane.host);
+    }
+    return open.size;
+  }
+
+  /** Whether so many distinct hosts may still come together if these relays are asked as well. */
+  canReach(quorum: number, more: readonly DeliveryLane[]): boolean {
+    return this.#acceptedHosts.length + this.openHosts([...this.candidates, ...more]) >= quorum;
   }
 
   /** More relays may be asked, or more of them shall have it. */
@@ -183,7 +183,6 @@ export class Publication {
     const added = target.lanes.filter((lane) => !this.candidates.includes(lane));
     this.candidates = [...this.candidates, ...added];
     this.copies = Math.max(this.copies, target.copies);
-    if (this.#votes || hostsOf(this.candidates) < this.candidates.length) this.#countVotes();
   }
 
   /** The relay leaves the pool. Whether it had been a candidate. */
@@ -245,17 +244,6 @@ export class Publication {
     return moment === 'quorum' && this.isConfirmed;
   }
 
-  #countVotes(): void {
-    this.#votes = new Map();
-    for (const lane of this.candidates) {
-      const vote = this.#votes.get(lane.host) ?? { open: 0, accepted: false };
-      const state = this.deliveries.get(lane)?.record.state;
-      if (state === 'accepted') vote.accepted = true;
-      else if (state !== 'rejected') vote.open += 1;
-      this.#votes.set(lane.host, vote);
-    }
-  }
-
   #count(test: (delivery: Delivery) => boolean): number {
     let count = 0;
     for (const delivery of this.deliveries.values()) if (test(delivery)) count += 1;
@@ -263,8 +251,11 @@ export class Publication {
   }
 }
 
-/** Distinct hosts among relays. */
-export const hostsOf = (lanes: readonly DeliveryLane[]): number => new Set(lanes.map((lane) => lane.host)).size;
+/** Whether a delivery has brought the event there, or is about to; the others have to be made up for. */
+function isPromising({ record, lane }: Delivery): boolean {
+  const { state } = record;
+  return state === 'accepted' || state === 'sent' || (state === 'queued' && lane.isServing);
+}
 
 class PublicationReceipt implements Receipt {
   readonly id: string;

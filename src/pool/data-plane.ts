@@ -3,7 +3,7 @@ import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
-import type { PoolCommand, PublishOptions } from '../../machines/pool/pool.events.ts';
+import type { PoolCommand, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
@@ -153,18 +153,17 @@ export class DataPlane {
       waiter,
       timeoutMs,
       expiresMs,
-      listener: replyTo ? (fact) => replyTo.send(fact) : waiter ? undefined : (fact) => this.#owner.report(fact),
+      listener: replyTo ? (fact) => reply(replyTo, fact) : waiter ? undefined : (fact) => this.#owner.report(fact),
     });
   }
 
-  #deadlines(options: PublishOptions): { timeoutMs: number | undefined; expiresMs: number } {
+  #deadlines(options: PublishOptions): { timeoutMs: number; expiresMs: number } {
     const { publish } = this.settings;
     const timeoutMs = options.timeoutMs ?? publish.timeoutMs;
     const expiresMs = options.expiresMs ?? Math.max(publish.expiresMs, timeoutMs);
     checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
     checkNumber('expiresMs', expiresMs, PUBLISH_LIMITS.expiresMs);
-    // Whoever waits to the end hears how it ended, and not a moment before that it has not.
-    return { timeoutMs: timeoutMs < expiresMs ? timeoutMs : undefined, expiresMs };
+    return { timeoutMs: Math.min(timeoutMs, expiresMs), expiresMs };
   }
 
   #checkSize({ frame }: PreparedEvent): void {
@@ -185,7 +184,7 @@ export class DataPlane {
   ): void {
     const fact: PublicationFact = { type: 'publication.refused', id, cause, problem };
     if (waiter instanceof Waiter) waiter.resolve(emptyReceipt(id, 'refused', { cause, problem }));
-    else if (replyTo) replyTo.send(fact);
+    else if (replyTo) reply(replyTo, fact);
     else this.#owner.report(fact);
     this.#tellListeners(fact);
   }
@@ -229,7 +228,21 @@ export class DataPlane {
   }
 }
 
+/** The id that something claims to have, for telling that it is none. Whatever it is, it may throw. */
 function idOf(event: unknown): string {
-  const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined;
-  return typeof id === 'string' ? id.slice(0, 64) : '';
+  try {
+    const id = typeof event === 'object' && event !== null && 'id' in event ? event.id : undefined;
+    return typeof id === 'string' ? id.slice(0, 64) : '';
+  } catch {
+    return '';
+  }
+}
+
+/** Whoever asked for a reply may have stopped, or may never have been an actor. */
+function reply(replyTo: PublicationListener, fact: PublicationFact): void {
+  try {
+    replyTo.send(fact);
+  } catch {
+    // There is nobody else to tell: the reply was addressed to them alone.
+  }
 }

@@ -59,7 +59,9 @@ export function providePoolMachine(parts: PoolParts) {
         if (event.type === 'CANCEL') planeOf(self).ledger.cancel(event.id);
       },
       openLane: ({ self, context }) => {
-        for (const [url, { phase }] of Object.entries(context.relays)) if (phase === 'new') planeOf(self).openLane(url);
+        for (const [url, { phase }] of Object.entries(context.relays)) {
+          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url);
+        }
       },
       updateLane: ({ self, context, event }) => {
         const url = subjectOf(context, event);

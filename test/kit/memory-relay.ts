@@ -4,6 +4,10 @@ import type { MemoryNetwork, MemoryPeer } from '../../src/testing/index.ts';
 export class MemoryRelay {
   readonly url: string;
   readonly stored = new Set<string>();
+  /** Events that arrived, whatever was said to them. */
+  readonly seen = new Set<string>();
+  /** What is said to an event; nothing keeps silent. */
+  answer: (id: string) => unknown[] | undefined = (id) => ['OK', id, true, ''];
   readonly peers = new Set<MemoryPeer>();
   dials = 0;
   openMost = 0;
@@ -26,8 +30,10 @@ export class MemoryRelay {
         const [type, value] = JSON.parse(frame);
         if (type === 'REQ') peer.send(JSON.stringify(['EOSE', value]));
         if (type !== 'EVENT') return;
-        this.stored.add(value.id);
-        peer.send(JSON.stringify(['OK', value.id, true, '']));
+        this.seen.add(value.id);
+        const answer = this.answer(value.id);
+        if (answer?.[2] === true) this.stored.add(value.id);
+        if (answer) peer.send(JSON.stringify(answer));
       };
     });
   }

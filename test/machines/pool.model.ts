@@ -67,7 +67,7 @@ export function poolEvents(snapshot: AnyMachineSnapshot): readonly EventObject[]
   const { relays } = snapshot.context as PoolContext;
   const present = Object.keys(relays);
   return [
-    { type: 'ADD_RELAY', url: A },
+    { type: 'ADD_RELAY', url: A, options: { stableMs: 50 } },
     { type: 'REMOVE_RELAY', url: A },
     { type: 'CONFIGURE', options: { closeTimeoutMs: 5 } },
     { type: 'CONFIGURE_RELAY', url: A, options: { closeTimeoutMs: 7 } },

@@ -26,13 +26,12 @@ const DELIVERY_EVENTS = [
 ] as const;
 
 const PUBLICATION_EVENTS = [
-  { type: 'delivery.accepted', distinct: true, regained: false },
-  { type: 'delivery.accepted', distinct: true, regained: true },
-  { type: 'delivery.accepted', distinct: false, regained: false },
-  { type: 'delivery.rejected', distinct: true },
-  { type: 'delivery.rejected', distinct: false },
-  { type: 'WIDEN', quorum: 1, hosts: 3 },
-  { type: 'WIDEN', quorum: 3, hosts: 4 },
+  { type: 'delivery.accepted', accepted: 1 },
+  { type: 'delivery.accepted', accepted: 2 },
+  { type: 'delivery.rejected', open: 0 },
+  { type: 'delivery.rejected', open: 2 },
+  { type: 'WIDEN', quorum: 1, open: 3 },
+  { type: 'WIDEN', quorum: 3, open: 4 },
   { type: 'CANCEL' },
   { type: 'deadline.passed' },
 ] as const;
@@ -63,12 +62,7 @@ const CHARTS: Readonly<Record<string, FlatChart>> = {
       { quorum: 2, hosts: 3 },
     ],
     events: PUBLICATION_EVENTS,
-    project: ({ quorum, hosts, accepted, rejected }) => [
-      quorum,
-      hosts,
-      Math.min(Number(accepted), 3),
-      Math.max(-1, Math.min(Number(rejected), 4)),
-    ],
+    project: (context) => context,
     target: ['publication.failed', 'publication.pending'],
   },
 };

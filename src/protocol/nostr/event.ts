@@ -54,10 +54,18 @@ export function rebuildEvent(value: unknown): NostrEvent | undefined {
 
 /** As `rebuildEvent`; throws `INVALID_EVENT` with what is wrong. */
 export function requireEvent(value: unknown): NostrEvent {
-  const problem = typeof value === 'object' && value !== null ? shapeProblem(value) : 'it is not an object';
-  if (problem !== undefined) {
-    throw new RecloserError('INVALID_EVENT', `This is not a signed Nostr event: ${problem}.`);
+  if (typeof value !== 'object' || value === null) throw notAnEvent('it is not an object');
+  try {
+    // Read once: what is checked is what is sent, whatever the object would say the next time.
+    const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
+    const event = { id, pubkey, created_at, kind, tags, content, sig };
+    const problem = shapeProblem(event);
+    if (problem === undefined) return event;
+    throw notAnEvent(problem);
+  } catch (error) {
+    throw error instanceof RecloserError ? error : notAnEvent('it throws when it is read', error);
   }
-  const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
-  return { id, pubkey, created_at, kind, tags, content, sig };
 }
+
+const notAnEvent = (problem: string, cause?: unknown): RecloserError =>
+  new RecloserError('INVALID_EVENT', `This is not a signed Nostr event: ${problem}.`, { cause });
