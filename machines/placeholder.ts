@@ -1,7 +1,7 @@
 import { type EventObject, fromCallback, type NonReducibleUnknown } from 'xstate';
 
 /** A part that a chart needs and that only the application or `recloser` itself can give. Its message is the fix. */
-export function missing(what: string, where: string): Error {
+function missing(what: string, where: string): Error {
   return new Error(
     `The bare ${where} chart has no ${what}. Use the machine that "recloser" exports, or give it one: ` +
       `machine.provide({ ${what} }).`,

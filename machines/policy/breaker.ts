@@ -2,7 +2,7 @@ import { BREAKER_WINDOW_CALLS, RETRY_AFTER_MS_MAX } from './limits.ts';
 import type { BreakerSettings } from './settings.ts';
 
 /** How one call ended, and when, in milliseconds of the pool's clock. */
-export interface CallOutcome {
+interface CallOutcome {
   readonly at: number;
   readonly ok: boolean;
 }

@@ -72,7 +72,7 @@ export const DEFAULT_RELAY_SETTINGS: RelaySettings = {
   breaker: numbersOf(BREAKER_LIMITS),
 };
 
-export const DEFAULT_PUBLISH_SETTINGS: PublishSettings = numbersOf(PUBLISH_LIMITS);
+const DEFAULT_PUBLISH_SETTINGS: PublishSettings = numbersOf(PUBLISH_LIMITS);
 
 const DEFAULTS: PoolSettings = {
   relay: DEFAULT_RELAY_SETTINGS,
@@ -165,7 +165,7 @@ export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFA
 }
 
 /** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
-export function publishSettings(options: unknown, base: PublishSettings = DEFAULT_PUBLISH_SETTINGS): PublishSettings {
+function publishSettings(options: unknown, base: PublishSettings = DEFAULT_PUBLISH_SETTINGS): PublishSettings {
   return numbers('publish', record('publish', options, keysOf(PUBLISH_LIMITS)), PUBLISH_LIMITS, base);
 }
 

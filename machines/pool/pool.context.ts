@@ -303,7 +303,7 @@ const RELAY_ID = 'relay:' as const;
 export const actorIdOf = (url: string): `relay:${string}` => `${RELAY_ID}${url}`;
 
 /** The relay whose actor has this id; nothing for the pool's other actors. */
-export const urlOfActor = (actorId: string): string | undefined =>
+const urlOfActor = (actorId: string): string | undefined =>
   actorId.startsWith(RELAY_ID) ? actorId.slice(RELAY_ID.length) : undefined;
 
 /** The relay that an event is about, where it is about one. */

@@ -1,5 +1,5 @@
 import type { ActorRef, Snapshot } from 'xstate';
-import type { PoolOptions, RelayOptions } from '../policy/settings.ts';
+import type { RelayOptions } from '../policy/settings.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
 
@@ -55,10 +55,10 @@ export type PoolCommand =
   | { readonly type: 'STOP' };
 
 /** What the data plane tells the pool. */
-export type LedgerFact = { readonly type: 'ledger.emptied' };
+type LedgerFact = { readonly type: 'ledger.emptied' };
 
 /** An actor of the pool crashed; raised by the pool for itself. */
-export type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
+type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
 
 export type PoolEvent =
   | PoolCommand
@@ -86,5 +86,3 @@ export type PoolFact =
   | { readonly type: 'pool.command-refused'; readonly command: string; readonly problem: string }
   | { readonly type: 'pool.draining' }
   | { readonly type: 'pool.closed' };
-
-export type { PoolOptions };

@@ -29,7 +29,7 @@ export interface RelayInput {
 }
 
 /** How the last session or attempt ended. */
-export interface Loss {
+interface Loss {
   readonly meaning: CloseMeaning;
   readonly retryAfterMs: number;
 }

@@ -5,7 +5,7 @@ import type { RelaySettings } from '../policy/settings.ts';
 import type { RelayStatus } from '../policy/status.ts';
 
 /** What a relay connection is asked to do. */
-export type RelayCommand =
+type RelayCommand =
   /** Dial, and stay connected. Leaves `locked-out`; cannot shorten a backoff. */
   | { readonly type: 'CONNECT' }
   /** Close gracefully, and stay away. */

@@ -27,7 +27,7 @@ import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
 import { dataPlaneOf, providePoolMachine } from './pool-machine.ts';
 
 /** The parts that a pool has unless it is given others. */
-export const DEFAULT_PARTS: PoolParts = {
+const DEFAULT_PARTS: PoolParts = {
   transport: platformTransport,
   codec: nostrCodec,
   clock: systemClock,

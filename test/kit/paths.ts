@@ -23,7 +23,7 @@ export interface Path {
 }
 
 /** The delayed transitions that wait in a state. */
-export function delayedEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
+function delayedEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
   return snapshot._nodes.flatMap((node) => node.after.map(({ eventType }) => ({ type: eventType })));
 }
 

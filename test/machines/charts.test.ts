@@ -1,5 +1,7 @@
+import * as formerGraph from '@xstate/graph';
 import { expect, test } from 'vitest';
 import { type AnyStateMachine, setup } from 'xstate';
+import * as graph from 'xstate/graph';
 import * as charts from '../../machines/index.ts';
 import { lintChart, lintNames } from '../kit/lint.ts';
 
@@ -54,4 +56,19 @@ test('a bare chart that is started says what it needs', async () => {
   actor.send({ type: 'CONNECT' });
   // The missing socket is a failed session to the chart, whose next step needs the next missing part.
   expect(String(await error)).toMatch(/The bare relay chart has no .*machine\.provide\(/);
+});
+
+test('xstate/graph, which makes the paths, finds those that @xstate/graph finds', () => {
+  const options = { events: [{ type: 'frame.sent' }, { type: 'answer.accepted' }, { type: 'CLOSE' }] };
+  const project = ({ value, context }: { value: unknown; context: { tries: number } }) =>
+    JSON.stringify([value, Math.min(context.tries, 2)]);
+  const found = [graph, formerGraph].map(({ getShortestPaths }) =>
+    getShortestPaths(charts.deliveryMachine, {
+      ...options,
+      input: { triesMax: 2 },
+      serializeState: project,
+    } as never).map((path) => path.steps.map((step) => step.event.type).join(' ')),
+  );
+  expect(found[0]).toEqual(found[1]);
+  expect(found[0]?.length).toBeGreaterThan(5);
 });

@@ -51,7 +51,7 @@ const HANDS = [
 ] as const;
 
 /** The chart with fakes for all that it needs. */
-export const withFakes = (machine: typeof poolMachine): typeof poolMachine =>
+const withFakes = (machine: typeof poolMachine): typeof poolMachine =>
   machine.provide({
     actors: { relay: fakeRelay as never, dataPlane: fakePlane as never },
     actions: { takeReading: assign(passTime), ...Object.fromEntries(HANDS.map((name) => [name, () => {}])) },

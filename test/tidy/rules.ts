@@ -21,7 +21,7 @@ const IMPORT =
   /^\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/gm;
 
 /** What a file imports: paths within the project, and packages by name. */
-export function importsOf(file: SourceFile): readonly string[] {
+function importsOf(file: SourceFile): readonly string[] {
   return [...file.text.matchAll(IMPORT)].map((match) => {
     const target = match[1] ?? match[2] ?? match[3] ?? '';
     return target.startsWith('.') ? relative('.', resolve(dirname(file.path), target)) : target;

@@ -14,7 +14,7 @@ export interface NostrEvent {
 }
 
 /** Bounds on the shape of an event, beyond the size of its frame. */
-export const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
+const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
 
 const HEX_64 = /^[0-9a-f]{64}$/;
 const HEX_128 = /^[0-9a-f]{128}$/;
