@@ -1,7 +1,6 @@
 import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
 import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
-import { rank } from '../../machines/policy/ranking.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
@@ -14,8 +13,10 @@ import { publicationTable } from '../../machines/publication/publication.table.t
 import type { Clock } from '../clock.ts';
 import type { Message, PreparedEvent } from '../protocol/codec.ts';
 import { Deadlines } from './deadlines.ts';
+import { Dispatcher } from './dispatcher.ts';
+import * as facts from './facts.ts';
 import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
-import { Delivery, type DeliveryLane, Publication } from './publication.ts';
+import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
 
@@ -62,13 +63,11 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #publications = new Map<string, Publication>();
   /** Confirmed, but not yet everywhere; the oldest first. */
   readonly #trailing = new Set<Publication>();
-  /** Publications that want more copies than there are relays to bring them to at the moment. */
-  readonly #needy = new Set<Publication>();
+  readonly #dispatcher: Dispatcher;
   readonly #deadlines: Deadlines;
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
   #bytes = 0;
-  #turn = 0;
   #draining = false;
 
   constructor(settings: PublishSettings, needs: LedgerNeeds) {
@@ -76,6 +75,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#needs = needs;
     this.clock = needs.clock;
     this.#deadlines = new Deadlines(needs.clock);
+    this.#dispatcher = new Dispatcher(settings.triesMax, (delivery, event) => this.#step(delivery, event));
   }
 
   get window(): number {
@@ -135,10 +135,10 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!lane) return;
     lane.status = status;
     lane.retryAtMs = retryAtMs;
-    if (lane.isComing) this.#resume(lane);
-    else this.#suspend(lane);
+    if (lane.isComing) this.#dispatcher.resume(lane);
+    else this.#dispatcher.suspend(lane);
     if (!lane.isServing) return;
-    for (const publication of [...this.#needy]) this.#topUp(publication);
+    this.#dispatcher.topUpNeedy();
     lane.pump();
   }
 
@@ -159,7 +159,7 @@ export class Ledger implements LaneOwner<Delivery> {
       unanswered.push(delivery);
     }
     lane.putFirst(unanswered);
-    for (const { publication } of unanswered) this.#topUp(publication);
+    for (const { publication } of unanswered) this.#dispatcher.topUp(publication);
     this.#checkDrained();
   }
 
@@ -180,8 +180,8 @@ export class Ledger implements LaneOwner<Delivery> {
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.kept = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
-    if (publication !== known) this.#reportAccepted(publication);
-    this.#topUp(publication);
+    if (publication !== known) this.#report(publication, facts.accepted(publication));
+    this.#dispatcher.topUp(publication);
   }
 
   /** Whether there is room for one more event of this size. */
@@ -280,73 +280,6 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#advance(publication, { type: 'deadline.passed' });
   }
 
-  /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
-  #topUp(publication: Publication): void {
-    if (publication.isOver) return;
-    if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
-    this.#resumeSkipped(publication);
-    while (publication.wantsMore && publication.hasUntried) {
-      const lane = this.#nextLane(publication);
-      // A relay that does not serve is no better than one that was asked and does not serve either.
-      if (!lane || (publication.hopeful >= publication.copies && !lane.isServing)) break;
-      this.#deliver(publication, lane);
-      if (publication.isOver) return;
-    }
-    if (publication.wantsMore) this.#needy.add(publication);
-    else this.#needy.delete(publication);
-  }
-
-  #resumeSkipped(publication: Publication): void {
-    for (const delivery of publication.deliveries.values()) {
-      if (delivery.record.state !== 'skipped' || !delivery.lane.isServing || !publication.wantsMore) continue;
-      this.#step(delivery, { type: 'relay.resumed' });
-      delivery.lane.pump();
-    }
-  }
-
-  #deliverEverywhere(publication: Publication): void {
-    for (const lane of publication.candidates) {
-      if (publication.isOver) return;
-      if (!publication.deliveries.has(lane)) this.#deliver(publication, lane);
-    }
-  }
-
-  #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
-    // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
-    const untried = candidates.filter((lane) => !deliveries.has(lane));
-    const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
-    const fresh = untried.filter((lane) => !asked.has(lane.host));
-    const pick = fresh.length > 0 ? fresh : untried;
-    this.#turn += 1;
-    const turn = this.#turn % pick.length;
-    return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
-  }
-
-  #deliver(publication: Publication, lane: DeliveryLane): void {
-    const delivery = new Delivery(publication, lane, this.#settings.triesMax);
-    publication.deliveries.set(lane, delivery);
-    lane.items.set(publication.id, delivery);
-    if (lane.isComing) lane.offer(delivery);
-    else this.#step(delivery, { type: 'relay.suspended' });
-  }
-
-  #suspend(lane: DeliveryLane): void {
-    for (const delivery of [...lane.items.values()]) {
-      if (delivery.record.state !== 'queued') continue;
-      this.#step(delivery, { type: 'relay.suspended' });
-      this.#topUp(delivery.publication);
-    }
-  }
-
-  #resume(lane: DeliveryLane): void {
-    for (const delivery of lane.items.values()) {
-      const { record, publication } = delivery;
-      if (record.state === 'skipped' && publication.wantsMore) {
-        this.#step(delivery, { type: 'relay.resumed' });
-      }
-    }
-  }
-
   /** Steps a delivery and does what its chart says. False when its state does not know the event. */
   #step(delivery: Delivery, event: DeliveryEvent): boolean {
     const effects = deliveryTable.step(delivery.record, event);
@@ -368,7 +301,7 @@ export class Ledger implements LaneOwner<Delivery> {
         return this.#rejected(delivery);
       case 'reportUnknown':
         lane.release(delivery);
-        return this.#topUp(publication);
+        return this.#dispatcher.topUp(publication);
       case 'resendLater':
         lane.release(delivery);
         return this.#resendLater(delivery);
@@ -389,12 +322,12 @@ export class Ledger implements LaneOwner<Delivery> {
     const accepted = publication.countAcceptance(lane);
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
     this.#advance(publication, { type: 'delivery.accepted', accepted });
-    this.#reportSettled(delivery);
+    this.#report(publication, facts.settled(delivery, this.clock.now()));
     this.#checkComplete(publication);
   }
 
   #rejected(delivery: Delivery): void {
-    this.#reportSettled(delivery);
+    this.#report(delivery.publication, facts.settled(delivery, this.clock.now()));
     this.#giveUpOn(delivery.publication);
   }
 
@@ -402,7 +335,7 @@ export class Ledger implements LaneOwner<Delivery> {
   #giveUpOn(publication: Publication): void {
     if (publication.isOver) return;
     this.#advance(publication, { type: 'delivery.rejected', open: publication.openHosts() });
-    this.#topUp(publication);
+    this.#dispatcher.topUp(publication);
     this.#checkComplete(publication);
   }
 
@@ -434,42 +367,22 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #fulfil(publication: Publication, effect: PublicationEffect): void {
-    const { id, first } = publication;
     switch (effect) {
-      case 'reportFirst':
-        return this.#report(publication, () => ({
-          type: 'publication.acknowledged',
-          id,
-          relay: '',
-          latencyMs: 0,
-          ...first,
-        }));
-      case 'reportConfirmed': {
-        const now = this.clock.now();
-        publication.confirmedAtMs ??= now;
-        this.#report(publication, () => ({
-          type: 'publication.confirmed',
-          id,
-          latencyMs: now - publication.acceptedAt,
-        }));
-        return this.#trail(publication);
-      }
-      case 'reportFailed': {
-        publication.failureCause ??= 'rejected';
-        const cause = publication.failureCause;
-        return this.#report(publication, () => ({
-          type: 'publication.failed',
-          id,
-          cause,
-          outcomes: publication.outcomes(),
-        }));
-      }
-      case 'reportCancelled':
-        return this.#report(publication, () => ({ type: 'publication.cancelled', id }));
       case 'closeDeliveries':
         publication.closing = true;
         for (const delivery of publication.deliveries.values()) this.#step(delivery, { type: 'CLOSE' });
         return;
+      case 'reportFirst':
+        return this.#report(publication, facts.acknowledged(publication));
+      case 'reportConfirmed':
+        publication.confirmedAtMs ??= this.clock.now();
+        this.#report(publication, facts.confirmed(publication));
+        return this.#trail(publication);
+      case 'reportFailed':
+        publication.failureCause ??= 'rejected';
+        return this.#report(publication, facts.failed(publication));
+      case 'reportCancelled':
+        return this.#report(publication, facts.cancelled(publication));
     }
   }
 
@@ -507,12 +420,9 @@ export class Ledger implements LaneOwner<Delivery> {
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;
     this.#trailing.delete(publication);
-    this.#needy.delete(publication);
+    this.#dispatcher.forget(publication);
     publication.settleWaiters();
-    this.#report(publication, () => {
-      const { id, status } = publication;
-      return { type: 'publication.completed', id, status, outcomes: publication.outcomes() };
-    });
+    this.#report(publication, facts.completed(publication));
     this.#checkDrained();
   }
 
@@ -521,20 +431,6 @@ export class Ledger implements LaneOwner<Delivery> {
     for (const publication of this.#publications.values()) if (publication.isMoving) return;
     this.#draining = false;
     this.#needs.emptied();
-  }
-
-  #reportAccepted(publication: Publication): void {
-    const { id, copies, record } = publication;
-    const { quorum } = record.context;
-    this.#report(publication, () => ({ type: 'publication.accepted', id, relays: copies, quorum }));
-  }
-
-  #reportSettled(delivery: Delivery): void {
-    const { publication, lane } = delivery;
-    this.#report(publication, () => {
-      const outcome = delivery.outcome(this.clock.now());
-      return { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome };
-    });
   }
 
   #report(publication: Publication, fact: () => PublicationFact): void {

@@ -1,0 +1,101 @@
+import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
+import { rank } from '../../machines/policy/ranking.ts';
+import { Delivery, type DeliveryLane, type Publication } from './publication.ts';
+
+/** Steps a delivery, and does what its chart says. */
+type Step = (delivery: Delivery, event: DeliveryEvent) => void;
+
+/**
+ * Brings publications to relays: to all of them, or to as many as are wanted, with others standing in for those that
+ * refuse, keep silent or go away.
+ */
+export class Dispatcher {
+  readonly #triesMax: number;
+  readonly #step: Step;
+  /** Publications that want more than there are relays to bring them to at the moment. */
+  readonly #needy = new Set<Publication>();
+  #turn = 0;
+
+  constructor(triesMax: number, step: Step) {
+    this.#triesMax = triesMax;
+    this.#step = step;
+  }
+
+  /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
+  topUp(publication: Publication): void {
+    if (publication.isOver) return;
+    if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
+    this.#resumeSkipped(publication);
+    while (publication.wantsMore && publication.hasUntried) {
+      const lane = this.#nextLane(publication);
+      // A relay that does not serve is no better than one that was asked and does not serve either.
+      if (!lane || (publication.hopeful >= publication.copies && !lane.isServing)) break;
+      this.#deliver(publication, lane);
+      if (publication.isOver) return;
+    }
+    if (publication.wantsMore) this.#needy.add(publication);
+    else this.#needy.delete(publication);
+  }
+
+  #resumeSkipped(publication: Publication): void {
+    for (const delivery of publication.deliveries.values()) {
+      if (delivery.record.state !== 'skipped' || !delivery.lane.isServing || !publication.wantsMore) continue;
+      this.#step(delivery, { type: 'relay.resumed' });
+      delivery.lane.pump();
+    }
+  }
+
+  #deliverEverywhere(publication: Publication): void {
+    for (const lane of publication.candidates) {
+      if (publication.isOver) return;
+      if (!publication.deliveries.has(lane)) this.#deliver(publication, lane);
+    }
+  }
+
+  #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
+    // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
+    const untried = candidates.filter((lane) => !deliveries.has(lane));
+    const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
+    const fresh = untried.filter((lane) => !asked.has(lane.host));
+    const pick = fresh.length > 0 ? fresh : untried;
+    this.#turn += 1;
+    const turn = this.#turn % pick.length;
+    return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
+  }
+
+  #deliver(publication: Publication, lane: DeliveryLane): void {
+    const delivery = new Delivery(publication, lane, this.#triesMax);
+    publication.deliveries.set(lane, delivery);
+    lane.items.set(publication.id, delivery);
+    if (lane.isComing) lane.offer(delivery);
+    else this.#step(delivery, { type: 'relay.suspended' });
+  }
+
+  /** The relay does not serve for now: what waits there is passed over, and goes elsewhere where it can. */
+  suspend(lane: DeliveryLane): void {
+    for (const delivery of [...lane.items.values()]) {
+      if (delivery.record.state !== 'queued') continue;
+      this.#step(delivery, { type: 'relay.suspended' });
+      this.topUp(delivery.publication);
+    }
+  }
+
+  /** The relay serves again, or will: what was passed over waits there once more. */
+  resume(lane: DeliveryLane): void {
+    for (const delivery of lane.items.values()) {
+      const { record, publication } = delivery;
+      if (record.state === 'skipped' && publication.wantsMore) {
+        this.#step(delivery, { type: 'relay.resumed' });
+      }
+    }
+  }
+
+  /** A relay serves that did not: those that want more ask it. */
+  topUpNeedy(): void {
+    for (const publication of [...this.#needy]) this.topUp(publication);
+  }
+
+  forget(publication: Publication): void {
+    this.#needy.delete(publication);
+  }
+}
