@@ -14,7 +14,10 @@ const MINUTE = 60_000;
 function world(count: number, options: CreatePoolOptions = {}) {
   const clock = new VirtualClock(1_000_000);
   const network = createMemoryNetwork(clock);
-  const relays = Array.from({ length: count }, (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`));
+  const relays = Array.from(
+    { length: count },
+    (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`, clock),
+  );
   const parts = { clock, transport: network.transport, codec: nostrCodec, random: seededRandom(7) };
   const pool = createPool({ ...parts, relays: relays.map((relay) => relay.url), ...options });
   const facts: Fact[] = [];
@@ -315,6 +318,34 @@ describe('a connection, over a long time,', () => {
     expect(dials).toBeGreaterThan(3);
     expect(dials).toBeLessThan(12);
     void pool.close();
+  });
+
+  test('degrades when its answers become slow, gets less to do, and recovers by itself', () => {
+    const { clock, relays, pool, facts } = world(2);
+    const [slow] = relays;
+    const url = slow?.url ?? '';
+    const publish = (count: number, copies: number): void => {
+      for (let index = 0; index < count; index += 1) {
+        void pool.publish(next(), { relays: copies });
+        clock.advance(100);
+      }
+    };
+    const told = () => facts.filter((fact) => 'url' in fact && fact.url === url).map(({ type }) => type);
+    publish(40, 2);
+    if (slow) slow.delayMs = 1_500;
+    publish(40, 2);
+    clock.advance(2_000);
+    expect(pool.status()[url]).toBe('degraded');
+    expect(told()).toContain('relay.degraded');
+    const before = slow?.seen.size;
+    publish(20, 1);
+    expect(slow?.seen.size).toBe(before);
+    clock.advance(MINUTE);
+    expect(pool.status()[url]).toBe('degraded');
+    if (slow) slow.delayMs = 0;
+    clock.advance(MINUTE);
+    expect(pool.status()[url]).toBe('connected');
+    expect(told()).toContain('relay.recovered');
   });
 
   test('forgets failures of long ago', () => {

@@ -29,8 +29,8 @@ function row(url: string, relay: PoolMetrics['relays'][string], now: number, col
     url.slice(0, 36).padEnd(37),
     milliseconds(relay.latencyMsP50).padStart(6),
     milliseconds(relay.latencyMsP99).padStart(6),
-    String(relay.inFlight).padStart(9),
-    String(relay.queued).padStart(7),
+    String(relay.inFlight).padStart(11),
+    String(relay.queued).padStart(8),
     String(relay.successes).padStart(7),
     next.padStart(7),
   ].join('');
@@ -38,7 +38,7 @@ function row(url: string, relay: PoolMetrics['relays'][string], now: number, col
 
 /** The state of a pool as lines of text: one per relay, under a heading. */
 export function relayTable(metrics: PoolMetrics, now: number, colours: boolean): readonly string[] {
-  const heading = `  ${'state'.padEnd(13)}${'relay'.padEnd(37)}${'p50'.padStart(6)}${'p99'.padStart(6)}${'in flight'.padStart(9)}${'queued'.padStart(7)}${'acked'.padStart(7)}${'next'.padStart(7)}`;
+  const heading = `  ${'state'.padEnd(13)}${'relay'.padEnd(37)}${'p50'.padStart(6)}${'p99'.padStart(6)}${'in flight'.padStart(11)}${'queued'.padStart(8)}${'acked'.padStart(7)}${'next'.padStart(7)}`;
   return [heading, ...Object.entries(metrics.relays).map(([url, relay]) => row(url, relay, now, colours))];
 }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../../src/index.ts';
 import type { MemoryNetwork, MemoryPeer } from '../../src/testing/index.ts';
 
 /** A relay on a network in memory that accepts every event and answers every probe, and can be taken away. */
@@ -9,12 +10,16 @@ export class MemoryRelay {
   /** What is said to an event; nothing keeps silent. */
   answer: (id: string) => unknown[] | undefined = (id) => ['OK', id, true, ''];
   readonly peers = new Set<MemoryPeer>();
+  /** Milliseconds before every answer. */
+  delayMs = 0;
   dials = 0;
   openMost = 0;
   readonly #network: MemoryNetwork;
+  readonly #clock: Pick<Clock, 'setTimeout'>;
   #stop: () => void = () => {};
 
-  constructor(network: MemoryNetwork, url: string) {
+  constructor(network: MemoryNetwork, url: string, clock: Pick<Clock, 'setTimeout'>) {
+    this.#clock = clock;
     this.#network = network;
     this.url = url;
     this.start();
@@ -28,12 +33,12 @@ export class MemoryRelay {
       peer.onClose = () => this.peers.delete(peer);
       peer.onFrame = (frame) => {
         const [type, value] = JSON.parse(frame);
-        if (type === 'REQ') peer.send(JSON.stringify(['EOSE', value]));
+        if (type === 'REQ') this.#say(peer, ['EOSE', value]);
         if (type !== 'EVENT') return;
         this.seen.add(value.id);
         const answer = this.answer(value.id);
         if (answer?.[2] === true) this.stored.add(value.id);
-        if (answer) peer.send(JSON.stringify(answer));
+        if (answer) this.#say(peer, answer);
       };
     });
   }
@@ -42,5 +47,9 @@ export class MemoryRelay {
   stop(): void {
     this.#stop();
     for (const peer of this.peers) peer.cut();
+  }
+
+  #say(peer: MemoryPeer, message: readonly unknown[]): void {
+    this.#clock.setTimeout(() => peer.send(JSON.stringify(message)), this.delayMs);
   }
 }
