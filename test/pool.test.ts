@@ -241,14 +241,42 @@ describe('the books', () => {
 
   test('go back to a relay that was passed over once it serves', async () => {
     const { clock, relays, pool } = world(2, { connect: false });
-    const [a, b] = relays;
+    // The second is asked first, and passed over because it is not connected.
+    const [b, a] = relays;
     answering(b, () => undefined);
     const publishing = pool.publish(next(), { relays: 1 });
     pool.connect(b?.url);
-    clock.advance(10_000);
+    clock.advance(100);
+    // It comes up while the other is being waited for, and is not needed yet.
     pool.connect(a?.url);
-    clock.advance(10_000);
+    clock.advance(100);
+    expect(a?.seen.size).toBe(0);
+    clock.advance(20_000);
     expect(await publishing).toMatchObject({ status: 'confirmed', first: { relay: a?.url } });
+  });
+
+  test('send again what a lost socket had not answered, in its order, before what is new', async () => {
+    const { clock, relays, pool } = world(1);
+    const [relay] = relays;
+    answering(relay, () => undefined);
+    clock.advance(10);
+    const old = Array.from({ length: 3 }, () => next());
+    const publishing = old.map((event) => pool.publish(event));
+    clock.advance(10);
+    expect(relay?.seen.size).toBe(3);
+    relay?.stop();
+    clock.advance(10);
+    const fresh = next();
+    publishing.push(pool.publish(fresh));
+    const order: string[] = [];
+    answering(relay, (id) => {
+      order.push(id);
+      return ['OK', id, true, ''];
+    });
+    relay?.start();
+    clock.advance(20_000);
+    expect(order).toEqual([...old, fresh].map(({ id }) => id));
+    expect((await Promise.all(publishing)).map(({ status }) => status)).toEqual(Array(4).fill('confirmed'));
   });
 
   test('stay right when a listener cancels what it is told about', async () => {

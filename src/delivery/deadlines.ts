@@ -9,8 +9,11 @@ export interface Deadline {
 
 interface Row {
   readonly pending: Set<Deadline>;
+  /** `SWEEPING` while its deadlines expire: whatever they add is looked at when all have. */
   timer: unknown;
 }
+
+const SWEEPING = null;
 
 /**
  * Deadlines that are nearly always met. Those with the same duration stand in one row in the order in which they are
@@ -58,17 +61,16 @@ export class Deadlines {
 
   #sweep(durationMs: number, row: Row): void {
     const now = this.#clock.now();
-    row.timer = undefined;
+    row.timer = SWEEPING;
     for (const deadline of row.pending) {
-      if (deadline.dueAt > now) {
-        this.#arm(durationMs, row, deadline.dueAt - now);
-        return;
-      }
+      if (deadline.dueAt > now) break;
       row.pending.delete(deadline);
       deadline.expire();
-      // What expired may have added or removed others, and with the last one the whole row.
-      if (this.#rows.get(durationMs) !== row || row.timer !== undefined) return;
     }
-    if (row.pending.size === 0) this.#rows.delete(durationMs);
+    // The last one to expire may have taken the whole row away.
+    if (this.#rows.get(durationMs) !== row) return;
+    const [next] = row.pending;
+    if (next) this.#arm(durationMs, row, next.dueAt - now);
+    else this.#rows.delete(durationMs);
   }
 }
