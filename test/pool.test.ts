@@ -216,7 +216,11 @@ describe('the books', () => {
     const event = next();
     const modest = pool.publish(event);
     clock.advance(10);
-    expect(await pool.publish(event, { quorum: 'all' })).toMatchObject({ status: 'failed' });
+    expect(await pool.publish(event, { quorum: 'all' })).toMatchObject({ status: 'failed', cause: 'rejected' });
+    const heard: string[] = [];
+    pool.actor.on('publication.failed', ({ id }) => heard.push(id));
+    pool.actor.send({ type: 'PUBLISH', event, options: { quorum: 'all' } });
+    expect(heard).toEqual([event.id]);
     answering(relays[2], (id) => ['OK', id, true, '']);
     clock.advance(10_000);
     expect(await modest).toMatchObject({ status: 'confirmed' });
@@ -277,6 +281,33 @@ describe('the books', () => {
     clock.advance(20_000);
     expect(order).toEqual([...old, fresh].map(({ id }) => id));
     expect((await Promise.all(publishing)).map(({ status }) => status)).toEqual(Array(4).fill('confirmed'));
+  });
+
+  test('go back to a relay that was passed over when the other one leaves', async () => {
+    const { clock, relays, pool } = world(2, { connect: false });
+    const [b, a] = relays;
+    answering(b, () => undefined);
+    const publishing = pool.publish(next(), { relays: 1 });
+    pool.connect(b?.url);
+    clock.advance(100);
+    pool.connect(a?.url);
+    clock.advance(100);
+    pool.removeRelay(b?.url ?? '');
+    clock.advance(100);
+    expect(await publishing).toMatchObject({ status: 'confirmed', first: { relay: a?.url } });
+  });
+
+  test('do not fill with what is confirmed while one relay stays away', async () => {
+    const { clock, relays, pool, types } = world(2, { publish: { queueBytesMax: 2_048 } });
+    relays[1]?.stop();
+    clock.advance(10);
+    for (let index = 0; index < 20; index += 1) {
+      const publishing = pool.publish(next());
+      clock.advance(10);
+      expect(await publishing).toMatchObject({ status: 'confirmed' });
+    }
+    expect(pool.metrics().queueBytes).toBeLessThanOrEqual(2_048);
+    expect(types().filter((type) => type === 'publication.completed').length).toBeGreaterThan(10);
   });
 
   test('stay right when a listener cancels what it is told about', async () => {
@@ -408,6 +439,20 @@ describe('a connection, over a long time,', () => {
       connectionAttempts: dials,
     });
   });
+});
+
+test('a pool whose own chart throws leaves nothing running', () => {
+  const { clock, relays, pool } = world(1);
+  clock.advance(10);
+  pool.actor.send({
+    type: 'relay.status-changed',
+    get url(): never {
+      throw new Error('broken');
+    },
+  } as never);
+  clock.advance(10);
+  expect(pool.actor.getSnapshot().status).toBe('error');
+  expect(relays[0]?.peers.size).toBe(0);
 });
 
 describe('whatever the application does', () => {

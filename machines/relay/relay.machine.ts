@@ -8,9 +8,10 @@ import { relaySetup } from './relay.setup.ts';
  * have two. Everything a session reports carries the generation of its socket, and what an older one says moves
  * nothing. Whatever ends a session passes through `assessing`, the one place that decides what comes next: another
  * attempt after a backoff, an open circuit, idling, or giving the relay up. Where nothing failed, `obeying` does what
- * was asked for last: stop, stay idle, or connect, and then no sooner than the last failure allows. Backoff and the open circuit are the only
- * ways back to `connecting` after a failure; nobody can shorten them. Attempts are forgotten only when a session has
- * `settled`: it has served for a while and somebody has answered. A circuit closes only after several probes in a row.
+ * was asked for last: stop, stay idle, or connect, and then no sooner than the last failure allows. Backoff and the
+ * open circuit are the only ways back to `connecting` after a failure; nobody can shorten them. Attempts are forgotten
+ * only when a session has `settled`: it has served for a while and somebody has answered. A circuit closes only after
+ * several probes in a row.
  *
  * Invariants: a socket exists exactly while the state is within `session`; `connecting` and `half-open` always end by
  * their own deadline; `stopped` is the only state that cannot be left.

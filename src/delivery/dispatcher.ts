@@ -24,8 +24,8 @@ export class Dispatcher {
   /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
   topUp(publication: Publication): void {
     if (publication.isOver) return;
-    if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
     this.#resumeSkipped(publication);
+    if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
     while (publication.wantsMore && publication.hasUntried) {
       const lane = this.#nextLane(publication);
       // A relay that does not serve is no better than one that was asked and does not serve either.

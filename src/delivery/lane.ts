@@ -60,7 +60,7 @@ export class Lane<Item extends LaneItem> {
 
   /** Whether what waits here may be sent soon, without anybody's help. */
   get isComing(): boolean {
-    return this.isServing || WAITS.has(this.status) || isRoutable(this.status);
+    return WAITS.has(this.status) || isRoutable(this.status);
   }
 
   get load(): number {

@@ -170,7 +170,9 @@ export class Ledger implements LaneOwner<Delivery> {
     const { waiter, listener } = request;
     if (known && !known.isOver && !known.canReach(target.quorum, target.lanes)) {
       // The others may still have what they asked for; this caller cannot.
-      waiter?.resolve(known.receipt('failed'));
+      known.failFor(waiter);
+      if (listener)
+        listener({ type: 'publication.failed', id: known.id, cause: 'rejected', outcomes: known.outcomes() });
       return;
     }
     const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
@@ -184,11 +186,16 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#dispatcher.topUp(publication);
   }
 
-  /** Whether there is room for one more event of this size. */
-  hasRoomFor(event: PreparedEvent): boolean {
+  /**
+   * Whether there is room for one more event of this size. What is confirmed and only waits for the last relays makes
+   * room, the oldest first.
+   */
+  makeRoomFor(event: PreparedEvent): boolean {
     if (this.#publications.has(event.id)) return true;
     const { publicationsMax, queueBytesMax } = this.#settings;
-    return this.unconfirmed < publicationsMax && this.#bytes + event.frame.length <= queueBytesMax;
+    const hasRoom = (): boolean => this.#bytes + event.frame.length <= queueBytesMax;
+    while (!hasRoom() && this.#trailing.size > 0) this.#endOldest();
+    return this.unconfirmed < publicationsMax && hasRoom();
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
@@ -391,9 +398,14 @@ export class Ledger implements LaneOwner<Delivery> {
     // A listener may have ended it while it was told.
     if (publication.isOver) return;
     this.#trailing.add(publication);
-    if (this.#trailing.size <= this.#settings.publicationsMax) return;
+    if (this.#trailing.size > this.#settings.publicationsMax) this.#endOldest();
+  }
+
+  #endOldest(): void {
     const [oldest] = this.#trailing;
-    if (oldest) this.#advance(oldest, { type: 'deadline.passed' });
+    if (!oldest) return;
+    this.#trailing.delete(oldest);
+    this.#advance(oldest, { type: 'deadline.passed' });
   }
 
   #checkComplete(publication: Publication): void {

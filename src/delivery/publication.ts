@@ -203,7 +203,12 @@ export class Publication {
 
   /** What is known now. `status` overrides its own for a caller who has withdrawn from a shared publication. */
   receipt(status: PublicationStatus = this.status): Receipt {
-    return new PublicationReceipt(this, status);
+    return new PublicationReceipt(this, status, this.failureCause);
+  }
+
+  /** Tells a caller that what it asks for beyond the others is out of reach. */
+  failFor(waiter: Waiter | undefined): void {
+    waiter?.resolve(new PublicationReceipt(this, 'failed', 'rejected'));
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
@@ -268,15 +273,15 @@ class PublicationReceipt implements Receipt {
   readonly outcomes: Readonly<Record<string, Outcome>>;
   readonly #publication: Publication;
 
-  constructor(publication: Publication, status: PublicationStatus) {
-    const { failureCause, first, confirmedAtMs } = publication;
+  constructor(publication: Publication, status: PublicationStatus, cause: FailureCause | undefined) {
+    const { first, confirmedAtMs } = publication;
     this.id = publication.id;
     this.status = status;
     this.quorum = publication.record.context.quorum;
     this.accepted = publication.record.context.accepted;
     this.outcomes = publication.outcomes();
     this.#publication = publication;
-    if (failureCause !== undefined) this.cause = failureCause;
+    if (cause !== undefined) this.cause = cause;
     if (first !== undefined) this.first = first;
     if (confirmedAtMs !== undefined) this.confirmedMs = confirmedAtMs - publication.acceptedAt;
   }

@@ -126,7 +126,12 @@ class ActorPool implements Pool {
       if (fact.type.startsWith('relay.') || fact.type.startsWith('pool.')) this.#facts.emit(fact);
     });
     this.#closed = new Promise((resolve) => {
-      actor.subscribe({ complete: resolve, error: () => resolve() });
+      const fail = (): void => {
+        // XState does not stop the actors of one that throws, so its sockets and timers are let go of here.
+        dataPlaneOf(actor)?.dispose();
+        resolve();
+      };
+      actor.subscribe({ complete: resolve, error: fail });
     });
     actor.start();
   }

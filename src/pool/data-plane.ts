@@ -144,7 +144,7 @@ export class DataPlane {
     this.#checkSize(event);
     const { timeoutMs, expiresMs } = this.#deadlines(options);
     if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
-    if (!this.ledger.hasRoomFor(event)) {
+    if (!this.ledger.makeRoomFor(event)) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
     this.ledger.publish({

@@ -56,10 +56,6 @@ export class Session implements LaneSession, LinkedSession {
     );
   }
 
-  get bufferedBytes(): number {
-    return this.#connection.bufferedBytes;
-  }
-
   send(frame: string): boolean {
     if (this.#ended || !this.#connection.send(frame)) return false;
     this.#needs.link.sent(frame.length, this.#needs.clock.now());

@@ -249,6 +249,10 @@ describe.each(Object.entries(KINDS))('the %s transport', (name, { transport, sta
 
     test('follows no redirect, and reads no body', async () => {
       const target = await start();
+      let reached = false;
+      void target.next().then(() => {
+        reached = true;
+      });
       const http = createServer();
       http.on('upgrade', (_request, socket) => {
         socket.end(`HTTP/1.1 302 Found\r\nLocation: ${target.url}\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n`);
@@ -260,6 +264,7 @@ describe.each(Object.entries(KINDS))('the %s transport', (name, { transport, sta
       transport.open(`ws://127.0.0.1:${(http.address() as AddressInfo).port}/`, OPTIONS, log.handlers);
       await log.until('close');
       expect(log.kinds).toBe('close');
+      expect(reached).toBe(false);
       if (seesHttp) expect(log.report).toMatchObject({ httpStatus: 302, retryAfterMs: 7_000 });
     });
 
