@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
 import { type CreatePoolOptions, createPool, type Fact, poolMachine, providePoolMachine } from '../src/index.ts';
 import { nostrCodec } from '../src/protocol/nostr/codec.ts';
-import { createMemoryNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
+import { SimulatedNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
 import { MemoryRelay } from './kit/memory-relay.ts';
 import { startRelays } from './kit/relays.ts';
 
@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 /** A whole pool on a clock that stands still, over relays in memory. */
 function world(count: number, options: CreatePoolOptions = {}) {
   const clock = new VirtualClock(1_000_000);
-  const network = createMemoryNetwork(clock);
+  const network = new SimulatedNetwork({ clock });
   const relays = Array.from(
     { length: count },
     (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`, clock),

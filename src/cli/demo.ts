@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { RecloserError } from '../../machines/policy/error.ts';
 import { systemClock } from '../clock.ts';
 import { type CreatePoolOptions, createPool, type Pool } from '../pool/create-pool.ts';
-import { FaultableRelay } from '../testing/faultable-relay.ts';
+import { FaultableRelay } from '../testing/relay/faultable-relay.ts';
 import { FAULT_SCRIPT, SCRIPT_MS } from './fault-script.ts';
 import { Publisher } from './publisher.ts';
 import { brokenPromises, neededStandIn, type Summary, summaryLines } from './summary.ts';

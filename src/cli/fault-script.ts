@@ -1,5 +1,5 @@
-import type { FaultableRelay } from '../testing/faultable-relay.ts';
-import type { RelayFaults } from '../testing/faults.ts';
+import type { FaultableRelay } from '../testing/relay/faultable-relay.ts';
+import type { RelayFaults } from '../testing/relay/faults.ts';
 
 /** One thing that goes wrong, and for how long. */
 export interface ScriptedFault {

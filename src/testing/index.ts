@@ -1,7 +1,12 @@
-export { createMemoryNetwork, type MemoryNetwork, type MemoryPeer } from '../transport/memory.ts';
-export type { StoreAnswer } from './event-store.ts';
-export { FaultableRelay, type FaultableRelayOptions } from './faultable-relay.ts';
-export { NO_FAULTS, type RelayFaults } from './faults.ts';
-export { seededRandom } from './random.ts';
+export { SimulatedHost } from './network/host.ts';
+export type { LinkConditions, SimulatedLink } from './network/link.ts';
+export type { Latency } from './network/pipe.ts';
+export type { Admission, SimulatedPeer, SimulatedServer } from './network/server.ts';
+export { SimulatedNetwork, type SimulatedNetworkOptions } from './network/simulated-network.ts';
+export { type Dice, seededRandom } from './random.ts';
+export type { StoreAnswer } from './relay/event-store.ts';
+export { FaultableRelay, type FaultableRelayOptions } from './relay/faultable-relay.ts';
+export { NO_FAULTS, type RelayFaults, type Share } from './relay/faults.ts';
+export { SimulatedRelay, type SimulatedRelayOptions } from './relay/simulated-relay.ts';
 export { signedEvents } from './signed-events.ts';
 export { VirtualClock } from './virtual-clock.ts';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/index.ts';
-import type { MemoryNetwork, MemoryPeer } from '../../src/testing/index.ts';
+import type { SimulatedNetwork, SimulatedPeer } from '../../src/testing/index.ts';
 
 /** A relay on a network in memory that accepts every event and answers every probe, and can be taken away. */
 export class MemoryRelay {
@@ -9,16 +9,16 @@ export class MemoryRelay {
   readonly seen = new Set<string>();
   /** What is said to an event; nothing keeps silent. */
   answer: (id: string) => unknown[] | undefined = (id) => ['OK', id, true, ''];
-  readonly peers = new Set<MemoryPeer>();
+  readonly peers = new Set<SimulatedPeer>();
   /** Milliseconds before every answer. */
   delayMs = 0;
   dials = 0;
   openMost = 0;
-  readonly #network: MemoryNetwork;
+  readonly #network: SimulatedNetwork;
   readonly #clock: Pick<Clock, 'setTimeout'>;
   #stop: () => void = () => {};
 
-  constructor(network: MemoryNetwork, url: string, clock: Pick<Clock, 'setTimeout'>) {
+  constructor(network: SimulatedNetwork, url: string, clock: Pick<Clock, 'setTimeout'>) {
     this.#clock = clock;
     this.#network = network;
     this.url = url;
@@ -26,20 +26,22 @@ export class MemoryRelay {
   }
 
   start(): void {
-    this.#stop = this.#network.listen(this.url, (peer) => {
-      this.dials += 1;
-      this.peers.add(peer);
-      this.openMost = Math.max(this.openMost, this.peers.size);
-      peer.onClose = () => this.peers.delete(peer);
-      peer.onFrame = (frame) => {
-        const [type, value] = JSON.parse(frame);
-        if (type === 'REQ') this.#say(peer, ['EOSE', value]);
-        if (type !== 'EVENT') return;
-        this.seen.add(value.id);
-        const answer = this.answer(value.id);
-        if (answer?.[2] === true) this.stored.add(value.id);
-        if (answer) this.#say(peer, answer);
-      };
+    this.#stop = this.#network.listen(this.url, {
+      accept: (peer) => {
+        this.dials += 1;
+        this.peers.add(peer);
+        this.openMost = Math.max(this.openMost, this.peers.size);
+        peer.onClose = () => this.peers.delete(peer);
+        peer.onFrame = (frame) => {
+          const [type, value] = JSON.parse(frame);
+          if (type === 'REQ') this.#say(peer, ['EOSE', value]);
+          if (type !== 'EVENT') return;
+          this.seen.add(value.id);
+          const answer = this.answer(value.id);
+          if (answer?.[2] === true) this.stored.add(value.id);
+          if (answer) this.#say(peer, answer);
+        };
+      },
     });
   }
 
@@ -49,7 +51,7 @@ export class MemoryRelay {
     for (const peer of this.peers) peer.cut();
   }
 
-  #say(peer: MemoryPeer, message: readonly unknown[]): void {
+  #say(peer: SimulatedPeer, message: readonly unknown[]): void {
     this.#clock.setTimeout(() => peer.send(JSON.stringify(message)), this.delayMs);
   }
 }

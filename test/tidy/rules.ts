@@ -47,7 +47,13 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   ],
   [
     /^src\/testing\//,
-    [/^src\/(testing\/|clock\.ts|protocol\/nostr\/|transport\/memory\.ts)/, /^ws$/, /^nostr-tools\//, /^node:/],
+    [
+      /^src\/(testing\/|clock\.ts|protocol\/nostr\/|transport\/transport\.ts)/,
+      /^machines\/policy\//,
+      /^ws$/,
+      /^nostr-tools\//,
+      /^node:/,
+    ],
   ],
   [/^src\/cli\//, [/^machines\/policy\//, /^src\//, /^node:/]],
   [/^src\/index\.ts$/, [/^machines\//, /^src\/(?!testing|cli)/]],

@@ -4,7 +4,8 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type WebSocket as ServerSocket, WebSocketServer } from 'ws';
 import type { CloseReport } from '../../machines/policy/close.ts';
-import { createMemoryNetwork } from '../../src/transport/memory.ts';
+import { systemClock } from '../../src/clock.ts';
+import { SimulatedNetwork } from '../../src/testing/network/simulated-network.ts';
 import type { Connection, Transport } from '../../src/transport/transport.ts';
 import { webSocketTransport } from '../../src/transport/web-socket.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
@@ -92,16 +93,18 @@ async function realServer(): Promise<Server> {
   };
 }
 
-const network = createMemoryNetwork({ setTimeout: (callback, ms) => setTimeout(callback, ms) });
+const network = new SimulatedNetwork({ clock: systemClock });
 
-async function memoryServer(): Promise<Server> {
-  const url = `ws://memory.example/${Math.random()}`;
+async function simulatedServer(): Promise<Server> {
+  const url = `ws://simulated.example/${Math.random()}`;
   const waiting: ((peer: Peer) => void)[] = [];
   const arrived: Peer[] = [];
-  const stop = network.listen(url, (peer) => {
-    const resolve = waiting.shift();
-    if (resolve) resolve(peer);
-    else arrived.push(peer);
+  const stop = network.listen(url, {
+    accept: (peer) => {
+      const resolve = waiting.shift();
+      if (resolve) resolve(peer);
+      else arrived.push(peer);
+    },
   });
   onTestFinished(stop);
   return { url, next: async () => arrived.shift() ?? new Promise<Peer>((resolve) => waiting.push(resolve)) };
@@ -119,7 +122,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   ws: { transport: wsTransport, start: realServer, nowhere: 'ws://127.0.0.1:1/', seesHttp: true },
   // Node 20 has the browsers' WebSocket behind a flag, which the test runner is started with.
   'web-socket': { transport: webSocketTransport(), start: realServer, nowhere: 'ws://127.0.0.1:1/', seesHttp: false },
-  memory: { transport: network.transport, start: memoryServer, nowhere: 'ws://nobody.example/', seesHttp: false },
+  simulated: { transport: network.transport, start: simulatedServer, nowhere: 'ws://nobody.example/', seesHttp: false },
 };
 
 describe.each(Object.entries(KINDS))('the %s transport', (name, { transport, start, nowhere, seesHttp }) => {
@@ -238,7 +241,7 @@ describe.each(Object.entries(KINDS))('the %s transport', (name, { transport, sta
     expect(log.report?.impossible).toBeUndefined();
   });
 
-  if (name !== 'memory') {
+  if (name !== 'simulated') {
     test('reports a URL that can never be dialled as impossible', async () => {
       const log = new Log();
       transport.open('file:///etc/passwd', OPTIONS, log.handlers);

@@ -1,6 +1,6 @@
 import { type Filter, matchFilters } from 'nostr-tools/filter';
 import { verifyEvent } from 'nostr-tools/pure';
-import { type NostrEvent, rebuildEvent } from '../protocol/nostr/event.ts';
+import { type NostrEvent, rebuildEvent } from '../../protocol/nostr/event.ts';
 
 /** The mutable shape that nostr-tools takes. */
 const forNostrTools = (event: NostrEvent) => ({ ...event, tags: event.tags.map((tag) => [...tag]) });

@@ -1,12 +1,16 @@
+import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
-import type { NostrEvent } from '../protocol/nostr/event.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Clock, systemClock } from '../../clock.ts';
+import type { NostrEvent } from '../../protocol/nostr/event.ts';
+import type { Dice } from '../random.ts';
 import { EventStore } from './event-store.ts';
 import { NO_FAULTS, type RelayFaults } from './faults.ts';
-import { RelayConnection, type RelayHost } from './relay-connection.ts';
+import { RateLimit } from './rate-limit.ts';
+import { type RelayHost, RelaySession } from './relay-session.ts';
 
 export interface FaultableRelayOptions {
   /** Port on 127.0.0.1; 0, the default, takes any that is free. It stays the same over restarts. */
@@ -14,6 +18,8 @@ export interface FaultableRelayOptions {
   readonly faults?: Partial<RelayFaults>;
   /** Whether ids and signatures are checked. Default `true`. */
   readonly verify?: boolean;
+  /** Decides about faults that happen on a share of occasions. Default `Math.random`. */
+  readonly dice?: Dice;
 }
 
 interface RelayEvents {
@@ -34,7 +40,10 @@ interface RelayEvents {
  * serves subscriptions as NIP-01 asks, and does no more than that.
  */
 export class FaultableRelay implements RelayHost {
+  readonly clock: Clock = systemClock;
+  readonly dice: Dice;
   readonly store: EventStore;
+  readonly limit = new RateLimit();
   /** Tells what happens at the server's end. */
   readonly events = new EventEmitter<RelayEvents>();
   /** TCP connections that ever arrived, and WebSockets that ever opened. */
@@ -43,7 +52,7 @@ export class FaultableRelay implements RelayHost {
   /** Most WebSockets that were open at one time. */
   openMost = 0;
   faults: Readonly<RelayFaults>;
-  readonly #connections = new Set<RelayConnection>();
+  readonly #sessions = new Map<RelaySession, WebSocket>();
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
   readonly #webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 });
@@ -52,6 +61,7 @@ export class FaultableRelay implements RelayHost {
 
   constructor(options: FaultableRelayOptions = {}) {
     this.#port = options.port ?? 0;
+    this.dice = options.dice ?? Math.random;
     this.store = new EventStore(options.verify ?? true);
     this.faults = { ...NO_FAULTS, ...options.faults };
     this.#http = createServer((_request, response) => response.writeHead(426).end());
@@ -71,7 +81,7 @@ export class FaultableRelay implements RelayHost {
 
   /** WebSockets that are open now. */
   get open(): number {
-    return this.#connections.size;
+    return this.#sessions.size;
   }
 
   async listen(): Promise<void> {
@@ -105,12 +115,12 @@ export class FaultableRelay implements RelayHost {
 
   /** Closes every WebSocket with a code. */
   close(code: number, reason = ''): void {
-    for (const { socket } of this.#connections) socket.close(code, reason);
+    for (const socket of this.#sessions.values()) socket.close(code, reason);
   }
 
   /** Sends a frame to every client as it is, garbage or not. */
   send(frame: string | Uint8Array): void {
-    for (const { socket } of this.#connections) socket.send(frame);
+    for (const socket of this.#sessions.values()) socket.send(frame);
   }
 
   received(frame: string): void {
@@ -118,8 +128,12 @@ export class FaultableRelay implements RelayHost {
   }
 
   stored(event: NostrEvent): void {
-    for (const connection of this.#connections) connection.offer(event);
+    for (const session of this.#sessions.keys()) session.offer(event);
     this.events.emit('stored', event);
+  }
+
+  rumour(): string {
+    return randomBytes(32).toString('hex');
   }
 
   #createTcp(): ReturnType<typeof createTcpServer> {
@@ -143,13 +157,17 @@ export class FaultableRelay implements RelayHost {
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new RelayConnection(webSocket, this);
-      this.#connections.add(connection);
+      const session = new RelaySession(this, (frame) => {
+        if (webSocket.readyState === webSocket.OPEN) webSocket.send(frame);
+      });
+      this.#sessions.set(session, webSocket);
       this.opens += 1;
-      this.openMost = Math.max(this.openMost, this.#connections.size);
+      this.openMost = Math.max(this.openMost, this.#sessions.size);
+      webSocket.on('message', (data, isBinary) => session.receive(isBinary ? '' : data.toString()));
       webSocket.on('error', () => {});
       webSocket.on('close', (code) => {
-        this.#connections.delete(connection);
+        session.end();
+        this.#sessions.delete(session);
         this.events.emit('close', code);
       });
       this.events.emit('open');

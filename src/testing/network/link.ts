@@ -1,0 +1,60 @@
+import type { Latency, PipeConditions } from './pipe.ts';
+
+/** What the way to a server is like. `up` is towards the server. */
+export interface LinkConditions {
+  /** Each way. */
+  readonly latency: Latency;
+  readonly upStalled: boolean;
+  readonly downStalled: boolean;
+  /** How fast the server reads. */
+  readonly bytesPerMs: number;
+}
+
+export const CLEAR: LinkConditions = Object.freeze({
+  latency: { minMs: 0, spreadMs: 0 },
+  upStalled: false,
+  downStalled: false,
+  bytesPerMs: Number.POSITIVE_INFINITY,
+});
+
+/** A connection as its link sees it. */
+export interface Linked {
+  /** Conditions have changed; what was held back may go on. */
+  resume(): void;
+  /** Nothing arrives any more, in either direction, and nobody is told. */
+  lose(): void;
+  /** Both sides are told, without a close frame. */
+  cut(): void;
+}
+
+/** The way to one server, shared by all connections to it. */
+export class SimulatedLink {
+  readonly connections = new Set<Linked>();
+  #conditions = CLEAR;
+
+  /** Changes conditions; those that are not named stay as they are. */
+  set(conditions: Partial<LinkConditions>): void {
+    this.#conditions = { ...this.#conditions, ...conditions };
+    for (const connection of this.connections) connection.resume();
+  }
+
+  /** Loses every connection without a word: nothing that either side sends arrives, and nobody is told. */
+  lose(): void {
+    for (const connection of [...this.connections]) connection.lose();
+  }
+
+  /** Cuts every connection: both sides are told, without a close frame. */
+  cut(): void {
+    for (const connection of [...this.connections]) connection.cut();
+  }
+
+  get up(): PipeConditions {
+    const { latency, upStalled, bytesPerMs } = this.#conditions;
+    return { latency, stalled: upStalled, bytesPerMs };
+  }
+
+  get down(): PipeConditions {
+    const { latency, downStalled } = this.#conditions;
+    return { latency, stalled: downStalled, bytesPerMs: Number.POSITIVE_INFINITY };
+  }
+}

@@ -1,0 +1,29 @@
+/** The server's end of a connection. */
+export interface SimulatedPeer {
+  readonly url: string;
+  onFrame: (frame: string) => void;
+  /** Comes once, and last. */
+  onClose: (code: number) => void;
+  send(frame: string | Uint8Array): void;
+  /** Closes with a close frame. */
+  close(code?: number, reason?: string): void;
+  /** Cuts the connection without one. */
+  cut(): void;
+}
+
+/**
+ * What becomes of an attempt to connect: a socket; a refusal; nothing at all, as with a packet that is lost or a server
+ * that never answers the upgrade; or an HTTP answer instead of the upgrade.
+ */
+export type Admission =
+  | 'accept'
+  | 'refuse'
+  | 'ignore'
+  | { readonly httpStatus: number; readonly retryAfterMs?: number };
+
+/** Somebody who accepts connections to a URL. */
+export interface SimulatedServer {
+  /** Default `accept`. */
+  admit?(): Admission;
+  accept(peer: SimulatedPeer): void;
+}

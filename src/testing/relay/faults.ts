@@ -1,0 +1,74 @@
+import type { Dice } from '../random.ts';
+
+/** How often something goes wrong: always, never, or on this share of occasions, from 0 to 1. */
+export type Share = boolean | number;
+
+/** What a relay does wrong. Each switch is independent of the others and can be turned back at any time. */
+export interface RelayFaults {
+  /** Reset every new TCP connection. */
+  refuse: boolean;
+  /** Accept TCP, and never answer the upgrade. */
+  tarpit: boolean;
+  /** Answer the upgrade with this HTTP status instead, and with these headers. */
+  httpStatus: number | undefined;
+  httpHeaders: Readonly<Record<string, string>>;
+  /** Close every connection with this code right after accepting it. */
+  closeOnAccept: number | undefined;
+  /** Upgrade, and never answer anything. Frames are read and counted. */
+  silent: boolean;
+  /** Milliseconds before every answer. */
+  delayMs: number;
+  /** Store published events, and do not say so. */
+  swallowAcks: Share;
+  /** Say so only after `lateByMs` more. */
+  lateAcks: Share;
+  lateByMs: number;
+  /** Say so twice. */
+  repeatAcks: Share;
+  /** Say so, and then the opposite. */
+  contradictAcks: Share;
+  /** Say so in a way that NIP-01 does not know: `"true"`, upper case, no flag. */
+  malformAcks: Share;
+  /** Acknowledge events that were never sent here as well. */
+  strayAcks: Share;
+  /** Send something that is no message before an answer. */
+  babble: Share;
+  /** Refuse published events with this, such as `blocked: not you`; all of them, or a share. */
+  refuseWith: string | undefined;
+  refusals: Share;
+  /** Refuse with `rate-limited:` what exceeds so many events a second, after a burst of as many. */
+  ratePerSecond: number;
+  /** Refuse events whose time is further than this from the relay's own, which may be wrong. */
+  freshMs: number;
+  clockOffsetMs: number;
+  /** Demand authentication (NIP-42): with a challenge on connecting, or only with the refusal. */
+  requireAuth: 'before' | 'after' | undefined;
+}
+
+export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
+  refuse: false,
+  tarpit: false,
+  httpStatus: undefined,
+  httpHeaders: {},
+  closeOnAccept: undefined,
+  silent: false,
+  delayMs: 0,
+  swallowAcks: false,
+  lateAcks: false,
+  lateByMs: 0,
+  repeatAcks: false,
+  contradictAcks: false,
+  malformAcks: false,
+  strayAcks: false,
+  babble: false,
+  refuseWith: undefined,
+  refusals: true,
+  ratePerSecond: Number.POSITIVE_INFINITY,
+  freshMs: Number.POSITIVE_INFINITY,
+  clockOffsetMs: 0,
+  requireAuth: undefined,
+});
+
+/** Whether it goes wrong this time. The dice are not thrown where there is nothing to decide. */
+export const happens = (share: Share, dice: Dice): boolean =>
+  typeof share === 'boolean' ? share : share > 0 && dice() < share;

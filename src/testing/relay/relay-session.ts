@@ -1,0 +1,172 @@
+import type { Filter } from 'nostr-tools/filter';
+import type { Clock } from '../../clock.ts';
+import type { NostrEvent } from '../../protocol/nostr/event.ts';
+import type { Dice } from '../random.ts';
+import { type EventStore, matches } from './event-store.ts';
+import { happens, type RelayFaults } from './faults.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+/** Kind of the event that authenticates (NIP-42). */
+const AUTH_KIND = 22_242;
+
+/** What is no message: malformed in each of the ways that have been seen. */
+const BABBLE: readonly (string | Uint8Array)[] = [
+  '{{{',
+  '{}',
+  'null',
+  '[]',
+  '["EVENT"]',
+  '["EVENT","sub",null]',
+  '["OK"]',
+  '["NOTICE",5]',
+  '["WHAT","is","this"]',
+  '["EOSE"',
+  '["OK","__proto__",true,""]',
+  new Uint8Array([0xff, 0xfe, 0x00]),
+];
+
+/** What the sessions of one relay share. */
+export interface RelayHost {
+  readonly url: string;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly store: EventStore;
+  readonly limit: RateLimit;
+  readonly faults: Readonly<RelayFaults>;
+  /** A frame came in, before anything is done about it. */
+  received(frame: string): void;
+  /** A new event was stored: every session may want it. */
+  stored(event: NostrEvent): void;
+  /** The id of an event that was perhaps never sent here. */
+  rumour(): string;
+}
+
+/** One client at a relay, over whatever wire: NIP-01, the COUNT of NIP-45, and the AUTH of NIP-42. */
+export class RelaySession {
+  readonly #send: (frame: string | Uint8Array) => void;
+  readonly #host: RelayHost;
+  readonly #subscriptions = new Map<string, readonly Filter[]>();
+  readonly #challenge: string;
+  readonly #timers = new Set<unknown>();
+  #authenticated = false;
+
+  constructor(host: RelayHost, send: (frame: string | Uint8Array) => void) {
+    this.#host = host;
+    this.#send = send;
+    this.#challenge = `challenge ${host.dice()}`;
+    if (host.faults.requireAuth === 'before' && !host.faults.silent) this.#say(['AUTH', this.#challenge]);
+  }
+
+  receive(frame: string): void {
+    this.#host.received(frame);
+    if (!this.#host.faults.silent) this.#handle(frame);
+  }
+
+  /** Sends an event to whoever subscribed to it. */
+  offer(event: NostrEvent): void {
+    for (const [id, filters] of this.#subscriptions) if (matches(filters, event)) this.#say(['EVENT', id, event]);
+  }
+
+  /** The client is gone. */
+  end(): void {
+    for (const timer of this.#timers) this.#host.clock.clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  #handle(frame: string): void {
+    let message: unknown;
+    try {
+      message = JSON.parse(frame);
+    } catch {
+      return this.#say(['NOTICE', 'error: this is not JSON']);
+    }
+    if (!Array.isArray(message)) return this.#say(['NOTICE', 'error: this is not a list']);
+    const [type, first, ...rest] = message as [unknown, unknown, ...Filter[]];
+    if (type === 'EVENT') return this.#publish(first);
+    if (type === 'AUTH') return this.#authenticate(first);
+    if (typeof first !== 'string') return this.#say(['NOTICE', 'error: the subscription id is missing']);
+    if (type === 'REQ') return this.#subscribe(first, rest);
+    if (type === 'COUNT') return this.#say(['COUNT', first, { count: this.#host.store.query(rest).length }]);
+    if (type === 'CLOSE') this.#subscriptions.delete(first);
+    else this.#say(['NOTICE', 'error: this is not understood']);
+  }
+
+  #publish(value: unknown): void {
+    const { faults, store, dice } = this.#host;
+    const id = (value as { id?: unknown } | null)?.id;
+    const refusal = this.#refusalOf(value);
+    if (refusal !== undefined) return this.#say(['OK', id, false, refusal]);
+    const known = store.events.size;
+    const { event, answer } = store.add(value);
+    if (event && store.events.size > known) this.#host.stored(event);
+    if (!happens(faults.swallowAcks, dice)) this.#acknowledge(id, answer.accepted, answer.text);
+  }
+
+  #refusalOf(value: unknown): string | undefined {
+    const { faults, clock, dice, limit } = this.#host;
+    if (this.#mustAuthenticate()) return 'auth-required: authenticate first';
+    if (faults.refuseWith !== undefined && happens(faults.refusals, dice)) return faults.refuseWith;
+    const now = clock.now() + faults.clockOffsetMs;
+    if (!limit.take(faults.ratePerSecond, now)) return 'rate-limited: slow down';
+    const { created_at: at } = (value ?? {}) as { created_at?: unknown };
+    if (typeof at === 'number' && Math.abs(at * 1_000 - now) > faults.freshMs)
+      return 'invalid: its time is too far off';
+    return undefined;
+  }
+
+  #acknowledge(id: unknown, accepted: boolean, text: string): void {
+    const { faults, dice } = this.#host;
+    const laterMs = happens(faults.lateAcks, dice) ? faults.lateByMs : 0;
+    if (happens(faults.malformAcks, dice)) {
+      const wrong = [
+        ['OK', id, String(accepted), text],
+        ['OK', String(id).toUpperCase(), accepted, text],
+        ['OK', id],
+      ];
+      return this.#say(wrong[Math.floor(dice() * wrong.length)] ?? [], laterMs);
+    }
+    this.#say(['OK', id, accepted, text], laterMs);
+    if (happens(faults.repeatAcks, dice)) this.#say(['OK', id, accepted, text], laterMs);
+    if (happens(faults.contradictAcks, dice)) this.#say(['OK', id, !accepted, 'error: it is not so'], laterMs);
+    if (happens(faults.strayAcks, dice)) this.#say(['OK', this.#host.rumour(), true, ''], laterMs);
+  }
+
+  #subscribe(id: string, filters: readonly Filter[]): void {
+    if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
+    this.#subscriptions.set(id, filters);
+    for (const event of this.#host.store.query(filters)) this.#say(['EVENT', id, event]);
+    this.#say(['EOSE', id]);
+  }
+
+  #mustAuthenticate(): boolean {
+    if (this.#host.faults.requireAuth === undefined || this.#authenticated) return false;
+    if (this.#host.faults.requireAuth === 'after') this.#say(['AUTH', this.#challenge]);
+    return true;
+  }
+
+  #authenticate(value: unknown): void {
+    const event = value as NostrEvent | null;
+    const tag = (name: string): string | undefined => event?.tags?.find((each) => each[0] === name)?.[1];
+    const answers = tag('challenge') === this.#challenge && tag('relay') === this.#host.url;
+    this.#authenticated = event?.kind === AUTH_KIND && answers;
+    const text = this.#authenticated ? '' : 'auth-required: this answers another challenge';
+    this.#say(['OK', event?.id, this.#authenticated, text]);
+  }
+
+  #say(message: readonly unknown[], laterMs = 0): void {
+    const { faults, dice } = this.#host;
+    if (happens(faults.babble, dice)) {
+      this.#sendAfter(BABBLE[Math.floor(dice() * BABBLE.length)] ?? '', faults.delayMs + laterMs);
+    }
+    this.#sendAfter(JSON.stringify(message), faults.delayMs + laterMs);
+  }
+
+  #sendAfter(frame: string | Uint8Array, delayMs: number): void {
+    if (delayMs === 0) return this.#send(frame);
+    const timer = this.#host.clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#send(frame);
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}
