@@ -1,6 +1,6 @@
 /** Time as the pool sees it. The same clock drives the charts' delays and the data plane's deadlines. */
 export interface Clock {
-  /** Milliseconds since the epoch that never run backwards: a jump of the wall clock does not move them. */
+  /** Milliseconds since the epoch. They should not jump; where they run backwards, a pool takes it that time stood still. */
   now(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
@@ -14,3 +14,45 @@ export const systemClock: Clock = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
+
+/**
+ * A clock that never runs backwards: by as much as another was set back, it goes on from where it was. Nor does it fall
+ * behind its timers: when one fires, at least its delay has passed.
+ */
+class SteadyClock implements Clock {
+  readonly #clock: Clock;
+  #offsetMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    return this.#reach(this.#lastMs);
+  }
+
+  setTimeout(callback: () => void, delayMs: number): unknown {
+    const dueMs = this.now() + Math.max(0, delayMs);
+    const fire = (): void => {
+      this.#reach(Math.max(this.#lastMs, dueMs));
+      callback();
+    };
+    return this.#clock.setTimeout(fire, delayMs);
+  }
+
+  clearTimeout(timer: unknown): void {
+    this.#clock.clearTimeout(timer);
+  }
+
+  #reach(atLeastMs: number): number {
+    const nowMs = this.#clock.now() + this.#offsetMs;
+    this.#lastMs = Math.max(nowMs, atLeastMs);
+    this.#offsetMs += this.#lastMs - nowMs;
+    return this.#lastMs;
+  }
+}
+
+/** The same clock, made steady where it is not known to be. */
+export const steadyClock = (clock: Clock): Clock =>
+  clock === systemClock || clock instanceof SteadyClock ? clock : new SteadyClock(clock);

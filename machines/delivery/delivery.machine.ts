@@ -38,7 +38,8 @@ export const deliveryMachine = deliverySetup.createMachine({
         ],
         'answer.overdue': { target: 'unknown', actions: ['reportUnknown', 'resendLater'] },
         'socket.lost': { target: 'unknown', actions: ['reportUnknown', 'requeue'] },
-        CLOSE: { target: 'unknown', actions: 'reportUnknown' },
+        // It keeps its place in the window: the relay has it, and owes an answer to it.
+        CLOSE: { target: 'unknown' },
       },
     },
     unknown: {

@@ -114,6 +114,7 @@ export const relayMachine = relaySetup.createMachine({
           on: {
             'health.recovered': [{ guard: 'isStale' }, { target: 'connected', actions: 'reportRecovered' }],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
+            'probe.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordProbeFailure'] }],
           },
           initial: 'watched',
           states: {
@@ -176,6 +177,8 @@ export const relayMachine = relaySetup.createMachine({
         { guard: 'owesTrial', target: 'open-circuit', actions: ['takeReading', 'resumeRest'] },
         { guard: 'owesRetry', target: 'backoff', actions: ['takeReading', 'resumeRest'] },
         { guard: 'owesVerdict', target: 'assessing', actions: 'takeReading' },
+        // Where nothing retries by itself, asking is the only way back, and nothing that went before stands in it.
+        { guard: 'staysAway', target: 'session', actions: 'pardon' },
         { target: 'session' },
       ],
     },

@@ -128,6 +128,7 @@ export const relaySetup = setup({
       assertEvent(event, 'operation.failed');
       return recordCallFailure(context, event.successesAt);
     }),
+    recordProbeFailure: assign(({ context }) => recordCallFailure(context, [])),
     recordTrip: assign(({ context }) => recordTrip(context)),
     countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
     closeCircuit: assign(() => closeCircuit()),

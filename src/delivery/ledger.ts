@@ -153,6 +153,10 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.detach();
     const unanswered: Delivery[] = [];
     for (const delivery of lane.items.values()) {
+      if (delivery.publication.completed) {
+        this.#leave(delivery);
+        continue;
+      }
       const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
@@ -204,14 +208,11 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
     const { tries, sentAt } = delivery.record.context;
-    const wasSent = delivery.record.state === 'sent';
-    const known = message.accepted
-      ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
-      : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
-    if (!known) return false;
+    const isOwed = lane.inFlight.has(delivery);
+    if (!this.#take(delivery, message, at)) return false;
     // An answer to something that was sent twice does not say to which of the two (Karn's rule).
     if (message.accepted || !isRelayFault(message.refusal)) {
-      this.#needs.answered(lane, wasSent && tries === 1 ? at - sentAt : undefined);
+      this.#needs.answered(lane, isOwed && tries === 1 ? at - sentAt : undefined);
     } else {
       this.#needs.failed(lane);
     }
@@ -245,7 +246,8 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   overdue(delivery: Delivery): void {
-    this.#step(delivery, { type: 'answer.overdue' });
+    if (delivery.publication.completed) this.#leave(delivery);
+    else this.#step(delivery, { type: 'answer.overdue' });
     this.#needs.failed(delivery.lane);
     this.#checkDrained();
   }
@@ -324,12 +326,31 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
+  /** Takes an answer. False when its delivery does not wait for one. */
+  #take(delivery: Delivery, message: Answer, at: number): boolean {
+    if (delivery.publication.completed) {
+      this.#leave(delivery);
+      return true;
+    }
+    return message.accepted
+      ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
+      : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
+  }
+
+  /** Nobody waits for this delivery any more, and the relay owes nothing to it. */
+  #leave(delivery: Delivery): void {
+    const { lane, publication } = delivery;
+    lane.release(delivery);
+    if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
+  }
+
   #accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
     const accepted = publication.countAcceptance(lane);
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
-    this.#advance(publication, { type: 'delivery.accepted', accepted });
+    // Told first: what it leads to may be the end of the publication.
     this.#report(publication, facts.settled(delivery, this.clock.now()));
+    this.#advance(publication, { type: 'delivery.accepted', accepted });
     this.#checkComplete(publication);
   }
 
@@ -425,9 +446,9 @@ export class Ledger implements LaneOwner<Delivery> {
     for (const owner of publication.owners ?? []) owner.letGo();
     for (const [lane, delivery] of publication.deliveries) {
       this.#stopResend(delivery);
-      lane.release(delivery);
       lane.queue.delete(delivery);
-      if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
+      // What a relay still owes an answer to keeps its place in the window, or giving up would empty it.
+      if (!lane.inFlight.has(delivery)) this.#leave(delivery);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;

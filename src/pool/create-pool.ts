@@ -18,7 +18,7 @@ import {
 } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../../machines/pool/pool.events.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
-import { systemClock } from '../clock.ts';
+import { steadyClock, systemClock } from '../clock.ts';
 import { type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
 import { nostrCodec } from '../protocol/nostr/codec.ts';
 import type { DataPlane, PoolParts } from './data-plane.ts';
@@ -109,8 +109,10 @@ class ActorPool implements Pool {
   constructor(options: CreatePoolOptions) {
     const { relays, connect, inspect, transport, codec, clock, random, ...settings } = options;
     const given = { transport, codec, clock, random };
-    const parts = { ...DEFAULT_PARTS };
+    const parts: { -readonly [Part in keyof PoolParts]: PoolParts[Part] } = { ...DEFAULT_PARTS };
     for (const [name, part] of Object.entries(given)) if (part !== undefined) Object.assign(parts, { [name]: part });
+    // One clock for the charts' delays and the data plane.
+    parts.clock = steadyClock(parts.clock);
     const input = {
       options: settings,
       ...(relays === undefined ? {} : { relays }),

@@ -6,6 +6,7 @@ import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
 import type { SocketCommand } from '../../machines/relay/relay.events.ts';
 import { relayMachine as bareRelayMachine } from '../../machines/relay/relay.machine.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import { steadyClock } from '../clock.ts';
 import { DataPlane, type PoolParts } from './data-plane.ts';
 
 /** The data plane of every running pool. A pool's chart holds no hands; this is where they are found. */
@@ -23,7 +24,8 @@ function planeOf(pool: AnyActorRef): DataPlane {
 const isPublish = (event: PoolEvent): event is Extract<PoolEvent, { type: 'PUBLISH' }> => event.type === 'PUBLISH';
 
 /** Gives the pool's chart its parts. The same clock must be given to `createActor` for the charts' own delays. */
-export function providePoolMachine(parts: PoolParts) {
+export function providePoolMachine(given: PoolParts) {
+  const parts = { ...given, clock: steadyClock(given.clock) };
   const reading = () => ({ nowMs: parts.clock.now(), random: parts.random() });
 
   const socket = fromCallback<SocketCommand, SocketInput>(({ input, sendBack, receive }) => {

@@ -56,16 +56,21 @@ export class Session implements LaneSession, LinkedSession {
     );
   }
 
+  /** The pool has let go of it. */
+  get isOver(): boolean {
+    return this.#ended;
+  }
+
   send(frame: string): boolean {
-    if (this.#ended || !this.#connection.send(frame)) return false;
+    if (this.isOver || !this.#connection.send(frame)) return false;
     this.#needs.link.sent(frame.length, this.#needs.clock.now());
     return true;
   }
 
-  /** Asks for a sign of life. One question at a time: the next one replaces it. */
+  /** Asks for a sign of life. One question at a time: who asks meanwhile hears the answer to that. */
   probe(): void {
     const { clock, codec } = this.#needs;
-    this.#endProbe();
+    if (this.#probe) return;
     this.#probes += 1;
     const probe = codec.probe(`${this.generation}-${this.#probes}`);
     if (!this.send(probe.frame)) return this.#tell({ type: 'probe.failed', generation: this.generation });
@@ -96,7 +101,9 @@ export class Session implements LaneSession, LinkedSession {
     this.#tell(fact);
   }
 
+  // What a transport says of a connection that was let go of is nobody's business, whatever its contract says.
   #open(): void {
+    if (this.isOver) return;
     this.#opened = true;
     this.#needs.link.opened();
     this.#needs.attach(this);
@@ -104,12 +111,13 @@ export class Session implements LaneSession, LinkedSession {
   }
 
   #receive(data: string | Uint8Array): void {
+    if (this.isOver) return;
     const { link, clock, codec } = this.#needs;
     link.received(data.length, clock.now());
     if (!this.#proven) {
       this.#proven = true;
       this.#tell({ type: 'socket.proved', generation: this.generation });
-      if (this.#ended) return;
+      if (this.isOver) return;
     }
     const message = codec.decode(data);
     if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
@@ -126,6 +134,7 @@ export class Session implements LaneSession, LinkedSession {
   }
 
   #closed(report: CloseReport): void {
+    if (this.isOver) return;
     const { link } = this.#needs;
     if (!this.#opened) link.refused();
     this.#tell({
@@ -142,6 +151,6 @@ export class Session implements LaneSession, LinkedSession {
   }
 
   #tell(fact: SocketFact | HealthFact): void {
-    if (!this.#ended) this.#needs.tell(fact);
+    if (!this.isOver) this.#needs.tell(fact);
   }
 }

@@ -86,8 +86,10 @@ test('the doors let out what they always did; a change here is a change for user
       "recloser/testing": [
         "FaultableRelay",
         "NO_FAULTS",
+        "SimulatedHost",
+        "SimulatedNetwork",
+        "SimulatedRelay",
         "VirtualClock",
-        "createMemoryNetwork",
         "seededRandom",
         "signedEvents",
       ],

@@ -104,6 +104,12 @@ export class SimulatedConnection implements Connection, Linked {
     this.#answer(LOST);
   }
 
+  reset(): void {
+    this.lose();
+    this.#endPeer(LOST.code);
+    this.#end(LOST);
+  }
+
   #open(): void {
     if (this.#state !== 'dialling') return;
     this.#state = 'open';
@@ -134,6 +140,7 @@ export class SimulatedConnection implements Connection, Linked {
   #forget(): void {
     this.#state = 'closed';
     this.#down.break();
+    this.#link.forget(this);
   }
 
   /** Tells the server that the client is gone, after all that it has sent. */

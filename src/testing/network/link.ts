@@ -25,11 +25,14 @@ export interface Linked {
   lose(): void;
   /** Both sides are told, without a close frame. */
   cut(): void;
+  /** The client is told at once, whatever the way is like. */
+  reset(): void;
 }
 
 /** The way to one server, shared by all connections to it. */
 export class SimulatedLink {
   readonly connections = new Set<Linked>();
+  readonly #lost = new Set<Linked>();
   #conditions = CLEAR;
 
   /** Changes conditions; those that are not named stay as they are. */
@@ -40,12 +43,26 @@ export class SimulatedLink {
 
   /** Loses every connection without a word: nothing that either side sends arrives, and nobody is told. */
   lose(): void {
-    for (const connection of [...this.connections]) connection.lose();
+    for (const connection of [...this.connections]) {
+      connection.lose();
+      this.#lost.add(connection);
+    }
+  }
+
+  /** Ends every connection, also those that are lost: the client's machine is told, as when its network changes. */
+  reset(): void {
+    for (const connection of [...this.#lost, ...this.connections]) connection.reset();
+    this.#lost.clear();
   }
 
   /** Cuts every connection: both sides are told, without a close frame. */
   cut(): void {
     for (const connection of [...this.connections]) connection.cut();
+  }
+
+  /** The client's end is closed; there is nobody left to tell. */
+  forget(connection: Linked): void {
+    this.#lost.delete(connection);
   }
 
   get up(): PipeConditions {

@@ -1,0 +1,26 @@
+import type { NostrEvent } from '../../src/index.ts';
+import { seededRandom } from '../../src/testing/index.ts';
+
+/** What looks like a signed event. Nobody in a simulation checks signatures, which would be most of its work. */
+export function eventOf(seed: number, index: number, nowMs: number): NostrEvent {
+  const dice = seededRandom(`${seed}/event ${index}`);
+  const hex = (length: number): string => {
+    let text = '';
+    while (text.length < length)
+      text += Math.floor(dice() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0');
+    return text;
+  };
+  const id = hex(64);
+  const content = 'x'.repeat(Math.round(10 * 60 ** dice()));
+  return {
+    id,
+    pubkey: 'a'.repeat(64),
+    created_at: Math.floor(nowMs / 1_000),
+    kind: 1,
+    tags: [['n', String(index)]],
+    content,
+    sig: 'b'.repeat(128),
+  };
+}

@@ -1,0 +1,247 @@
+import { type CloseReport, closeMeaning } from '../../../machines/policy/close.ts';
+import { RESTART_DELAY_MS, RETRY_AFTER_MS_MAX } from '../../../machines/policy/limits.ts';
+import { isRelayFault } from '../../../machines/policy/refusal.ts';
+import type { Invariant, Scene } from '../scene.ts';
+
+/** What went wrong at one relay, counted on the wire. */
+interface Trouble {
+  /** Messages that said so, or were none. */
+  told: number;
+  malformed: number;
+  /** Events that were not answered in time on a connection that lived that long. */
+  overdue: number;
+  /** When each of them was sent, on the connection that lives. */
+  pending: Map<string, number>;
+  /** Ends of connections, and the times of everything that went wrong. */
+  ends: number;
+  times: number[];
+  /** Of these, what had been counted when the circuit last closed. */
+  forgiven: number;
+}
+
+/** Counts what went wrong at every relay, from outside. */
+function troubles(scene: Scene) {
+  const all = new Map<string, Trouble>();
+  const of = (url: string): Trouble => {
+    let trouble = all.get(url);
+    if (!trouble) {
+      trouble = { told: 0, malformed: 0, overdue: 0, pending: new Map(), ends: 0, times: [], forgiven: 0 };
+      all.set(url, trouble);
+    }
+    return trouble;
+  };
+  /** Moves what is overdue by now from pending to overdue. */
+  const settle = (trouble: Trouble): void => {
+    const limit = scene.timeWasOdd ? Number.POSITIVE_INFINITY : scene.ownNow - scene.publishing.ackTimeoutMs;
+    for (const [id, sentAt] of trouble.pending) {
+      if (sentAt > limit) continue;
+      trouble.pending.delete(id);
+      trouble.overdue += 1;
+      trouble.times.push(scene.now);
+    }
+  };
+  return { all, of, settle };
+}
+
+const measurements: Invariant = {
+  ids: 'S3 S7 S8',
+  says: 'what is measured as a failure happened on that very connection, and was no refusal, cancellation or old answer',
+  watch: (scene) => {
+    const { all, of, settle } = troubles(scene);
+    return {
+      began: () => all.clear(),
+      sent({ url }, _relay, eventId) {
+        if (eventId !== undefined) of(url).pending.set(eventId, scene.ownNow);
+      },
+      received({ url }, _relay, message) {
+        const trouble = of(url);
+        settle(trouble);
+        if (message.type === 'malformed') trouble.malformed += 1;
+        if (message.type !== 'answer') return;
+        trouble.pending.delete(message.id);
+        if (!message.accepted && isRelayFault(message.refusal)) trouble.told += 1;
+      },
+      ended({ url }) {
+        const trouble = of(url);
+        settle(trouble);
+        trouble.pending.clear();
+      },
+      stepped() {
+        for (const [url, trouble] of all) {
+          const measured = scene.failuresMeasured(url);
+          if (measured <= trouble.told + trouble.overdue) continue;
+          settle(trouble);
+          const happened = trouble.told + trouble.overdue + Math.floor(trouble.malformed / 3);
+          if (measured > happened)
+            scene.fail('S3 S7 S8', `${measured} failures measured at ${url}, ${happened} happened`);
+        }
+      },
+    };
+  },
+};
+
+const circuits: Invariant = {
+  ids: 'S6 S7',
+  says: 'a circuit opens only after enough failures, a failed trial, or because the relay does not want us',
+  watch: (scene) => {
+    const bad = new Map<string, number[]>();
+    const onTrial = new Set<string>();
+    /** Events that are unanswered on the connection that lives. */
+    const pending = new Map<string, Set<string>>();
+    const note = (url: string): void => {
+      bad.set(url, [...(bad.get(url) ?? []).slice(-200), scene.now]);
+    };
+    const forget = (url: string): void => {
+      bad.delete(url);
+      onTrial.delete(url);
+    };
+    return {
+      began: () => {
+        bad.clear();
+        onTrial.clear();
+        pending.clear();
+      },
+      sent({ url }, _relay, eventId) {
+        if (eventId === undefined) return;
+        const unanswered = pending.get(url) ?? new Set();
+        pending.set(url, unanswered);
+        if (unanswered.has(eventId)) note(url);
+        unanswered.add(eventId);
+      },
+      received(wire, { url }, message) {
+        if (message.type === 'answer') {
+          const sentAt = wire.unanswered.get(message.id) ?? scene.ownNow;
+          const isLate = scene.timeWasOdd || scene.ownNow - sentAt >= scene.publishing.ackTimeoutMs;
+          if (pending.get(url)?.delete(message.id) && isLate) note(url);
+        }
+        const isBad = message.type === 'malformed' || (message.type === 'answer' && !message.accepted);
+        const isExcused = message.type === 'answer' && !message.accepted && !isRelayFault(message.refusal);
+        if (isBad && !isExcused) note(url);
+      },
+      ended({ url, probesLost }) {
+        for (let times = 0; times <= probesLost; times += 1) note(url);
+        for (const _each of pending.get(url) ?? []) note(url);
+        pending.delete(url);
+      },
+      fact(fact) {
+        if (fact.type === 'relay.removed' || fact.type === 'relay.added' || fact.type === 'relay.restarted')
+          forget(fact.url);
+        if (fact.type === 'relay.circuit-closed') forget(fact.url);
+        if (fact.type === 'relay.gave-up') forget(fact.url);
+        if (fact.type !== 'relay.circuit-opened') return;
+        const { url, cause } = fact;
+        scene.mark(`circuit-${cause}`);
+        const { breaker } = scene.settings(url);
+        const times = [...(bad.get(url) ?? []), ...(pending.get(url) ?? [])];
+        const failures = times.length + (scene.relay(url).wire?.probesLost ?? 0);
+        if (cause === 'consecutive' && failures < breaker.failureThreshold) {
+          scene.fail('S6', `${url} opened its circuit after ${failures} of ${breaker.failureThreshold} failures`);
+        }
+        if (cause === 'ratio' && failures < breaker.ratioCallsMin * breaker.failureRatio) {
+          scene.fail('S6', `${url} opened its circuit after ${failures} failures`);
+        }
+        if (cause === 'trial' && !onTrial.has(url)) scene.fail('S6', `${url} failed a trial that it was not on`);
+        if (cause === 'refused' && !isRefusal(scene.relay(url).lastReport)) {
+          scene.fail('S6', `${url} opened its circuit as refused, which it was not`);
+        }
+        onTrial.add(url);
+      },
+    };
+  },
+};
+
+const isRefusal = (report: CloseReport | undefined): boolean =>
+  report !== undefined && closeMeaning(report) === 'refused';
+
+const delays: Invariant = {
+  ids: 'S12 L9',
+  says: 'every delay is within its bounds and drawn at random',
+  watch: (scene) => {
+    const drawn: number[] = [];
+    return {
+      fact(fact) {
+        if (fact.type === 'relay.reconnecting') {
+          const { url, attempt, delayMs } = fact;
+          const { reconnect } = scene.settings(url);
+          const exponent = reconnect.strategy === 'exponential' ? attempt - 1 : 0;
+          const first = Math.min(reconnect.maxDelayMs, reconnect.initialDelayMs * reconnect.multiplier ** exponent);
+          const low = Math.max(reconnect.minDelayMs, (reconnect.strategy === 'decorrelated' ? 0 : first) / 8);
+          const high = Math.max(2 * reconnect.maxDelayMs, RESTART_DELAY_MS.max, 1.1 * RETRY_AFTER_MS_MAX);
+          if (!(delayMs >= low && delayMs <= high)) {
+            scene.fail('S12', `${url} waits ${delayMs} ms, not ${low} to ${high}`);
+          }
+          const asked = scene.relay(url).lastReport?.retryAfterMs ?? 0;
+          // A wait at the cap shows whether there is jitter: without it, all of them are the same.
+          if (asked === 0 && delayMs > reconnect.minDelayMs && reconnect.jitter) drawn.push(delayMs);
+        }
+        if (fact.type === 'relay.circuit-opened') {
+          const { openMs } = scene.settings(fact.url).breaker;
+          if (!(fact.delayMs >= openMs / 2 && Number.isFinite(fact.delayMs))) {
+            scene.fail('S12', `${fact.url} is open for ${fact.delayMs} ms, less than half of ${openMs}`);
+          }
+        }
+      },
+      calmed() {
+        const distinct = new Set(drawn).size;
+        if (drawn.length >= 5 && distinct < drawn.length / 2) {
+          scene.fail('S12', `${drawn.length} delays were only ${distinct} different ones`);
+        }
+      },
+    };
+  },
+};
+
+const attempts: Invariant = {
+  ids: 'S13 L2',
+  says: 'attempts are counted up until a connection has served for a while, so that no relay is dialled in a hot loop, and none is given up early',
+  watch: (scene) => {
+    const counted = new Map<string, number>();
+    /** Since when each relay has been connected, and what it needs of that to count as settled. */
+    const serving = new Map<string, { readonly since: number; readonly stableMs: number }>();
+    const settled = new Set<string>();
+    const forget = (url: string): void => {
+      counted.delete(url);
+      serving.delete(url);
+      settled.delete(url);
+    };
+    const checkSettled = (url: string): void => {
+      const service = serving.get(url);
+      // Settings may have changed meanwhile; the clock of a process that sleeps may go on.
+      const neededMs = Math.min(service?.stableMs ?? 0, scene.settings(url).stableMs);
+      if (service && scene.now - service.since >= neededMs - 1) settled.add(url);
+    };
+    return {
+      began: () => {
+        counted.clear();
+        serving.clear();
+        settled.clear();
+      },
+      fact(fact) {
+        if (fact.type === 'relay.gave-up' && fact.cause === 'attempts') {
+          const { attemptsMax } = scene.settings(fact.url).reconnect;
+          const made = scene.chart(fact.url)?.attempts ?? 0;
+          if (made < attemptsMax) scene.fail('L2', `${fact.url} was given up after ${made} of ${attemptsMax} attempts`);
+        }
+        if (fact.type === 'relay.gave-up' || fact.type === 'relay.restarted' || fact.type === 'relay.removed') {
+          return forget(fact.url);
+        }
+        if (fact.type === 'relay.status-changed') {
+          checkSettled(fact.url);
+          if (fact.status === 'connected') {
+            serving.set(fact.url, { since: scene.now, stableMs: scene.settings(fact.url).stableMs });
+          } else serving.delete(fact.url);
+        }
+        if (fact.type !== 'relay.reconnecting') return;
+        const { url, attempt } = fact;
+        // The fact comes before the one that says what the relay has become.
+        checkSettled(url);
+        const last = counted.get(url) ?? 0;
+        if (attempt <= last && !settled.has(url)) scene.fail('S13', `attempt ${attempt} of ${url} came after ${last}`);
+        counted.set(url, attempt);
+        settled.delete(url);
+      },
+    };
+  },
+};
+
+export const FAILURE_INVARIANTS: readonly Invariant[] = [measurements, circuits, delays, attempts];

@@ -1,0 +1,15 @@
+import type { Invariant } from '../scene.ts';
+import { FAILURE_INVARIANTS } from './failures.ts';
+import { LIVENESS_INVARIANTS } from './liveness.ts';
+import { PUBLICATION_INVARIANTS } from './publications.ts';
+import { RESOURCE_INVARIANTS } from './resources.ts';
+import { SESSION_INVARIANTS } from './sessions.ts';
+
+/** Everything that is watched in every simulation. */
+export const INVARIANTS: readonly Invariant[] = [
+  ...SESSION_INVARIANTS,
+  ...FAILURE_INVARIANTS,
+  ...PUBLICATION_INVARIANTS,
+  ...RESOURCE_INVARIANTS,
+  ...LIVENESS_INVARIANTS,
+];

@@ -1,0 +1,239 @@
+import { hostOf } from '../../../machines/policy/relay-url.ts';
+import type { Invariant } from '../scene.ts';
+
+/** One publication, from being accepted to being completed, by what was told of it. */
+interface Life {
+  ended: 'confirmed' | 'failed' | 'cancelled' | undefined;
+  completed: boolean;
+  /** How it went at each relay, as far as that was told. */
+  readonly outcomes: Map<string, string>;
+}
+
+/** Hosts that have really said that they have an event, by what came over the wire to this process. */
+function witnesses() {
+  const said = new Map<string, Set<string>>();
+  const asked = new Map<string, Set<string>>();
+  const of = (map: Map<string, Set<string>>, id: string): Set<string> => {
+    let set = map.get(id);
+    if (!set) {
+      set = new Set();
+      map.set(id, set);
+    }
+    return set;
+  };
+  return {
+    sent: (id: string, url: string) => of(asked, id).add(url),
+    answered(id: string, url: string): void {
+      if (asked.get(id)?.has(url)) of(said, id).add(hostOf(url));
+    },
+    hosts: (id: string): number => said.get(id)?.size ?? 0,
+    has: (id: string, url: string): boolean => said.get(id)?.has(hostOf(url)) ?? false,
+    clear(): void {
+      said.clear();
+      asked.clear();
+    },
+  };
+}
+
+const truth: Invariant = {
+  ids: 'P2 P4',
+  says: 'confirmed means that so many distinct hosts have accepted what was sent to them, and nothing else is confirmed',
+  watch: (scene) => {
+    const said = witnesses();
+    return {
+      began: () => said.clear(),
+      sent({ url }, _relay, eventId) {
+        if (eventId !== undefined) said.sent(eventId, url);
+      },
+      received({ url }, _relay, message) {
+        if (message.type === 'answer' && message.accepted) said.answered(message.id, url);
+      },
+      fact(fact) {
+        if (fact.type === 'delivery.settled' && fact.outcome.status === 'accepted' && !said.has(fact.id, fact.relay)) {
+          scene.fail('P4', `${fact.relay} is said to have accepted ${fact.id.slice(0, 8)}, and did not`);
+        }
+        if (fact.type === 'publication.confirmed' && said.hosts(fact.id) === 0) {
+          scene.fail('P4', `${fact.id.slice(0, 8)} was confirmed, and no host has it`);
+        }
+      },
+      settled({ id }, receipt) {
+        if (receipt?.status !== 'confirmed') return;
+        const hosts = said.hosts(id);
+        if (hosts < receipt.quorum || receipt.accepted > hosts) {
+          const claim = `${receipt.accepted} of ${receipt.quorum}`;
+          scene.fail('P2', `${id.slice(0, 8)} is confirmed by ${claim}, but ${hosts} hosts have accepted it`);
+        }
+      },
+    };
+  },
+};
+
+const quorums: Invariant = {
+  ids: 'P2',
+  says: 'a receipt never promises less than its caller asked for',
+  watch: (scene) => ({
+    settled({ plan, id }, receipt) {
+      if (receipt === undefined || receipt.status === 'refused' || receipt.status === 'cancelled') return;
+      scene.mark(`receipt-${receipt.status}`);
+      if (typeof plan.quorum === 'number' && receipt.quorum < plan.quorum) {
+        scene.fail('P2', `${id.slice(0, 8)} was asked for with quorum ${plan.quorum}, and got ${receipt.quorum}`);
+      }
+    },
+  }),
+};
+
+const ends: Invariant = {
+  ids: 'S18 S19 P5',
+  says: 'everything that is accepted ends once, is told once, is never taken back, and is not sent after its end',
+  watch: (scene) => {
+    const lives = new Map<string, Life>();
+    /** When the last caller's time for each event is up. */
+    const expiries = new Map<string, number>();
+    /** What relays have accepted a moment ago, and must be counted by now. */
+    let due: { readonly id: string; readonly url: string }[] = [];
+    const fail = (id: string, what: string): void => scene.fail('S18 S19 P5', `${id.slice(0, 8)} ${what}`);
+    const checkExpiry = (id: string, life: Life): void => {
+      const lateMs = scene.awakeMs - (expiries.get(id) ?? Number.POSITIVE_INFINITY);
+      if (!life.completed && lateMs > 1) fail(id, `is still open ${lateMs} ms after its time was up`);
+    };
+    return {
+      began: () => {
+        lives.clear();
+        expiries.clear();
+        due = [];
+      },
+      received(wire, { url }, message) {
+        // Who is being removed has no say any more.
+        const isLeaving = scene.hasRemoved && scene.statusOf(url) === 'closing';
+        if (message.type === 'answer' && message.accepted && wire.unanswered.has(message.id) && !isLeaving) {
+          due.push({ id: message.id, url });
+        }
+      },
+      stepped() {
+        for (const { id, url } of due) {
+          const life = lives.get(id);
+          const isOpen = life && !life.completed && life.ended !== 'failed' && life.ended !== 'cancelled';
+          if (isOpen && life.outcomes.get(url) !== 'accepted')
+            fail(id, `was accepted by ${url}, and it does not count`);
+        }
+        due = [];
+      },
+      asked({ id, plan }) {
+        const { timeoutMs = scene.publishing.timeoutMs } = plan;
+        const expiresMs = plan.expiresMs ?? Math.max(scene.publishing.expiresMs, timeoutMs);
+        expiries.set(id, Math.max(expiries.get(id) ?? 0, scene.awakeMs + expiresMs));
+      },
+      calmed() {
+        for (const [id, life] of lives) checkExpiry(id, life);
+      },
+      sent({ url }, _relay, eventId) {
+        if (eventId === undefined) return;
+        const life = lives.get(eventId);
+        if (!life) return fail(eventId, `was sent to ${url} without having been accepted`);
+        const over = life.completed || life.ended === 'failed' || life.ended === 'cancelled';
+        if (over) fail(eventId, `was sent to ${url} after it had ${life.ended}`);
+        if (life.outcomes.get(url) === 'accepted') fail(eventId, `was sent to ${url}, which has it`);
+      },
+      fact(fact) {
+        if (fact.type === 'relay.added') {
+          // Who comes back is somebody new, and may be asked again.
+          for (const life of lives.values()) life.outcomes.delete(fact.url);
+        }
+        if (!fact.type.startsWith('publication.') && fact.type !== 'delivery.settled') return;
+        if (!('id' in fact) || fact.type === 'publication.refused') return;
+        const { id } = fact;
+        const life = lives.get(id);
+        if (fact.type === 'publication.accepted') {
+          if (life && !life.completed) fail(id, 'was accepted twice');
+          lives.set(id, { ended: undefined, completed: false, outcomes: new Map() });
+          return;
+        }
+        if (life) checkExpiry(id, life);
+        if (!life) return fail(id, `was told of (${fact.type}) without having been accepted`);
+        if (life.completed) return fail(id, `was told of (${fact.type}) after it was completed`);
+        if (fact.type === 'delivery.settled') {
+          const { status } = fact.outcome;
+          scene.mark(`outcome-${status}`);
+          if (life.outcomes.get(fact.relay) === 'accepted')
+            fail(id, `is ${status} at ${fact.relay}, which had accepted it`);
+          life.outcomes.set(fact.relay, status);
+        }
+        if (fact.type === 'publication.confirmed') {
+          if (life.ended === 'failed' || life.ended === 'cancelled')
+            fail(id, `was confirmed after it had ${life.ended}`);
+          life.ended = 'confirmed';
+        }
+        if (fact.type === 'publication.failed') {
+          scene.mark(`failed-${fact.cause}`);
+          if (life.ended === 'failed' || life.ended === 'cancelled') fail(id, `failed after it had ${life.ended}`);
+          const refused = [...life.outcomes.values()].some((status) => status === 'rejected');
+          if (fact.cause === 'rejected' && !refused && !scene.hasRemoved)
+            fail(id, 'was rejected, but nobody refused it');
+          life.ended = 'failed';
+        }
+        if (fact.type === 'publication.cancelled') {
+          if (life.ended !== undefined) fail(id, `was cancelled after it had ${life.ended}`);
+          life.ended = 'cancelled';
+        }
+        if (fact.type === 'publication.completed') {
+          if (fact.status !== life.ended && fact.status !== 'partly-confirmed')
+            fail(id, `is completed as ${fact.status}, but ${life.ended}`);
+          life.completed = true;
+        }
+      },
+    };
+  },
+};
+
+const bounds: Invariant = {
+  ids: 'S18',
+  says: 'the books keep within their bounds in number and bytes',
+  watch: (scene) => {
+    const { publicationsMax, queueBytesMax } = scene.publishing;
+    return {
+      asked() {
+        const { open, unconfirmed, queueBytes } = scene.books;
+        // As many again may be confirmed and go on, and one of those may be asked for once more with another quorum.
+        if (unconfirmed > 2 * publicationsMax || open > 2 * publicationsMax + 1) {
+          scene.fail('S18', `${open} publications are open, ${unconfirmed} unconfirmed`);
+        }
+        if (queueBytes > queueBytesMax) scene.fail('S18', `${queueBytes} bytes are open, more than ${queueBytesMax}`);
+        if (queueBytes < 0 || unconfirmed < 0) scene.fail('S25', 'the books count below nothing');
+      },
+    };
+  },
+};
+
+/** Milliseconds that a promise may be late: other callbacks of the same moment come first. */
+const PROMPT_MS = 1;
+
+const promises: Invariant = {
+  ids: 'S21',
+  says: 'the promise of a publish settles once, in its caller’s time, and at once when the caller withdraws',
+  watch: (scene) => {
+    const late = (
+      call: { plan: { timeoutMs?: number }; askedAt: number; withdrawnAt: number | undefined },
+      at: number,
+    ) => {
+      const patience = call.plan.timeoutMs ?? scene.publishing.timeoutMs;
+      if (call.withdrawnAt !== undefined && at > call.withdrawnAt + PROMPT_MS) return at - call.withdrawnAt;
+      return at > call.askedAt + patience + PROMPT_MS ? at - call.askedAt : undefined;
+    };
+    return {
+      settled(call, receipt) {
+        if (receipt === undefined) return;
+        const lateMs = late(call, scene.awakeMs);
+        if (lateMs !== undefined) scene.fail('S21', `${call.id.slice(0, 8)} was settled after ${lateMs} ms`);
+      },
+      calmed() {
+        for (const call of scene.calls) {
+          if (call.settledAt !== undefined || call.plan.byActor) continue;
+          const lateMs = late(call, scene.awakeMs);
+          if (lateMs !== undefined) scene.fail('S21', `${call.id.slice(0, 8)} is not settled after ${lateMs} ms`);
+        }
+      },
+    };
+  },
+};
+
+export const PUBLICATION_INVARIANTS: readonly Invariant[] = [truth, quorums, ends, bounds, promises];

@@ -1,0 +1,210 @@
+import { DEGRADED } from '../../../machines/policy/limits.ts';
+import { isRoutable, type RelayStatus } from '../../../machines/policy/status.ts';
+import type { Invariant } from '../scene.ts';
+
+/** Where each status may lead. */
+const JOURNEYS: Readonly<Record<RelayStatus, readonly RelayStatus[]>> = {
+  idle: ['connecting', 'backoff', 'open-circuit', 'locked-out', 'stopped'],
+  connecting: ['connected', 'half-open', 'backoff', 'open-circuit', 'locked-out', 'idle', 'stopped'],
+  connected: ['degraded', 'closing', 'backoff', 'open-circuit', 'locked-out', 'idle'],
+  degraded: ['connected', 'closing', 'backoff', 'open-circuit', 'locked-out', 'idle'],
+  'half-open': ['connected', 'closing', 'open-circuit', 'locked-out', 'idle'],
+  closing: ['connecting', 'backoff', 'open-circuit', 'locked-out', 'idle', 'stopped'],
+  backoff: ['connecting', 'backoff', 'idle', 'stopped'],
+  'open-circuit': ['connecting', 'idle', 'stopped'],
+  'locked-out': ['connecting', 'idle', 'stopped'],
+  // A relay that was removed and added again has a new actor.
+  stopped: ['idle'],
+};
+
+/** Milliseconds within which something is still on time: what happens at one moment has no order. */
+const TOLERANCE_MS = 1;
+
+const statuses: Invariant = {
+  ids: 'S1',
+  says: 'a relay is in one status, and changes it only along the arrows of its chart',
+  watch: (scene) => ({
+    fact(fact, _relay, before) {
+      if (fact.type !== 'relay.status-changed') return;
+      scene.mark(fact.status);
+      const allowed = before === undefined ? fact.status === 'idle' : JOURNEYS[before].includes(fact.status);
+      if (!allowed) scene.fail('S1', `${fact.url} went from ${before ?? 'nothing'} to ${fact.status}`);
+    },
+  }),
+};
+
+const sockets: Invariant = {
+  ids: 'S2',
+  says: 'a relay never has two live sockets',
+  watch: (scene) => {
+    const live = new Map<string, number>();
+    return {
+      began: () => live.clear(),
+      dialled({ url }) {
+        const count = (live.get(url) ?? 0) + 1;
+        live.set(url, count);
+        if (count > 1) scene.fail('S2', `${url} has ${count} live sockets`);
+      },
+      ended({ url }) {
+        live.set(url, (live.get(url) ?? 0) - 1);
+      },
+    };
+  },
+};
+
+const waits: Invariant = {
+  ids: 'S4',
+  says: 'nothing is dialled before the backoff or the open circuit that was announced has ended',
+  watch: (scene) => ({
+    dialled(_wire, { url, wait }) {
+      if (!wait || !scene.settings(url).reconnect.enabled) return;
+      const waited = scene.now - wait.since >= wait.delayMs - TOLERANCE_MS;
+      if (waited || scene.ownNow >= wait.untilOwn - TOLERANCE_MS) return;
+      scene.fail('S4', `${url} was dialled ${wait.delayMs - (scene.now - wait.since)} ms too early`);
+    },
+  }),
+};
+
+const silence: Invariant = {
+  ids: 'S4 S14',
+  says: 'events are sent only to relays that are connected or degraded, and nothing to those that have no session',
+  watch: (scene) => ({
+    sent({ url }, _relay, eventId) {
+      const status = scene.statusOf(url);
+      if (eventId !== undefined && status !== undefined && !isRoutable(status)) {
+        scene.fail('S14', `an event was sent to ${url}, which is ${status}`);
+      }
+      if (status === 'backoff' || status === 'open-circuit' || status === 'locked-out' || status === 'stopped') {
+        scene.fail('S4', `a frame was sent to ${url}, which is ${status}`);
+      }
+    },
+  }),
+};
+
+const probes: Invariant = {
+  ids: 'S5 S9',
+  says: 'a half-open relay is asked one thing at a time, and becomes connected only after enough answers in a row',
+  watch: (scene) => ({
+    sent(wire, { url }) {
+      if (scene.statusOf(url) === 'half-open' && wire.probesOpen > 1)
+        scene.fail('S5', `${url} is asked ${wire.probesOpen} things`);
+    },
+    fact(fact, relay, before) {
+      if (fact.type !== 'relay.status-changed' || !relay?.wire) return;
+      if (fact.status !== 'connected' || before !== 'half-open') return;
+      const needed = scene.settings(fact.url).breaker.successThreshold;
+      if (relay.wire.probesAnswered < needed) {
+        scene.fail('S9', `${fact.url} was connected after ${relay.wire.probesAnswered} of ${needed} answers`);
+      }
+    },
+  }),
+};
+
+const deadlines: Invariant = {
+  ids: 'L2',
+  says: 'connecting, half-open and closing always end by their own deadline',
+  watch: (scene) => {
+    /** The longest deadline that the relay had while it was in its status: settings may change meanwhile. */
+    const longest = new Map<string, number>();
+    const check = (url: string, status: RelayStatus | undefined, forMs: number): void => {
+      const limit = longest.get(url);
+      if (limit !== undefined && forMs > limit + TOLERANCE_MS) {
+        scene.fail('L2', `${url} was ${status} for ${forMs} ms, but the deadline is ${limit} ms`);
+      }
+    };
+    const limitOf = (url: string, status: RelayStatus | undefined): number | undefined => {
+      const { connectTimeoutMs, closeTimeoutMs, breaker } = scene.settings(url);
+      if (status === 'connecting') return connectTimeoutMs;
+      if (status === 'half-open') return breaker.halfOpenTimeoutMs;
+      return status === 'closing' ? closeTimeoutMs : undefined;
+    };
+    let since = new Map<string, number>();
+    const checkAll = (): void => {
+      for (const { url, status, statusSince } of scene.relays.values()) {
+        if (since.has(url)) check(url, status, scene.awakeMs - statusSince);
+      }
+    };
+    return {
+      began: () => {
+        longest.clear();
+        since = new Map();
+      },
+      fact(fact, _relay, before) {
+        if (fact.type === 'relay.crashed' || fact.type === 'relay.removed') since.delete(fact.url);
+        if (fact.type !== 'relay.status-changed') return;
+        const began = since.get(fact.url);
+        if (began !== undefined) check(fact.url, before, scene.awakeMs - began);
+        const limit = limitOf(fact.url, fact.status);
+        if (limit === undefined) longest.delete(fact.url);
+        else longest.set(fact.url, limit);
+        if (limit === undefined) since.delete(fact.url);
+        else since.set(fact.url, scene.awakeMs);
+      },
+      calmed: checkAll,
+    };
+  },
+};
+
+const windows: Invariant = {
+  ids: 'S17',
+  says: 'a connection never has more unanswered events than its window, and rests when it was asked to slow down',
+  watch: (scene) => {
+    const { ackTimeoutMs, window, resendDelayMs, triesMax } = scene.publishing;
+    const restUntil = new Map<string, number>();
+    const sends = new Map<string, number>();
+    return {
+      began: () => {
+        restUntil.clear();
+        sends.clear();
+      },
+      sent(wire, { url }, eventId) {
+        if (eventId === undefined) return;
+        sends.set(`${url} ${eventId}`, (sends.get(`${url} ${eventId}`) ?? 0) + 1);
+        const overdueAt = scene.ownNow - ackTimeoutMs;
+        let inFlight = 0;
+        for (const sentAt of wire.unanswered.values()) if (sentAt > overdueAt) inFlight += 1;
+        if (inFlight > window && !scene.timeWasOdd) {
+          scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
+        }
+        const until = restUntil.get(`${url} ${wire.number}`) ?? 0;
+        if (scene.awakeMs < until - TOLERANCE_MS) {
+          scene.fail('S17', `${url} was sent an event ${until - scene.awakeMs} ms before its rest was over`);
+        }
+      },
+      received(wire, { url }, message) {
+        if (message.type !== 'answer' || message.accepted || message.refusal.class !== 'paced') return;
+        const sentAt = wire.unanswered.get(message.id);
+        const key = `${url} ${wire.number}`;
+        const isFirst = sends.get(`${url} ${message.id}`) === 1 && triesMax > 1;
+        const isResting = scene.awakeMs < (restUntil.get(key) ?? 0);
+        if (sentAt === undefined || !isFirst || isResting || scene.ownNow - sentAt >= ackTimeoutMs) return;
+        restUntil.set(key, scene.awakeMs + resendDelayMs / 2);
+      },
+    };
+  },
+};
+
+const dwell: Invariant = {
+  ids: 'S30',
+  says: 'a degraded relay stays so for its dwell before it counts as healthy again',
+  watch: (scene) => ({
+    fact(fact, relay, before) {
+      if (fact.type !== 'relay.status-changed' || before !== 'degraded' || fact.status !== 'connected') return;
+      const forMs = scene.awakeMs - (relay?.statusSince ?? 0);
+      if (forMs < DEGRADED.dwellMs - TOLERANCE_MS && !scene.timeWasOdd) {
+        scene.fail('S30', `${fact.url} was degraded for ${forMs} ms only`);
+      }
+    },
+  }),
+};
+
+export const SESSION_INVARIANTS: readonly Invariant[] = [
+  statuses,
+  sockets,
+  waits,
+  silence,
+  probes,
+  deadlines,
+  windows,
+  dwell,
+];

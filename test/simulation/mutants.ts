@@ -1,0 +1,363 @@
+import { type AnyStateMachine, assign } from 'xstate';
+import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import { poolMachine } from '../../machines/pool/pool.machine.ts';
+import { publicationTable } from '../../machines/publication/publication.table.ts';
+import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { relayMachine } from '../../machines/relay/relay.machine.ts';
+import { Deadlines } from '../../src/delivery/deadlines.ts';
+import { Lane } from '../../src/delivery/lane.ts';
+import { Ledger } from '../../src/delivery/ledger.ts';
+import { Publication } from '../../src/delivery/publication.ts';
+import { Calls } from '../../src/health/calls.ts';
+import { DataPlane } from '../../src/pool/data-plane.ts';
+import { Session } from '../../src/pool/session.ts';
+
+/** A fault that somebody might have made in the product, and the promise that it breaks. */
+export interface ProductFault {
+  /** What is wrong, as a sentence. */
+  readonly says: string;
+  /** The invariants of which at least one has to notice it. */
+  readonly breaks: readonly string[];
+  /** Makes the mistake; what it returns takes it back. */
+  plant(): () => void;
+}
+
+type Methods = Record<string, unknown>;
+
+/** Replaces a property of an object or a prototype for a while. */
+function replace(target: object, key: string, make: (original: never) => unknown): () => void {
+  const descriptor = Object.getOwnPropertyDescriptor(target, key);
+  if (!descriptor) throw new Error(`There is no ${key} to break.`);
+  const original = (descriptor.get ?? descriptor.value) as never;
+  const made = make(original);
+  Object.defineProperty(
+    target,
+    key,
+    descriptor.get ? { ...descriptor, get: made as () => unknown } : { ...descriptor, value: made },
+  );
+  return () => Object.defineProperty(target, key, descriptor);
+}
+
+const all =
+  (...undos: (() => void)[]) =>
+  (): void => {
+    for (const undo of undos) undo();
+  };
+
+/** Replaces a named part of a chart: an action, a guard or a delay. */
+const part = (
+  machine: AnyStateMachine,
+  kind: 'actions' | 'guards' | 'delays',
+  name: string,
+  with_: unknown,
+): (() => void) => replace(machine.implementations[kind], name, () => with_);
+
+type Config = { [key: string]: Config };
+
+/** Edits a chart's own description; the edit returns what to put back. */
+function edit(machine: AnyStateMachine, path: readonly string[], key: string, value: unknown): () => void {
+  const node = path.reduce((from, each) => from.states?.[each] as Config, machine.config as unknown as Config);
+  return replace(node, key, () => value);
+}
+
+type Step = (
+  record: { state: string; context: { tries: number } },
+  event: { type: string },
+) => readonly string[] | undefined;
+
+/** Changes what a delivery's or publication's table answers. */
+const step = (table: object, wrap: (original: Step) => Step): (() => void) => replace(table, 'step', wrap);
+
+const of = (value: { prototype: object }): Methods => value.prototype as Methods;
+
+/** Negative controls: what the simulator must find, or its silence would mean nothing. */
+export const PRODUCT_FAULTS: readonly ProductFault[] = [
+  {
+    says: 'leaving a session does not end its socket',
+    breaks: ['S2', 'S3'],
+    plant: () => replace(of(Session), 'end', () => () => {}),
+  },
+  {
+    says: 'a connection of an older generation is still listened to',
+    breaks: ['S3'],
+    plant: () => replace(of(Session), 'isOver', () => () => false),
+  },
+  {
+    says: 'retries come after half of the delay that was announced',
+    breaks: ['S4'],
+    plant: () =>
+      part(relayMachine, 'delays', 'retryDelay', ({ context }: { context: RelayContext }) => context.delayMs / 2),
+  },
+  {
+    says: 'a request to connect cuts a backoff short',
+    breaks: ['S4'],
+    plant: () =>
+      all(
+        part(relayMachine, 'guards', 'owesRetry', () => false),
+        part(relayMachine, 'guards', 'owesTrial', () => false),
+      ),
+  },
+  {
+    says: 'users’ events go to half-open relays',
+    breaks: ['S14'],
+    plant: () =>
+      replace(
+        of(Lane),
+        'isServing',
+        (serves: () => boolean) =>
+          function isServing(this: Lane<never>) {
+            return serves.call(this) || this.status === 'half-open';
+          },
+      ),
+  },
+  {
+    says: 'a trial asks everything at once',
+    breaks: ['S5'],
+    plant: () =>
+      replace(
+        of(Session),
+        'probe',
+        (probe: () => void) =>
+          function asks(this: Session) {
+            probe.call(this);
+            this.send('["REQ","probe-more",{"limit":1}]');
+          },
+      ),
+  },
+  {
+    says: 'rate-limited counts as a failure',
+    breaks: ['S7', 'S6', 'S3'],
+    plant: () =>
+      replace(
+        of(Ledger),
+        'answer',
+        (answer: (lane: object, message: object) => boolean) =>
+          function take(this: Ledger, lane: object, message: { refusal?: { class: string } }) {
+            const isPaced = message.refusal?.class === 'paced';
+            const turned = isPaced ? { ...message, refusal: { ...message.refusal, class: 'passing' } } : message;
+            return answer.call(this, lane, turned);
+          },
+      ),
+  },
+  {
+    says: 'the circuit opens after half as many failures',
+    breaks: ['S6'],
+    plant: () =>
+      part(
+        relayMachine,
+        'actions',
+        'recordCallFailure',
+        assign(({ context }: { context: RelayContext }) => ({
+          window: { ...context.window, failuresInRow: context.window.failuresInRow + 2 },
+        })),
+      ),
+  },
+  {
+    says: 'one probe closes a circuit',
+    breaks: ['S9'],
+    plant: () => part(relayMachine, 'guards', 'isLastProbe', () => true),
+  },
+  {
+    says: 'an open circuit is left without a trial',
+    breaks: ['S9', 'S6', 'S14'],
+    plant: () => part(relayMachine, 'actions', 'beginTrial', () => {}),
+  },
+  {
+    says: 'delays have no jitter',
+    breaks: ['S12'],
+    plant: () =>
+      part(
+        relayMachine,
+        'actions',
+        'scheduleRetry',
+        assign(({ context }: { context: RelayContext }) => ({
+          rest: 'backoff' as const,
+          delayMs: 2_000,
+          retryAtMs: context.reading.nowMs + 2_000,
+        })),
+      ),
+  },
+  {
+    says: 'attempts are forgotten as soon as a socket opens',
+    breaks: ['S13'],
+    plant: () => part(relayMachine, 'actions', 'markServed', assign({ served: true, attempts: 0 })),
+  },
+  {
+    says: 'a half-open circuit has no deadline',
+    breaks: ['L2'],
+    plant: () =>
+      all(
+        part(relayMachine, 'delays', 'halfOpenTimeout', 10_000_000),
+        replace(
+          of(DataPlane),
+          'openSession',
+          (open: (input: object, tell: unknown) => unknown) =>
+            function openSession(this: DataPlane, input: object, tell: unknown) {
+              return open.call(this, { ...input, probeTimeoutMs: 10_000_000 }, tell);
+            },
+        ),
+      ),
+  },
+  {
+    says: 'connecting has no deadline',
+    breaks: ['L2', 'L1'],
+    plant: () => part(relayMachine, 'delays', 'connectTimeout', 10_000_000),
+  },
+  {
+    says: 'one retry is all that a relay gets',
+    breaks: ['L2'],
+    plant: () =>
+      part(
+        relayMachine,
+        'guards',
+        'isOutOfAttempts',
+        ({ context }: { context: RelayContext }) => context.attempts >= 2,
+      ),
+  },
+  {
+    says: 'a degraded relay counts as healthy after one answer',
+    breaks: ['S30'],
+    plant: () =>
+      edit(relayMachine, ['session', 'degraded', 'watched'], 'after', {
+        recoveryCheckDelay: { target: '#relay.session.connected' },
+      }),
+  },
+  {
+    says: 'acknowledgements that come late are dropped',
+    breaks: ['S19', 'P5'],
+    plant: () =>
+      step(
+        deliveryTable,
+        (original) => (record, event) =>
+          event.type === 'answer.accepted' && record.state !== 'sent' ? undefined : original(record, event),
+      ),
+  },
+  {
+    says: 'what was sent is forgotten when its socket is lost',
+    breaks: ['L3', 'S19'],
+    plant: () =>
+      step(deliveryTable, (original) => (record, event) => {
+        const effects = original(record, event);
+        return event.type === 'socket.lost' ? effects?.filter((effect) => effect !== 'requeue') : effects;
+      }),
+  },
+  {
+    says: 'what a relay does not answer is not sent again',
+    breaks: ['L3'],
+    plant: () =>
+      step(deliveryTable, (original) => (record, event) => {
+        const effects = original(record, event);
+        return event.type === 'answer.overdue' ? effects?.filter((effect) => effect !== 'resendLater') : effects;
+      }),
+  },
+  {
+    says: 'a relay that answers twice is two voices',
+    breaks: ['P2'],
+    plant: () => {
+      const counts = new WeakMap<object, number>();
+      return replace(
+        of(Publication),
+        'countAcceptance',
+        () =>
+          function count(this: Publication) {
+            counts.set(this, (counts.get(this) ?? 0) + 2);
+            return counts.get(this);
+          },
+      );
+    },
+  },
+  {
+    says: 'any acknowledgement is believed, also of what was never sent',
+    breaks: ['P4', 'P2'],
+    plant: () =>
+      replace(
+        of(Ledger),
+        'answer',
+        (answer: (lane: object, message: object) => boolean) =>
+          function take(
+            this: Ledger,
+            lane: { items: Map<string, { record: { state: string; context: object } }> },
+            message: { id: string },
+          ) {
+            const record = lane.items.get(message.id)?.record;
+            if (record?.state === 'queued' || record?.state === 'skipped') Object.assign(record.context, { tries: 1 });
+            return answer.call(this, lane, message);
+          },
+      ),
+  },
+  {
+    says: 'nothing is ever given up, whatever was promised',
+    breaks: ['S18', 'S19', 'P5'],
+    plant: () =>
+      step(
+        publicationTable,
+        (original) => (record, event) =>
+          event.type === 'deadline.passed' && record.state !== 'confirmed' ? [] : original(record, event),
+      ),
+  },
+  {
+    says: 'a publication is reported again when it is confirmed again',
+    breaks: ['S18', 'S19', 'P5', 'P2'],
+    plant: () =>
+      step(publicationTable as object, (original) => (record, event) => {
+        const effects = original(record, event);
+        return event.type === 'deadline.passed' && record.state === 'confirmed'
+          ? ['reportFailed', ...(effects ?? [])]
+          : effects;
+      }),
+  },
+  {
+    says: 'the books have no bound',
+    breaks: ['S18'],
+    plant: () => replace(of(Ledger), 'makeRoomFor', () => () => true),
+  },
+  {
+    says: 'the window is not looked at',
+    breaks: ['S17'],
+    plant: () => replace(of(Ledger), 'window', () => () => 10_000),
+  },
+  {
+    says: 'giving up frees a place in the window that the relay still owes an answer for',
+    breaks: ['S17'],
+    plant: () =>
+      step(deliveryTable, (original) => (record, event) => {
+        const wasSent = record.state === 'sent';
+        const effects = original(record, event);
+        return event.type === 'CLOSE' && wasSent ? ['reportUnknown'] : effects;
+      }),
+  },
+  {
+    says: 'a relay that asks for rest gets none',
+    breaks: ['S17'],
+    plant: () => replace(of(Lane), 'pause', () => () => {}),
+  },
+  {
+    says: 'a caller who withdraws waits for ever',
+    breaks: ['S21'],
+    plant: () => replace(of(Publication), 'withdraw', () => () => {}),
+  },
+  {
+    says: 'a removed relay keeps what was on its way there',
+    breaks: ['L3', 'L12', 'S18', 'S19', 'P5'],
+    plant: () => replace(of(Publication), 'dropCandidate', () => () => false),
+  },
+  {
+    says: 'closing leaves timers behind',
+    breaks: ['S24'],
+    plant: () =>
+      all(
+        replace(of(Lane), 'dispose', () => () => {}),
+        replace(of(Deadlines), 'clear', () => () => {}),
+      ),
+  },
+  {
+    says: 'a measurement divides by nothing',
+    breaks: ['S25'],
+    plant: () => replace(of(Calls), 'successRate', () => () => 0 / 0),
+  },
+  {
+    says: 'a relay that is lost stays in the pool’s list of those that serve',
+    breaks: ['S14', 'L3', 'L1', 'S4'],
+    plant: () => part(poolMachine, 'actions', 'trackStatus', () => {}),
+  },
+];

@@ -1,0 +1,346 @@
+import type { PoolOptions, RelayOptions } from '../../src/index.ts';
+import { type Dice, type LinkConditions, type RelayFaults, seededRandom } from '../../src/testing/index.ts';
+
+/** How one event is published; relays are named by their number. */
+export interface PublishPlan {
+  readonly event: number;
+  readonly among?: readonly number[];
+  readonly copies?: number;
+  readonly quorum: number | 'all';
+  readonly until?: 'first' | 'quorum' | 'complete';
+  readonly timeoutMs?: number;
+  readonly expiresMs?: number;
+  /** Milliseconds after which the caller withdraws. */
+  readonly withdrawMs?: number;
+  /** Whether it is an event to the actor instead of a call. */
+  readonly byActor?: true;
+}
+
+/** Everything that can happen in a simulation, with the time at which it does. It is plain JSON. */
+export type Op = { readonly at: number } & (
+  | ({ readonly do: 'publish' } & PublishPlan)
+  | { readonly do: 'cancel'; readonly event: number }
+  | { readonly do: 'add' | 'remove'; readonly relay: number }
+  | { readonly do: 'connect' | 'disconnect'; readonly relay?: number }
+  | { readonly do: 'configure'; readonly relay?: number; readonly options: RelayOptions }
+  /** The actor of a relay throws. */
+  | { readonly do: 'poison'; readonly relay: number }
+  /** The application closes its pool and starts another. */
+  | { readonly do: 'renew'; readonly drainMs: number }
+  /** The process is killed, and started again after a while. */
+  | { readonly do: 'kill'; readonly forMs: number }
+  | { readonly do: 'sleep'; readonly forMs: number; readonly stopsClock: boolean }
+  | { readonly do: 'jump'; readonly byMs: number }
+  | { readonly do: 'fault'; readonly relay: number; readonly forMs: number; readonly faults: Partial<RelayFaults> }
+  | {
+      readonly do: 'link';
+      readonly relay: number;
+      readonly forMs: number;
+      readonly conditions: Partial<LinkConditions>;
+    }
+  | { readonly do: 'cut' | 'lose'; readonly relay: number }
+  | { readonly do: 'close'; readonly relay: number; readonly code: number }
+  /** The relay's process is away for a while: killed, or as if its machine had lost its power. */
+  | { readonly do: 'stop' | 'vanish'; readonly relay: number; readonly forMs: number }
+);
+
+/** One simulation: who takes part, and everything that will happen. */
+export interface Plan {
+  readonly seed: number;
+  /** Milliseconds in which things go wrong, before everything is healed. */
+  readonly chaosMs: number;
+  readonly relays: readonly { readonly url: string; readonly minMs: number; readonly spreadMs: number }[];
+  readonly options: PoolOptions;
+  /** Share of terminated connections that go on talking, against the contract of transports. */
+  readonly rogue: number;
+  /** Whether connections that were lost without a word are found out when everything is healed, as by a new network. */
+  readonly resets: boolean;
+  readonly ops: readonly Op[];
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** Draws from one stream. */
+class Draw {
+  readonly dice: Dice;
+
+  constructor(dice: Dice) {
+    this.dice = dice;
+  }
+
+  between(low: number, high: number): number {
+    return low + this.dice() * (high - low);
+  }
+
+  whole(low: number, high: number): number {
+    return Math.floor(this.between(low, high + 1));
+  }
+
+  /** Many small values, few large ones. */
+  skewed(low: number, high: number): number {
+    return Math.round(low * (high / low) ** this.dice());
+  }
+
+  exponential(mean: number): number {
+    return -mean * Math.log(1 - this.dice());
+  }
+
+  chance(share: number): boolean {
+    return this.dice() < share;
+  }
+
+  pick<Each>(from: readonly Each[]): Each {
+    return from[this.whole(0, from.length - 1)] as Each;
+  }
+}
+
+type Kind = (draw: Draw, relay: number, at: number) => readonly Op[];
+
+const REFUSALS = [
+  'pow: 20 bits',
+  'blocked: you',
+  'invalid: no',
+  'restricted: members only',
+  'mute: nobody listens',
+  'rate-limited: slow down',
+  'error: the disk is full',
+  'auth-required: who are you',
+  'duplicate: have it',
+  'unsupported: what',
+  'no reason',
+] as const;
+
+const CLOSE_CODES = [1000, 1001, 1002, 1006, 1008, 1011, 1012, 1013, 4000] as const;
+
+const fault = (draw: Draw, relay: number, at: number, faults: Partial<RelayFaults>): Op => ({
+  do: 'fault',
+  at,
+  relay,
+  forMs: draw.skewed(200, 90 * SECOND),
+  faults,
+});
+
+const link = (draw: Draw, relay: number, at: number, conditions: Partial<LinkConditions>): Op => ({
+  do: 'link',
+  at,
+  relay,
+  forMs: draw.skewed(100, 60 * SECOND),
+  conditions,
+});
+
+const often = (draw: Draw): number | true => (draw.chance(0.3) ? true : Number(draw.between(0.05, 0.6).toFixed(2)));
+
+/** What can go wrong with a relay, the way to it, or the machine. In each seed about half of the kinds exist. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  cut: (_draw, relay, at) => [{ do: 'cut', at, relay }],
+  lose: (_draw, relay, at) => [{ do: 'lose', at, relay }],
+  close: (draw, relay, at) => [{ do: 'close', at, relay, code: draw.pick(CLOSE_CODES) }],
+  stop: (draw, relay, at) => [{ do: 'stop', at, relay, forMs: draw.skewed(500, 2 * MINUTE) }],
+  vanish: (draw, relay, at) => [{ do: 'vanish', at, relay, forMs: draw.skewed(500, 2 * MINUTE) }],
+  refuse: (draw, relay, at) => [fault(draw, relay, at, { refuse: true }), { do: 'cut', at, relay }],
+  tarpit: (draw, relay, at) => [fault(draw, relay, at, { tarpit: true }), { do: 'cut', at, relay }],
+  http: (draw, relay, at) => {
+    const httpStatus = draw.pick([302, 401, 403, 404, 410, 429, 500, 503]);
+    const httpHeaders: Record<string, string> = draw.chance(0.5) ? { 'Retry-After': String(draw.skewed(1, 900)) } : {};
+    return [fault(draw, relay, at, { httpStatus, httpHeaders }), { do: 'cut', at, relay }];
+  },
+  closeOnAccept: (draw, relay, at) => [
+    fault(draw, relay, at, { closeOnAccept: draw.pick(CLOSE_CODES.filter((code) => code !== 1006)) }),
+    { do: 'cut', at, relay },
+  ],
+  silent: (draw, relay, at) => [fault(draw, relay, at, { silent: true })],
+  slow: (draw, relay, at) => [fault(draw, relay, at, { delayMs: draw.skewed(50, 8 * SECOND) })],
+  lostAcks: (draw, relay, at) => [fault(draw, relay, at, { swallowAcks: often(draw) })],
+  lateAcks: (draw, relay, at) => [
+    fault(draw, relay, at, { lateAcks: often(draw), lateByMs: draw.skewed(500, 20 * SECOND) }),
+  ],
+  repeatedAcks: (draw, relay, at) => [fault(draw, relay, at, { repeatAcks: often(draw) })],
+  contradictedAcks: (draw, relay, at) => [fault(draw, relay, at, { contradictAcks: often(draw) })],
+  malformedAcks: (draw, relay, at) => [fault(draw, relay, at, { malformAcks: often(draw) })],
+  strayAcks: (draw, relay, at) => [fault(draw, relay, at, { strayAcks: often(draw) })],
+  babble: (draw, relay, at) => [fault(draw, relay, at, { babble: often(draw) })],
+  refusals: (draw, relay, at) => [fault(draw, relay, at, { refuseWith: draw.pick(REFUSALS), refusals: often(draw) })],
+  rateLimit: (draw, relay, at) => [fault(draw, relay, at, { ratePerSecond: draw.pick([0.2, 1, 5]) })],
+  wrongClock: (draw, relay, at) => [
+    fault(draw, relay, at, {
+      freshMs: 15 * MINUTE,
+      clockOffsetMs: draw.pick([-1, 1]) * draw.skewed(1_000, 60 * MINUTE),
+    }),
+  ],
+  auth: (draw, relay, at) => [
+    fault(draw, relay, at, { requireAuth: draw.pick(['before', 'after'] as const) }),
+    { do: 'cut', at, relay },
+  ],
+  stallUp: (draw, relay, at) => [link(draw, relay, at, { upStalled: true })],
+  stallDown: (draw, relay, at) => [link(draw, relay, at, { downStalled: true })],
+  partition: (draw, relay, at) => [link(draw, relay, at, { upStalled: true, downStalled: true })],
+  slowReader: (draw, relay, at) => [link(draw, relay, at, { bytesPerMs: draw.pick([0.02, 0.2, 2]) })],
+  farAway: (draw, relay, at) => [
+    link(draw, relay, at, { latency: { minMs: draw.skewed(50, 1_500), spreadMs: draw.skewed(5, 500) } }),
+  ],
+};
+
+/** What the application does beside publishing, and what happens to its process. */
+const CHANGES: Readonly<Record<string, Kind>> = {
+  remove: (draw, relay, at) => [
+    { do: 'remove', at, relay },
+    { do: 'add', at: at + draw.skewed(1, 30 * SECOND), relay },
+  ],
+  disconnect: (draw, relay, at) => [
+    { do: 'disconnect', at, relay },
+    { do: 'connect', at: at + draw.skewed(1, 30 * SECOND), relay },
+  ],
+  connect: (draw, relay, at) => [{ do: 'connect', at, ...(draw.chance(0.5) ? { relay } : {}) }],
+  configure: (draw, relay, at) => [
+    { do: 'configure', at, ...(draw.chance(0.5) ? { relay } : {}), options: drawRelayOptions(draw) },
+  ],
+  unplug: (draw, relay, at) => [
+    { do: 'configure', at, relay, options: { reconnect: { enabled: false } } },
+    { do: 'configure', at: at + draw.skewed(1, 30 * SECOND), relay, options: { reconnect: { enabled: true } } },
+  ],
+  poison: (_draw, relay, at) => [{ do: 'poison', at, relay }],
+  renew: (draw, _relay, at) => [{ do: 'renew', at, drainMs: draw.pick([0, 100, 5 * SECOND]) }],
+  kill: (draw, _relay, at) => [{ do: 'kill', at, forMs: draw.skewed(10, 20 * SECOND) }],
+  sleep: (draw, _relay, at) => [
+    { do: 'sleep', at, forMs: draw.skewed(1_000, 10 * MINUTE), stopsClock: draw.chance(0.5) },
+  ],
+  jump: (draw, _relay, at) => [{ do: 'jump', at, byMs: draw.pick([-1, 1]) * draw.skewed(100, 2 * 60 * MINUTE) }],
+};
+
+function drawRelayOptions(draw: Draw): RelayOptions {
+  const all: RelayOptions = {
+    // Less than a far relay needs would be a mistake of the application.
+    connectTimeoutMs: draw.skewed(2 * SECOND, 10 * SECOND),
+    closeTimeoutMs: draw.skewed(100, 3 * SECOND),
+    stableMs: draw.skewed(500, 20 * SECOND),
+    reconnect: {
+      strategy: draw.pick(['exponential', 'exponential', 'linear', 'fixed', 'decorrelated'] as const),
+      initialDelayMs: draw.skewed(100, 2 * SECOND),
+      maxDelayMs: draw.skewed(2 * SECOND, MINUTE),
+      ...(draw.chance(0.1) ? { attemptsMax: draw.whole(2, 8) } : {}),
+    },
+    breaker: {
+      failureThreshold: draw.whole(2, 6),
+      successThreshold: draw.whole(1, 3),
+      openMs: draw.skewed(500, 5 * SECOND),
+      openMaxMs: draw.skewed(5 * SECOND, 2 * MINUTE),
+      halfOpenTimeoutMs: draw.skewed(3 * SECOND, 10 * SECOND),
+    },
+  };
+  // The defaults are what most people use, so most of what is drawn leaves them alone.
+  return Object.fromEntries(Object.entries(all).filter(() => draw.chance(0.3)));
+}
+
+function drawOptions(draw: Draw): PoolOptions {
+  const publish = {
+    window: draw.pick([1, 2, 8, 64]),
+    ackTimeoutMs: draw.skewed(500, 5 * SECOND),
+    triesMax: draw.whole(1, 5),
+    resendDelayMs: draw.skewed(50, SECOND),
+    publicationsMax: draw.pick([1, 3, 20]),
+    queueBytesMax: draw.pick([1_024, 4_096, 65_536]),
+    expiresMs: draw.skewed(5 * SECOND, 5 * MINUTE),
+  };
+  return {
+    ...drawRelayOptions(draw),
+    publish: Object.fromEntries(Object.entries(publish).filter(() => draw.chance(0.25))),
+    supervisor: draw.chance(0.2) ? { restartsMax: draw.whole(0, 2) } : {},
+  };
+}
+
+function drawPublish(draw: Draw, event: number, relays: number): PublishPlan {
+  const copies = draw.chance(0.4) ? draw.whole(1, relays) : undefined;
+  const among = draw.chance(0.2)
+    ? Array.from({ length: relays }, (_, index) => index).filter(() => draw.chance(0.7))
+    : undefined;
+  return {
+    event,
+    ...(copies === undefined ? {} : { copies }),
+    ...(among === undefined || among.length === 0 ? {} : { among }),
+    quorum: draw.chance(0.15) ? 'all' : draw.whole(1, Math.min(relays, 3)),
+    ...(draw.chance(0.3) ? { until: draw.pick(['first', 'complete'] as const) } : {}),
+    ...(draw.chance(0.3) ? { timeoutMs: draw.skewed(50, MINUTE) } : {}),
+    ...(draw.chance(0.2) ? { expiresMs: draw.skewed(100, 10 * MINUTE) } : {}),
+    ...(draw.chance(0.1) ? { withdrawMs: draw.skewed(1, 10 * SECOND) } : {}),
+    ...(draw.chance(0.15) ? { byActor: true as const } : {}),
+  };
+}
+
+function drawPublishing(draw: Draw, chaosMs: number, relays: number): Op[] {
+  const ops: Op[] = [];
+  const meanMs = draw.skewed(500, 10 * SECOND);
+  let event = 0;
+  for (let at = draw.exponential(meanMs); at < chaosMs; at += draw.exponential(meanMs)) {
+    const many = draw.chance(0.05) ? draw.whole(5, 40) : 1;
+    for (let index = 0; index < many; index += 1) {
+      // Now and then an event is published again, perhaps with other wishes.
+      const again = event > 0 && draw.chance(0.08);
+      ops.push({ do: 'publish', at, ...drawPublish(draw, again ? draw.whole(0, event - 1) : event, relays) });
+      if (!again) event += 1;
+    }
+    if (draw.chance(0.03)) ops.push({ do: 'cancel', at: at + draw.exponential(2 * SECOND), event: event - 1 });
+  }
+  return ops;
+}
+
+/** Things go wrong at any time, and on purpose shortly after something was published: that is where it hurts. */
+function drawFaults(draw: Draw, chaosMs: number, relays: number, published: readonly Op[]): Op[] {
+  const meanMs = draw.skewed(2 * SECOND, 30 * SECOND);
+  const kinds = [...Object.values(KINDS), ...Object.values(CHANGES)].filter(() => draw.chance(0.5));
+  const ops: Op[] = [];
+  for (let at = draw.exponential(meanMs); at < chaosMs; at += draw.exponential(meanMs)) {
+    const aimed = published.length > 0 && draw.chance(0.4);
+    const when = aimed ? draw.pick(published).at + draw.exponential(draw.skewed(4, 600)) : at;
+    if (kinds.length > 0) ops.push(...draw.pick(kinds)(draw, draw.whole(0, relays - 1), when));
+  }
+  return ops;
+}
+
+/** Some links are clogged one after the other, and freed in another order. */
+function drawClogging(draw: Draw, chaosMs: number, relays: number): Op[] {
+  const from = draw.between(0, chaosMs / 2);
+  const stepMs = draw.skewed(50, 5 * SECOND);
+  return Array.from({ length: relays }, (_, relay) => relay)
+    .filter(() => draw.chance(0.8))
+    .map((relay, index): Op => {
+      const forMs = stepMs * (relays + draw.whole(0, relays));
+      return {
+        do: 'link',
+        at: from + index * stepMs,
+        relay,
+        forMs,
+        conditions: { upStalled: true, downStalled: true },
+      };
+    });
+}
+
+/** Everything that a seed decides before a simulation begins. */
+export function drawPlan(seed: number, hours?: number): Plan {
+  const draw = new Draw(seededRandom(`${seed}/plan`));
+  const count = draw.pick([1, 2, 3, 3, 4, 5]);
+  const chaosMs = hours === undefined ? draw.skewed(30 * SECOND, 10 * MINUTE) : hours * 60 * MINUTE;
+  const shared = count > 1 && draw.chance(0.1);
+  const relays = Array.from({ length: count }, (_, index) => ({
+    // Two URLs of one host are one voice.
+    url: shared && index === count - 1 ? 'wss://relay0.example/second' : `wss://relay${index}.example/`,
+    minMs: draw.skewed(1, 150),
+    spreadMs: draw.skewed(1, 40),
+  }));
+  const published = drawPublishing(new Draw(seededRandom(`${seed}/publishing`)), chaosMs, count);
+  const faults = new Draw(seededRandom(`${seed}/faults`));
+  const ops = [
+    ...published,
+    ...drawFaults(faults, chaosMs, count, published),
+    ...(faults.chance(0.1) ? drawClogging(faults, chaosMs, count) : []),
+  ];
+  return {
+    seed,
+    chaosMs,
+    relays,
+    options: drawOptions(draw),
+    rogue: draw.chance(0.2) ? 0.5 : 0,
+    resets: draw.chance(0.7),
+    ops: ops.filter(({ at }) => at < chaosMs).sort((a, b) => a.at - b.at),
+  };
+}

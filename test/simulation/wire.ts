@@ -1,0 +1,105 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
+import { type Connection, type Message, nostrCodec, type Transport } from '../../src/index.ts';
+import type { Wire } from './scene.ts';
+
+/** What is seen between a pool and its transport, before either has reacted. */
+export interface WireTap {
+  dialled(wire: Wire): void;
+  opened(wire: Wire): void;
+  sent(wire: Wire, frame: string, eventId: string | undefined): void;
+  received(wire: Wire, data: string | Uint8Array, message: Message): void;
+  ended(wire: Wire, report: CloseReport | undefined): void;
+  /** The pool has let go of a connection; with what its handlers would hear if the transport went on talking. */
+  terminated(wire: Wire, talk: TalkingOn): void;
+}
+
+/** A connection that goes on after it was terminated, against the contract. */
+export interface TalkingOn {
+  open(): void;
+  frame(data: string): void;
+  close(report: CloseReport): void;
+}
+
+const EVENT_FRAME = /^\["EVENT",\{"id":"([0-9a-f]{64})"/;
+
+/** A transport whose every connection is tapped. */
+export function tapped(transport: Transport, now: () => number, tap: WireTap): Transport {
+  let count = 0;
+  return {
+    name: transport.name,
+    open(url, options, handlers) {
+      count += 1;
+      const wire: Wire = {
+        url,
+        number: count,
+        live: true,
+        opened: false,
+        unanswered: new Map(),
+        probesOpen: 0,
+        probesAnswered: 0,
+        probesLost: 0,
+      };
+      const end = (report: CloseReport | undefined): void => {
+        if (!wire.live) return;
+        wire.live = false;
+        tap.ended(wire, report);
+      };
+      tap.dialled(wire);
+      const inner = transport.open(url, options, {
+        onOpen() {
+          wire.opened = true;
+          tap.opened(wire);
+          handlers.onOpen();
+        },
+        onFrame(data) {
+          const message = nostrCodec.decode(data);
+          tap.received(wire, data, message);
+          if (message.type === 'answer') wire.unanswered.delete(message.id);
+          if (isProbeAnswer(message)) {
+            wire.probesOpen -= 1;
+            wire.probesAnswered += 1;
+          }
+          handlers.onFrame(data);
+        },
+        onClose(report) {
+          end(report);
+          handlers.onClose(report);
+        },
+      });
+      const connection: Connection = {
+        get bufferedBytes() {
+          return inner.bufferedBytes;
+        },
+        send(frame) {
+          if (!inner.send(frame)) return false;
+          const eventId = EVENT_FRAME.exec(frame)?.[1];
+          if (eventId !== undefined) {
+            // Set anew, so that the order is that of the last sends.
+            wire.unanswered.delete(eventId);
+            wire.unanswered.set(eventId, now());
+          } else if (frame.startsWith('["REQ"')) wire.probesOpen += 1;
+          else if (frame.startsWith('["CLOSE"')) {
+            wire.probesLost += wire.probesOpen;
+            wire.probesOpen = 0;
+          }
+          tap.sent(wire, frame, eventId);
+          return true;
+        },
+        close: () => inner.close(),
+        terminate() {
+          end(undefined);
+          inner.terminate();
+          tap.terminated(wire, {
+            open: () => handlers.onOpen(),
+            frame: (data) => handlers.onFrame(data),
+            close: (report) => handlers.onClose(report),
+          });
+        },
+      };
+      return connection;
+    },
+  };
+}
+
+const isProbeAnswer = (message: Message): boolean =>
+  (message.type === 'end-of-stored' || message.type === 'closed') && message.subscription.startsWith('probe-');

@@ -1,0 +1,647 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
+import { RETRY_AFTER_MS_MAX } from '../../machines/policy/limits.ts';
+import { hostOf } from '../../machines/policy/relay-url.ts';
+import { type PublishSettings, poolSettings, type RelaySettings } from '../../machines/policy/settings.ts';
+import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import {
+  createPool,
+  type Fact,
+  type Message,
+  type Pool,
+  type PublishOptions,
+  type Receipt,
+  type RelayStatus,
+} from '../../src/index.ts';
+import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
+import {
+  type Dice,
+  NO_FAULTS,
+  SimulatedHost,
+  SimulatedNetwork,
+  SimulatedRelay,
+  seededRandom,
+  VirtualClock,
+} from '../../src/testing/index.ts';
+import { eventOf } from './events.ts';
+import { INVARIANTS } from './invariants/index.ts';
+import type { Op, Plan, PublishPlan } from './plan.ts';
+import type { Call, RelayView, Scene, Watcher, Wire } from './scene.ts';
+import { type TalkingOn, tapped, type WireTap } from './wire.ts';
+
+/** When every simulation begins, in milliseconds since the epoch. */
+const BEGINNING = 1_700_000_000_000;
+
+/** Something that must not happen has happened. */
+export interface Violation {
+  readonly ids: string;
+  readonly problem: string;
+  /** Milliseconds since the beginning. */
+  readonly at: number;
+}
+
+type OpOf<Kind extends Op['do']> = Op & { readonly do: Kind };
+
+const EASY = { latency: undefined, upStalled: false, downStalled: false, bytesPerMs: Number.POSITIVE_INFINITY };
+
+/**
+ * A whole world: relays, the network between, and a process with a pool that is started, killed and put to sleep. The
+ * charts, the books and the codec are the real ones; nothing above the transport is made up.
+ */
+export class World implements Scene {
+  readonly clock: VirtualClock;
+  readonly marks = new Map<string, number>();
+  violation: Violation | undefined;
+  calls: Call[] = [];
+  readonly relays = new Map<string, RelayView>();
+  readonly publishing: PublishSettings;
+  readonly #plan: Plan;
+  readonly #network: SimulatedNetwork;
+  readonly #servers: readonly SimulatedRelay[];
+  readonly #wanted: Set<number>;
+  readonly #rogueDice: Dice;
+  /** The watchers that listen to each thing. */
+  readonly #watchers: { readonly [Name in keyof Watcher]-?: readonly NonNullable<Watcher[Name]>[] };
+  readonly #trace: ((line: string) => void) | undefined;
+  /** Ids of everything that was published, for stray acknowledgements. */
+  readonly #rumours: string[] = [];
+  #process: { readonly host: SimulatedHost; readonly pool: Pool } | undefined;
+  #isClosing = false;
+  #isAsleep = false;
+  #sleptMs = 0;
+  #sleptFrom = 0;
+  #processes = 0;
+  timeWasOdd = false;
+  isHealed = false;
+  hasRemoved = false;
+
+  constructor(plan: Plan, trace?: (line: string) => void) {
+    this.#plan = plan;
+    this.#trace = trace;
+    const dice = (name: string): Dice => seededRandom(`${plan.seed}/${name}`);
+    this.clock = new VirtualClock(BEGINNING, dice('order'));
+    const linkDice = new Map(plan.relays.map(({ url }, index) => [url, dice(`link ${index}`)]));
+    this.#network = new SimulatedNetwork({
+      clock: this.clock,
+      dice: (url) => linkDice.get(url) ?? (() => 0),
+    });
+    this.#rogueDice = dice('rogue');
+    this.#servers = plan.relays.map(
+      ({ url }, index) =>
+        new SimulatedRelay(this.#network, {
+          url,
+          clock: this.clock,
+          dice: dice(`relay ${index}`),
+          rumour: () => this.#rumour(index),
+        }),
+    );
+    this.#wanted = new Set(plan.relays.keys());
+    this.publishing = poolSettings(plan.options).publish;
+    const watchers = INVARIANTS.map((invariant) => invariant.watch(this));
+    const listening = <Name extends keyof Watcher>(name: Name) => watchers.flatMap((watcher) => watcher[name] ?? []);
+    this.#watchers = {
+      began: listening('began'),
+      dialled: listening('dialled'),
+      sent: listening('sent'),
+      received: listening('received'),
+      ended: listening('ended'),
+      fact: listening('fact'),
+      asked: listening('asked'),
+      settled: listening('settled'),
+      stepped: listening('stepped'),
+      closed: listening('closed'),
+      calmed: listening('calmed'),
+    };
+    this.#resetLinks();
+    this.start();
+  }
+
+  get now(): number {
+    return this.clock.now();
+  }
+
+  get awakeMs(): number {
+    return this.now - BEGINNING - this.#sleptMs - (this.#isAsleep ? this.now - this.#sleptFrom : 0);
+  }
+
+  get ownNow(): number {
+    return this.host.clock.now();
+  }
+
+  get pool(): Pool {
+    return this.#running.pool;
+  }
+
+  get host(): SimulatedHost {
+    return this.#running.host;
+  }
+
+  /**
+   * A connection that is lost without a word is only found out by the answers that it owes, as many as the breaker
+   * needs; that is, where nobody told the machine of it.
+   */
+  get settlingMs(): number {
+    const { ackTimeoutMs, resendDelayMaxMs, triesMax } = this.publishing;
+    const tries = this.#plan.resets ? triesMax : triesMax + 10;
+    return tries * (ackTimeoutMs + resendDelayMaxMs) + (this.#plan.resets ? 0 : this.recoveryMs);
+  }
+
+  /** The longest that a healthy relay may take to be connected again. */
+  get recoveryMs(): number {
+    const waits = this.#plan.relays.map(({ url }) => {
+      const { reconnect, breaker, connectTimeoutMs } = this.settings(url);
+      const wait = Math.max(breaker.openMaxMs, 2 * reconnect.maxDelayMs, 1.1 * RETRY_AFTER_MS_MAX);
+      return wait + connectTimeoutMs + breaker.halfOpenTimeoutMs;
+    });
+    return Math.max(...waits) + 60_000;
+  }
+
+  /** Calls that have not been settled. */
+  get isWaiting(): boolean {
+    return this.calls.length > 0 || this.#isClosing;
+  }
+
+  get isEverybodyConnected(): boolean {
+    if (!this.#process) return false;
+    for (const { status } of this.relays.values()) if (status !== 'connected') return false;
+    return true;
+  }
+
+  get areBooksEmpty(): boolean {
+    const ledger = this.#ledger;
+    return ledger?.open === 0 && [...this.relays.keys()].every((url) => !ledger.laneOf(url)?.load);
+  }
+
+  get books(): Scene['books'] {
+    return this.#ledger ?? { open: 0, unconfirmed: 0, queueBytes: 0 };
+  }
+
+  relay(url: string): RelayView {
+    let view = this.relays.get(url);
+    if (!view) {
+      view = {
+        url,
+        host: hostOf(url),
+        status: undefined,
+        statusSince: 0,
+        wait: undefined,
+        lastReport: undefined,
+        wire: undefined,
+      };
+      this.relays.set(url, view);
+    }
+    return view;
+  }
+
+  chart(url: string): RelayContext | undefined {
+    return this.#actor(url)?.getSnapshot().context as RelayContext | undefined;
+  }
+
+  statusOf(url: string): RelayStatus | undefined {
+    const value: unknown = this.#actor(url)?.getSnapshot().value;
+    if (typeof value !== 'object' || value === null) return value as RelayStatus | undefined;
+    const [session] = Object.values(value);
+    return (typeof session === 'string' ? session : Object.keys(session)[0]) as RelayStatus;
+  }
+
+  settings(url: string): RelaySettings {
+    return this.chart(url)?.settings ?? poolSettings(this.#plan.options).relay;
+  }
+
+  failuresMeasured(url: string): number {
+    const plane = this.#actor(url) && dataPlaneOf(this.pool.actor);
+    return plane?.linkOf(url).calls.failedTotal ?? 0;
+  }
+
+  fail(ids: string, problem: string): void {
+    this.violation ??= { ids, problem, at: this.now - BEGINNING };
+    this.note(`BROKEN ${ids}: ${problem}`);
+  }
+
+  mark(name: string): void {
+    this.marks.set(name, (this.marks.get(name) ?? 0) + 1);
+  }
+
+  note(line: string): void {
+    if (this.#trace) this.#trace(`${((this.now - BEGINNING) / 1_000).toFixed(3).padStart(10)}  ${line}`);
+  }
+
+  /** Moves time to the next thing that happens; false when nothing will. */
+  step(): boolean {
+    if (!this.clock.step()) return false;
+    if (this.#process && !this.#isAsleep) this.#tell('stepped');
+    return true;
+  }
+
+  /** Starts a process with an empty pool. */
+  start(): void {
+    this.#processes += 1;
+    const host = new SimulatedHost(this.clock, this.#network.transport);
+    for (const view of this.relays.values()) this.#forget(view);
+    this.calls = [];
+    this.timeWasOdd = false;
+    this.hasRemoved = false;
+    this.#isClosing = false;
+    const process = this.#processes;
+    const isCurrent = (): boolean => this.#processes === process;
+    const pool = createPool({
+      ...this.#plan.options,
+      clock: host.clock,
+      transport: tapped(host.transport, host.clock.now, this.#tap(isCurrent)),
+      random: seededRandom(`${this.#plan.seed}/process ${process}`),
+      connect: false,
+      relays: [...this.#wanted].map((index) => this.#urlOf(index)),
+    });
+    this.#process = { host, pool };
+    this.note(`process ${process} starts`);
+    this.#tell('began');
+    for (const url of Object.keys(pool.status())) this.#setStatus(this.relay(url), 'idle');
+    pool.on('*', (fact) => this.#hear(fact));
+    pool.connect();
+  }
+
+  carryOut(op: Op): void {
+    this.note(`> ${JSON.stringify({ ...op, at: undefined })}`);
+    // What the application does needs an application that runs.
+    const isRunning = this.#process !== undefined && !this.#isAsleep && !this.#isClosing;
+    switch (op.do) {
+      case 'publish':
+        return isRunning ? this.#publish(op) : undefined;
+      case 'cancel':
+        return isRunning ? this.pool.cancel(eventOf(this.#plan.seed, op.event, this.now).id) : undefined;
+      case 'add':
+      case 'remove':
+        return isRunning ? this.#addOrRemove(op) : undefined;
+      case 'connect':
+      case 'disconnect':
+        return isRunning ? this.#connect(op) : undefined;
+      case 'configure':
+        return isRunning ? this.#configure(op) : undefined;
+      case 'poison':
+        return isRunning ? this.#poison(op) : undefined;
+      case 'renew':
+        return isRunning ? this.#renew(op.drainMs) : undefined;
+      case 'kill':
+        return this.#kill(op.forMs);
+      case 'sleep':
+        return isRunning ? this.#sleep(op) : undefined;
+      case 'jump':
+        if (!isRunning) return;
+        this.timeWasOdd = true;
+        return this.host.jump(op.byMs);
+      case 'fault':
+        return this.#fault(op);
+      case 'link':
+        this.#link(op.relay).set(op.conditions);
+        this.clock.setTimeout(() => this.#resetLink(op.relay), op.forMs);
+        return;
+      case 'cut':
+        return this.#server(op.relay)?.cut();
+      case 'lose':
+        return this.#link(op.relay).lose();
+      case 'close':
+        return op.code === 1006 ? this.#server(op.relay)?.cut() : this.#server(op.relay)?.close(op.code);
+      case 'stop':
+      case 'vanish':
+        this.#server(op.relay)?.[op.do]();
+        this.clock.setTimeout(() => this.#server(op.relay)?.listen(), op.forMs);
+    }
+  }
+
+  /** Nothing is wrong any more: relays and links are well, everybody is awake, and every relay is wanted. */
+  heal(): void {
+    this.note('everything is healed');
+    this.isHealed = true;
+    for (const server of this.#servers) {
+      server.heal();
+      server.listen();
+    }
+    this.#resetLinks();
+    if (this.#isAsleep) this.#wake();
+    for (const index of this.#plan.relays.keys()) this.#wanted.add(index);
+    if (!this.#process || this.#isClosing) {
+      this.#process?.host.kill();
+      this.start();
+    }
+    for (const { url } of this.#plan.relays) {
+      // An actor that crashed too often stays down until its relay is removed and added again.
+      if (this.pool.status()[url] === 'stopped') {
+        this.hasRemoved = true;
+        this.pool.removeRelay(url);
+      }
+      if (!(url in this.pool.status())) this.pool.addRelay(url);
+    }
+    this.pool.configure({ reconnect: { enabled: true } });
+    for (const url of Object.keys(this.pool.status())) {
+      this.pool.configureRelay(url, { reconnect: { enabled: true, attemptsMax: Number.POSITIVE_INFINITY } });
+    }
+    if (this.#plan.resets) for (const { url } of this.#plan.relays) this.#network.link(url).reset();
+    this.pool.connect();
+  }
+
+  /** Publishes some events that nothing stands in the way of. */
+  finale(): void {
+    const first = 1_000_000;
+    for (let event = first; event < first + 3; event += 1) {
+      this.#publish({ event, quorum: 'all', expiresMs: 60 * 60_000, timeoutMs: 60 * 60_000 });
+    }
+  }
+
+  calmed(): void {
+    this.#tell('calmed');
+  }
+
+  close(drainMs: number): void {
+    this.#isClosing = true;
+    const { pool } = this;
+    void pool.close({ drainMs }).then(() => {
+      if (this.#process?.pool !== pool) return;
+      this.note('the pool has closed');
+      this.#tell('closed');
+      this.#process = undefined;
+      this.#isClosing = false;
+    });
+  }
+
+  get isGone(): boolean {
+    return this.#process === undefined;
+  }
+
+  get #ledger() {
+    return this.#process && dataPlaneOf(this.#process.pool.actor)?.ledger;
+  }
+
+  get #running(): { readonly host: SimulatedHost; readonly pool: Pool } {
+    if (!this.#process) throw new Error('There is no process.');
+    return this.#process;
+  }
+
+  #urlOf(relay: number): string {
+    return this.#plan.relays[relay % this.#plan.relays.length]?.url ?? '';
+  }
+
+  #server(relay: number): SimulatedRelay | undefined {
+    return this.#servers[relay % this.#servers.length];
+  }
+
+  #link(relay: number) {
+    return this.#network.link(this.#urlOf(relay));
+  }
+
+  /** One of the last events that were published, which may not have been sent there. */
+  #rumour(relay: number): string {
+    const recent = this.#rumours.slice(-10);
+    return recent[Math.floor((this.#servers[relay]?.dice() ?? 0) * recent.length)] ?? '0'.repeat(64);
+  }
+
+  #resetLink(relay: number): void {
+    const { minMs = 0, spreadMs = 0 } = this.#plan.relays[relay % this.#plan.relays.length] ?? {};
+    this.#link(relay).set({ ...EASY, latency: { minMs, spreadMs } });
+  }
+
+  #resetLinks(): void {
+    for (const index of this.#plan.relays.keys()) this.#resetLink(index);
+  }
+
+  #tell<Name extends keyof Watcher>(name: Name, ...given: Parameters<NonNullable<Watcher[Name]>>): void {
+    for (const hear of this.#watchers[name] as readonly ((...args: typeof given) => void)[]) hear(...given);
+  }
+
+  #setStatus(view: RelayView, status: RelayView['status']): void {
+    view.status = status;
+    view.statusSince = this.awakeMs;
+  }
+
+  #forget(view: RelayView): void {
+    this.#setStatus(view, undefined);
+    view.wait = undefined;
+    view.lastReport = undefined;
+    view.wire = undefined;
+  }
+
+  #hear(fact: Fact): void {
+    const view = 'url' in fact ? this.relay(fact.url) : undefined;
+    if (this.#trace) this.note(describe(fact));
+    this.#tell('fact', fact, view, view?.status);
+    if (!view) return;
+    switch (fact.type) {
+      case 'relay.status-changed': {
+        this.#setStatus(view, fact.status);
+        if (fact.retryAtMs !== undefined) {
+          view.wait = { since: this.now, delayMs: this.chart(view.url)?.delayMs ?? 0, untilOwn: fact.retryAtMs };
+        }
+        if (fact.status === 'connecting' || fact.status === 'locked-out') view.wait = undefined;
+        return;
+      }
+      case 'relay.crashed':
+      case 'relay.removed':
+        return this.#forget(view);
+      default:
+    }
+  }
+
+  #tap(isCurrent: () => boolean): WireTap {
+    return {
+      dialled: (wire) => {
+        if (!isCurrent()) return;
+        const view = this.relay(wire.url);
+        view.wire = wire;
+        this.note(`${wire.url} is dialled`);
+        this.#tell('dialled', wire, view);
+        view.wait = undefined;
+      },
+      opened: (wire) => this.note(`${wire.url} is open`),
+      sent: (wire, frame, eventId) => {
+        if (!isCurrent()) return;
+        if (this.#trace) this.note(`${wire.url} <- ${frame.slice(0, 40)}`);
+        this.#tell('sent', wire, this.relay(wire.url), eventId);
+      },
+      received: (wire, data, message: Message) => {
+        if (!isCurrent()) return;
+        if (this.#trace) this.note(`${wire.url} -> ${typeof data === 'string' ? data.slice(0, 120) : 'bytes'}`);
+        this.#tell('received', wire, this.relay(wire.url), message);
+      },
+      ended: (wire, report: CloseReport | undefined) => {
+        if (!isCurrent()) return;
+        const view = this.relay(wire.url);
+        view.lastReport = report;
+        this.note(`${wire.url} ${report ? `is closed: ${report.code} ${report.reason}` : 'is let go'}`);
+        this.#tell('ended', wire, view, report);
+      },
+      terminated: (wire, talk) => {
+        if (isCurrent() && this.#plan.rogue > 0 && this.#rogueDice() < this.#plan.rogue)
+          this.#goRogue(wire, talk, isCurrent);
+      },
+    };
+  }
+
+  /** A connection that was let go of talks on; nothing may come of it. */
+  #goRogue({ url }: Wire, talk: TalkingOn, isCurrent: () => boolean): void {
+    const says: readonly (() => void)[] = [
+      () => talk.open(),
+      () => talk.frame('{{{'),
+      () => talk.frame('["EOSE","probe-1-1"]'),
+      () => talk.close({ code: 1008, reason: 'late' }),
+    ];
+    const say = says[Math.floor(this.#rogueDice() * says.length)];
+    this.clock.setTimeout(() => {
+      if (!isCurrent() || !this.#process || this.#isAsleep || !say) return;
+      const look = () => ({ actor: this.#actor(url)?.getSnapshot(), failures: this.failuresMeasured(url) });
+      const before = look();
+      this.note(`${url} talks on after it was let go`);
+      this.mark('rogue');
+      for (let times = 0; times < 3; times += 1) say();
+      const after = look();
+      if (before.actor !== after.actor) this.fail('S3', `what an old connection to ${url} says moves its chart`);
+      if (before.failures !== after.failures) this.fail('S3', `an old connection to ${url} counts as a failure`);
+    }, this.#rogueDice() * 3_000);
+  }
+
+  #actor(url: string) {
+    return this.pool.actor.getSnapshot().children[`relay:${url}`];
+  }
+
+  #publish(plan: PublishPlan): void {
+    const event = eventOf(this.#plan.seed, plan.event, this.now);
+    const call: Call = { id: event.id, plan, askedAt: this.awakeMs, withdrawnAt: undefined, settledAt: undefined };
+    const options = this.#optionsOf(plan);
+    this.#rumours.push(event.id);
+    if (plan.byActor) {
+      this.pool.actor.send({ type: 'PUBLISH', event, options });
+      return this.#tell('asked', call);
+    }
+    this.calls.push(call);
+    const withdrawal = new AbortController();
+    const { pool } = this;
+    const isHere = (): boolean => this.#process?.pool === pool;
+    if (plan.withdrawMs !== undefined) {
+      this.clock.setTimeout(() => {
+        if (!isHere() || this.#isAsleep) return;
+        if (call.settledAt === undefined) call.withdrawnAt = this.awakeMs;
+        withdrawal.abort();
+      }, plan.withdrawMs);
+    }
+    const settle = (receipt: Receipt | undefined, error?: unknown): void => {
+      if (!isHere()) return;
+      call.settledAt = this.awakeMs;
+      this.calls = this.calls.filter((each) => each !== call);
+      const code = (error as { code?: string } | undefined)?.code;
+      this.note(`${event.id.slice(0, 8)} is settled: ${receipt?.status ?? code}`);
+      if (error !== undefined && !EXPECTED_ERRORS.has(code ?? '')) this.fail('P8', `publish threw ${String(error)}`);
+      this.#tell('settled', call, receipt);
+    };
+    pool
+      .publish(event, {
+        ...options,
+        ...(plan.until ? { until: plan.until } : {}),
+        ...(plan.withdrawMs === undefined ? {} : { signal: withdrawal.signal }),
+      })
+      .then(
+        (receipt) => settle(receipt),
+        (error: unknown) => settle(undefined, error),
+      );
+    this.#tell('asked', call);
+  }
+
+  #optionsOf({ among, copies, quorum, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
+    const urls = among?.map((relay) => this.#urlOf(relay));
+    const relays = urls && copies !== undefined ? { among: urls, copies } : (urls ?? copies);
+    return {
+      quorum,
+      ...(relays === undefined ? {} : { relays }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(expiresMs === undefined ? {} : { expiresMs }),
+    };
+  }
+
+  #addOrRemove(op: OpOf<'add' | 'remove'>): void {
+    const url = this.#urlOf(op.relay);
+    if (op.do === 'add') {
+      this.#wanted.add(op.relay);
+      this.pool.addRelay(url);
+    } else if (url in this.pool.status()) {
+      this.#wanted.delete(op.relay);
+      this.hasRemoved = true;
+      this.pool.removeRelay(url);
+    }
+  }
+
+  #connect(op: OpOf<'connect' | 'disconnect'>): void {
+    const url = op.relay === undefined ? undefined : this.#urlOf(op.relay);
+    if (url === undefined || url in this.pool.status()) this.pool[op.do](url);
+  }
+
+  #configure({ relay, options }: OpOf<'configure'>): void {
+    const url = relay === undefined ? undefined : this.#urlOf(relay);
+    try {
+      if (url === undefined) this.pool.configure(options);
+      else if (url in this.pool.status()) this.pool.configureRelay(url, options);
+    } catch (error) {
+      // Options that do not go together with those that are there are refused as a whole.
+      if ((error as { code?: string }).code !== 'INVALID_OPTION') throw error;
+    }
+  }
+
+  #poison({ relay }: OpOf<'poison'>): void {
+    // The chart cannot decide anything without its settings.
+    this.#actor(this.#urlOf(relay))?.send({ type: 'CONFIGURE', settings: null } as never);
+  }
+
+  #renew(drainMs: number): void {
+    const { pool } = this;
+    this.#isClosing = true;
+    void pool.close({ drainMs }).then(() => {
+      if (this.#process?.pool !== pool) return;
+      this.note('the pool has closed');
+      this.#tell('closed');
+      this.start();
+    });
+  }
+
+  #kill(forMs: number): void {
+    if (!this.#process) return;
+    if (this.#isAsleep) this.#wake();
+    this.#process.host.kill();
+    this.#process = undefined;
+    this.#isClosing = false;
+    this.calls = [];
+    const processes = this.#processes;
+    this.clock.setTimeout(() => {
+      if (!this.#process && this.#processes === processes) this.start();
+    }, forMs);
+  }
+
+  #sleep({ forMs, stopsClock }: OpOf<'sleep'>): void {
+    this.timeWasOdd = true;
+    this.#isAsleep = true;
+    this.#sleptFrom = this.now;
+    this.host.sleep(stopsClock);
+    const { host } = this;
+    this.clock.setTimeout(() => {
+      if (this.#isAsleep && this.#process?.host === host) this.#wake();
+    }, forMs);
+  }
+
+  #wake(): void {
+    this.#sleptMs += this.now - this.#sleptFrom;
+    this.#isAsleep = false;
+    this.note('the process wakes');
+    this.host.wake();
+  }
+
+  #fault({ relay, forMs, faults }: OpOf<'fault'>): void {
+    const server = this.#server(relay);
+    server?.set(faults);
+    const healed = Object.fromEntries(
+      Object.keys(faults).map((key) => [key, NO_FAULTS[key as keyof typeof NO_FAULTS]]),
+    );
+    this.clock.setTimeout(() => server?.set(healed), forMs);
+  }
+}
+
+/** Misuse that a plan cannot know to be misuse: relays come and go. */
+const EXPECTED_ERRORS: ReadonlySet<string> = new Set(['NO_RELAYS', 'INVALID_QUORUM', 'POOL_CLOSED']);
+
+function describe(fact: Fact): string {
+  const { type, ...rest } = fact;
+  return `${type} ${JSON.stringify(rest, (key, value) => (key === 'error' ? String(value) : value))}`;
+}
