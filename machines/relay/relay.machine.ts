@@ -70,7 +70,7 @@ export const relayMachine = relaySetup.createMachine({
             STOP: { target: '#relay.stopped' },
             'socket.opened': [
               { guard: 'isStale' },
-              { guard: 'isTrial', target: 'half-open' },
+              { guard: 'isOnTrial', target: 'half-open' },
               { target: 'connected', actions: ['reportConnected', 'markServed'] },
             ],
           },

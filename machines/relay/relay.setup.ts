@@ -73,7 +73,8 @@ export const relaySetup = setup({
   },
   guards: {
     isStale: ({ context, event }) => 'generation' in event && event.generation !== context.generation,
-    isTrial: ({ context }) => context.trial,
+    /** Whether it has to prove itself: it comes out of an open circuit, or would go into one. */
+    isOnTrial: ({ context }) => context.trial || isTripped(context),
     isProven: ({ context }) => context.proven,
     isUnwanted: ({ context }) => !context.wanted,
     isStopping: ({ context }) => context.stopping,

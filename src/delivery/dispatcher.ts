@@ -65,9 +65,6 @@ export class Dispatcher {
 
   #deliver(publication: Publication, lane: DeliveryLane): void {
     const delivery = new Delivery(publication, lane, this.#triesMax);
-    // An answer that is owed to an earlier publication of the same event answers this one.
-    const owed = lane.items.get(publication.id);
-    if (owed) lane.release(owed);
     publication.deliveries.set(lane, delivery);
     lane.items.set(publication.id, delivery);
     if (lane.isComing) lane.offer(delivery);

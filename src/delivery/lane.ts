@@ -37,6 +37,8 @@ export class Lane<Item extends LaneItem> {
   readonly host: string;
   /** Everything that is open here by the id of its event; an answer is looked up here. */
   readonly items = new Map<string, Item>();
+  /** What was given up, and the relay still owes an answer to. It keeps its place in the window. */
+  readonly owed = new Map<string, Item>();
   /** In the order in which they were sent, so the oldest is the first to be overdue. */
   readonly inFlight = new Set<Item>();
   queue = new Set<Item>();
@@ -83,6 +85,7 @@ export class Lane<Item extends LaneItem> {
   detach(): void {
     this.#session = undefined;
     this.inFlight.clear();
+    this.owed.clear();
     this.#armAckTimer();
     this.#endPause();
   }

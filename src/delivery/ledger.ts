@@ -153,10 +153,6 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.detach();
     const unanswered: Delivery[] = [];
     for (const delivery of lane.items.values()) {
-      if (delivery.publication.completed) {
-        this.#leave(delivery);
-        continue;
-      }
       const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
@@ -174,7 +170,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const { waiter, listener } = request;
     if (known && !known.isOver && !known.canReach(target.quorum, target.lanes)) {
       // The others may still have what they asked for; this caller cannot.
-      known.failFor(waiter);
+      known.failFor(waiter, target.quorum);
       if (listener)
         listener({ type: 'publication.failed', id: known.id, cause: 'rejected', outcomes: known.outcomes() });
       return;
@@ -204,15 +200,18 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** A relay answered. False when it answers for something that it was not sent. */
   answer(lane: DeliveryLane, message: Answer): boolean {
-    const delivery = lane.items.get(message.id);
-    if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
-    const { tries, sentAt } = delivery.record.context;
-    const isOwed = lane.inFlight.has(delivery);
-    if (!this.#take(delivery, message, at)) return false;
+    const owed = this.#takeOwed(lane, message.id);
+    const delivery = lane.items.get(message.id);
+    const isOwed = owed !== undefined || (delivery !== undefined && lane.inFlight.has(delivery));
+    const { tries, sentAt } = (owed ?? delivery)?.record.context ?? { tries: 0, sentAt: 0 };
+    const isTaken = delivery !== undefined && this.#take(delivery, message, at);
+    if (!isTaken && !owed) return false;
+    if (!message.accepted && message.refusal.class === 'paced') lane.pause(this.#resendDelayMs(tries));
     // An answer to something that was sent twice does not say to which of the two (Karn's rule).
+    const isSample = isOwed && tries === 1 && !(owed && isTaken);
     if (message.accepted || !isRelayFault(message.refusal)) {
-      this.#needs.answered(lane, isOwed && tries === 1 ? at - sentAt : undefined);
+      this.#needs.answered(lane, isSample ? at - sentAt : undefined);
     } else {
       this.#needs.failed(lane);
     }
@@ -246,9 +245,10 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   overdue(delivery: Delivery): void {
-    if (delivery.publication.completed) this.#leave(delivery);
+    const { lane, publication } = delivery;
+    if (lane.owed.get(publication.id) === delivery) lane.owed.delete(publication.id);
     else this.#step(delivery, { type: 'answer.overdue' });
-    this.#needs.failed(delivery.lane);
+    this.#needs.failed(lane);
     this.#checkDrained();
   }
 
@@ -326,22 +326,21 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
-  /** Takes an answer. False when its delivery does not wait for one. */
+  /** Takes an answer. False when its delivery was never sent, or does not wait for one. */
   #take(delivery: Delivery, message: Answer, at: number): boolean {
-    if (delivery.publication.completed) {
-      this.#leave(delivery);
-      return true;
-    }
+    if (delivery.record.context.tries === 0) return false;
     return message.accepted
       ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
       : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
   }
 
-  /** Nobody waits for this delivery any more, and the relay owes nothing to it. */
-  #leave(delivery: Delivery): void {
-    const { lane, publication } = delivery;
-    lane.release(delivery);
-    if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
+  /** What was given up on and is answered now gives its place in the window free. */
+  #takeOwed(lane: DeliveryLane, id: string): Delivery | undefined {
+    const owed = lane.owed.get(id);
+    if (!owed) return undefined;
+    lane.owed.delete(id);
+    lane.release(owed);
+    return owed;
   }
 
   #accepted(delivery: Delivery): void {
@@ -368,14 +367,16 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #resendLater(delivery: Delivery): void {
-    const { tries, refusal } = delivery.record.context;
-    const delayMs = resendDelayMs(this.#settings, tries, this.#needs.random());
-    if (refusal?.class === 'paced') delivery.lane.pause(delayMs);
+    const delayMs = this.#resendDelayMs(delivery.record.context.tries);
     this.#stopResend(delivery);
     delivery.resendTimer = this.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
       delivery.lane.offer(delivery);
     }, delayMs);
+  }
+
+  #resendDelayMs(tries: number): number {
+    return resendDelayMs(this.#settings, tries, this.#needs.random());
   }
 
   #stopResend(delivery: Delivery): void {
@@ -447,8 +448,11 @@ export class Ledger implements LaneOwner<Delivery> {
     for (const [lane, delivery] of publication.deliveries) {
       this.#stopResend(delivery);
       lane.queue.delete(delivery);
-      // What a relay still owes an answer to keeps its place in the window, or giving up would empty it.
-      if (!lane.inFlight.has(delivery)) this.#leave(delivery);
+      if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
+      if (!lane.inFlight.has(delivery)) continue;
+      // It keeps its place in the window until it is answered or overdue, or giving up would let a flood through.
+      this.#takeOwed(lane, publication.id);
+      lane.owed.set(publication.id, delivery);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;

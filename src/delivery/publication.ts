@@ -207,8 +207,8 @@ export class Publication {
   }
 
   /** Tells a caller that what it asks for beyond the others is out of reach. */
-  failFor(waiter: Waiter | undefined): void {
-    waiter?.resolve(new PublicationReceipt(this, 'failed', 'rejected'));
+  failFor(waiter: Waiter | undefined, quorum: number): void {
+    waiter?.resolve(new PublicationReceipt(this, 'failed', 'rejected', quorum));
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
@@ -273,11 +273,16 @@ class PublicationReceipt implements Receipt {
   readonly outcomes: Readonly<Record<string, Outcome>>;
   readonly #publication: Publication;
 
-  constructor(publication: Publication, status: PublicationStatus, cause: FailureCause | undefined) {
+  constructor(
+    publication: Publication,
+    status: PublicationStatus,
+    cause: FailureCause | undefined,
+    quorum = publication.record.context.quorum,
+  ) {
     const { first, confirmedAtMs } = publication;
     this.id = publication.id;
     this.status = status;
-    this.quorum = publication.record.context.quorum;
+    this.quorum = quorum;
     this.accepted = publication.record.context.accepted;
     this.outcomes = publication.outcomes();
     this.#publication = publication;

@@ -10,13 +10,8 @@ interface Trouble {
   malformed: number;
   /** Events that were not answered in time on a connection that lived that long. */
   overdue: number;
-  /** When each of them was sent, on the connection that lives. */
-  pending: Map<string, number>;
-  /** Ends of connections, and the times of everything that went wrong. */
-  ends: number;
-  times: number[];
-  /** Of these, what had been counted when the circuit last closed. */
-  forgiven: number;
+  /** What was sent on the connection that lives, and when; an event may be sent twice. */
+  pending: { readonly id: string; readonly sentAt: number }[];
 }
 
 /** Counts what went wrong at every relay, from outside. */
@@ -25,7 +20,7 @@ function troubles(scene: Scene) {
   const of = (url: string): Trouble => {
     let trouble = all.get(url);
     if (!trouble) {
-      trouble = { told: 0, malformed: 0, overdue: 0, pending: new Map(), ends: 0, times: [], forgiven: 0 };
+      trouble = { told: 0, malformed: 0, overdue: 0, pending: [] };
       all.set(url, trouble);
     }
     return trouble;
@@ -33,12 +28,9 @@ function troubles(scene: Scene) {
   /** Moves what is overdue by now from pending to overdue. */
   const settle = (trouble: Trouble): void => {
     const limit = scene.timeWasOdd ? Number.POSITIVE_INFINITY : scene.ownNow - scene.publishing.ackTimeoutMs;
-    for (const [id, sentAt] of trouble.pending) {
-      if (sentAt > limit) continue;
-      trouble.pending.delete(id);
-      trouble.overdue += 1;
-      trouble.times.push(scene.now);
-    }
+    const waiting = trouble.pending.filter(({ sentAt }) => sentAt > limit);
+    trouble.overdue += trouble.pending.length - waiting.length;
+    trouble.pending = waiting;
   };
   return { all, of, settle };
 }
@@ -51,20 +43,21 @@ const measurements: Invariant = {
     return {
       began: () => all.clear(),
       sent({ url }, _relay, eventId) {
-        if (eventId !== undefined) of(url).pending.set(eventId, scene.ownNow);
+        if (eventId !== undefined) of(url).pending.push({ id: eventId, sentAt: scene.ownNow });
       },
       received({ url }, _relay, message) {
         const trouble = of(url);
         settle(trouble);
         if (message.type === 'malformed') trouble.malformed += 1;
         if (message.type !== 'answer') return;
-        trouble.pending.delete(message.id);
+        const answered = trouble.pending.findIndex(({ id }) => id === message.id);
+        if (answered >= 0) trouble.pending.splice(answered, 1);
         if (!message.accepted && isRelayFault(message.refusal)) trouble.told += 1;
       },
       ended({ url }) {
         const trouble = of(url);
         settle(trouble);
-        trouble.pending.clear();
+        trouble.pending = [];
       },
       stepped() {
         for (const [url, trouble] of all) {
@@ -215,6 +208,10 @@ const attempts: Invariant = {
         counted.clear();
         serving.clear();
         settled.clear();
+      },
+      dialled(_wire, { url }) {
+        // Where nothing retries by itself, whoever asks begins anew.
+        if (!scene.settings(url).reconnect.enabled) forget(url);
       },
       fact(fact) {
         if (fact.type === 'relay.gave-up' && fact.cause === 'attempts') {

@@ -149,36 +149,31 @@ const windows: Invariant = {
   ids: 'S17',
   says: 'a connection never has more unanswered events than its window, and rests when it was asked to slow down',
   watch: (scene) => {
-    const { ackTimeoutMs, window, resendDelayMs, triesMax } = scene.publishing;
-    const restUntil = new Map<string, number>();
-    const sends = new Map<string, number>();
+    const { ackTimeoutMs, window, resendDelayMs } = scene.publishing;
+    /** When each connection was last asked to slow down, by the process's clock and by the world's. */
+    const rests = new Map<string, { readonly ownBegan: number; readonly until: number }>();
     return {
-      began: () => {
-        restUntil.clear();
-        sends.clear();
-      },
+      began: () => rests.clear(),
       sent(wire, { url }, eventId) {
         if (eventId === undefined) return;
-        sends.set(`${url} ${eventId}`, (sends.get(`${url} ${eventId}`) ?? 0) + 1);
         const overdueAt = scene.ownNow - ackTimeoutMs;
         let inFlight = 0;
         for (const sentAt of wire.unanswered.values()) if (sentAt > overdueAt) inFlight += 1;
         if (inFlight > window && !scene.timeWasOdd) {
           scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
         }
-        const until = restUntil.get(`${url} ${wire.number}`) ?? 0;
-        if (scene.awakeMs < until - TOLERANCE_MS) {
-          scene.fail('S17', `${url} was sent an event ${until - scene.awakeMs} ms before its rest was over`);
-        }
+        const earlyMs = (rests.get(`${url} ${wire.number}`)?.until ?? 0) - scene.now;
+        if (earlyMs > TOLERANCE_MS)
+          scene.fail('S17', `${url} was sent an event ${earlyMs} ms before its rest was over`);
       },
       received(wire, { url }, message) {
         if (message.type !== 'answer' || message.accepted || message.refusal.class !== 'paced') return;
-        const sentAt = wire.unanswered.get(message.id);
         const key = `${url} ${wire.number}`;
-        const isFirst = sends.get(`${url} ${message.id}`) === 1 && triesMax > 1;
-        const isResting = scene.awakeMs < (restUntil.get(key) ?? 0);
-        if (sentAt === undefined || !isFirst || isResting || scene.ownNow - sentAt >= ackTimeoutMs) return;
-        restUntil.set(key, scene.awakeMs + resendDelayMs / 2);
+        const sentAt = wire.unanswered.get(message.id);
+        if (sentAt === undefined || scene.timeWasOdd || scene.ownNow - sentAt >= ackTimeoutMs) return;
+        // What was sent before it was asked to slow down says nothing new.
+        if (sentAt < (rests.get(key)?.ownBegan ?? 0)) return;
+        rests.set(key, { ownBegan: scene.ownNow, until: scene.now + resendDelayMs / 2 });
       },
     };
   },
