@@ -67,7 +67,11 @@ export class Dispatcher {
     const delivery = new Delivery(publication, lane, this.#triesMax);
     publication.deliveries.set(lane, delivery);
     lane.items.set(publication.id, delivery);
-    if (lane.isComing) lane.offer(delivery);
+    const owed = lane.takeOver(publication.id, delivery);
+    if (owed) {
+      const { sentAt, generation } = owed.record.context;
+      this.#step(delivery, { type: 'frame.sent', at: sentAt, generation });
+    } else if (lane.isComing) lane.offer(delivery);
     else this.#step(delivery, { type: 'relay.suspended' });
   }
 

@@ -40,7 +40,7 @@ export class Lane<Item extends LaneItem> {
   /** What was given up, and the relay still owes an answer to. It keeps its place in the window. */
   readonly owed = new Map<string, Item>();
   /** In the order in which they were sent, so the oldest is the first to be overdue. */
-  readonly inFlight = new Set<Item>();
+  inFlight = new Set<Item>();
   queue = new Set<Item>();
   status: RelayStatus = 'idle';
   retryAtMs: number | undefined;
@@ -115,6 +115,18 @@ export class Lane<Item extends LaneItem> {
     this.inFlight.delete(item);
   }
 
+  /**
+   * The relay still owes an answer to an item that was given up: this one takes its place, for the same answer. The
+   * place keeps its rank, because the oldest is the first to be overdue.
+   */
+  takeOver(id: string, item: Item): Item | undefined {
+    const owed = this.owed.get(id);
+    if (!owed) return undefined;
+    this.owed.delete(id);
+    this.inFlight = new Set(Array.from(this.inFlight, (each) => (each === owed ? item : each)));
+    return owed;
+  }
+
   /** Puts items before all that wait. */
   putFirst(items: Iterable<Item>): void {
     this.queue = new Set([...items, ...this.queue]);
@@ -129,12 +141,10 @@ export class Lane<Item extends LaneItem> {
     }, delayMs);
   }
 
-  /** Leaves no timer behind. */
+  /** Leaves no timer behind, also where it is disposed of while it tells that something is overdue. */
   dispose(): void {
-    this.#endPause();
-    this.#owner.clock.clearTimeout(this.#ackTimer);
-    this.#ackTimer = undefined;
-    this.#session = undefined;
+    this.detach();
+    this.queue.clear();
   }
 
   #endPause(): void {

@@ -200,16 +200,15 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** A relay answered. False when it answers for something that it was not sent. */
   answer(lane: DeliveryLane, message: Answer): boolean {
+    const delivery = lane.items.get(message.id) ?? lane.owed.get(message.id);
+    if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
-    const owed = this.#takeOwed(lane, message.id);
-    const delivery = lane.items.get(message.id);
-    const isOwed = owed !== undefined || (delivery !== undefined && lane.inFlight.has(delivery));
-    const { tries, sentAt } = (owed ?? delivery)?.record.context ?? { tries: 0, sentAt: 0 };
-    const isTaken = delivery !== undefined && this.#take(delivery, message, at);
-    if (!isTaken && !owed) return false;
+    const { tries, sentAt } = delivery.record.context;
+    const isDue = lane.inFlight.has(delivery);
+    if (!this.#take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') lane.pause(this.#resendDelayMs(tries));
     // An answer to something that was sent twice does not say to which of the two (Karn's rule).
-    const isSample = isOwed && tries === 1 && !(owed && isTaken);
+    const isSample = isDue && tries === 1;
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#needs.answered(lane, isSample ? at - sentAt : undefined);
     } else {
@@ -326,21 +325,17 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
-  /** Takes an answer. False when its delivery was never sent, or does not wait for one. */
+  /** Takes an answer. False when its delivery does not wait for one. */
   #take(delivery: Delivery, message: Answer, at: number): boolean {
-    if (delivery.record.context.tries === 0) return false;
+    const { lane, publication } = delivery;
+    if (lane.owed.get(publication.id) === delivery) {
+      lane.owed.delete(publication.id);
+      lane.release(delivery);
+      return true;
+    }
     return message.accepted
       ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
       : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
-  }
-
-  /** What was given up on and is answered now gives its place in the window free. */
-  #takeOwed(lane: DeliveryLane, id: string): Delivery | undefined {
-    const owed = lane.owed.get(id);
-    if (!owed) return undefined;
-    lane.owed.delete(id);
-    lane.release(owed);
-    return owed;
   }
 
   #accepted(delivery: Delivery): void {
@@ -449,10 +444,8 @@ export class Ledger implements LaneOwner<Delivery> {
       this.#stopResend(delivery);
       lane.queue.delete(delivery);
       if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
-      if (!lane.inFlight.has(delivery)) continue;
       // It keeps its place in the window until it is answered or overdue, or giving up would let a flood through.
-      this.#takeOwed(lane, publication.id);
-      lane.owed.set(publication.id, delivery);
+      if (lane.inFlight.has(delivery)) lane.owed.set(publication.id, delivery);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;

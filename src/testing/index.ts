@@ -1,3 +1,4 @@
+export { type DirectionFaults, FaultProxy, type ProxyFaults } from './fault-proxy.ts';
 export { SimulatedHost } from './network/host.ts';
 export type { LinkConditions, SimulatedLink } from './network/link.ts';
 export type { Latency } from './network/pipe.ts';

@@ -84,6 +84,7 @@ test('the doors let out what they always did; a change here is a change for user
         "relayMachine",
       ],
       "recloser/testing": [
+        "FaultProxy",
         "FaultableRelay",
         "NO_FAULTS",
         "SimulatedHost",

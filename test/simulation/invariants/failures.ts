@@ -224,6 +224,7 @@ const attempts: Invariant = {
         }
         if (fact.type === 'relay.status-changed') {
           checkSettled(fact.url);
+          if (fact.status === 'stopped') forget(fact.url);
           if (fact.status === 'connected') {
             serving.set(fact.url, { since: scene.now, stableMs: scene.settings(fact.url).stableMs });
           } else serving.delete(fact.url);
