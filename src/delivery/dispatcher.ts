@@ -53,11 +53,14 @@ export class Dispatcher {
   }
 
   #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
-    // Equals take turns; a host that has not been asked yet comes before the second URL of one that has.
+    // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
+    // that has; equals take turns.
     const untried = candidates.filter((lane) => !deliveries.has(lane));
+    const serving = untried.filter((lane) => lane.isServing);
     const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
-    const fresh = untried.filter((lane) => !asked.has(lane.host));
-    const pick = fresh.length > 0 ? fresh : untried;
+    const best = serving.length > 0 ? serving : untried;
+    const fresh = best.filter((lane) => !asked.has(lane.host));
+    const pick = fresh.length > 0 ? fresh : best;
     this.#turn += 1;
     const turn = this.#turn % pick.length;
     return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];

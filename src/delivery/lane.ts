@@ -49,6 +49,7 @@ export class Lane<Item extends LaneItem> {
   #session: LaneSession | undefined;
   #ackTimer: unknown;
   #pauseTimer: unknown;
+  #pausedUntil = 0;
 
   constructor(url: string, host: string, owner: LaneOwner<Item>) {
     this.url = url;
@@ -132,10 +133,14 @@ export class Lane<Item extends LaneItem> {
     this.queue = new Set([...items, ...this.queue]);
   }
 
-  /** Sends nothing for a while: the relay asked to be asked less often. */
+  /** Sends nothing for a while, or for longer: the relay asked to be asked less often. */
   pause(delayMs: number): void {
-    if (this.#pauseTimer !== undefined) return;
-    this.#pauseTimer = this.#owner.clock.setTimeout(() => {
+    const { clock } = this.#owner;
+    const until = clock.now() + delayMs;
+    if (this.#pauseTimer !== undefined && until <= this.#pausedUntil) return;
+    this.#endPause();
+    this.#pausedUntil = until;
+    this.#pauseTimer = clock.setTimeout(() => {
       this.#pauseTimer = undefined;
       this.pump();
     }, delayMs);

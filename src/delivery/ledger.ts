@@ -137,9 +137,14 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.retryAtMs = retryAtMs;
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
-    if (!lane.isServing) return;
+    if (!lane.isServing) return this.#bringElsewhere(lane);
     this.#dispatcher.topUpNeedy();
     lane.pump();
+  }
+
+  /** The relay does not serve at the moment: whatever waits there goes elsewhere where it can, and stays here as well. */
+  #bringElsewhere(lane: DeliveryLane): void {
+    for (const { publication } of [...lane.items.values()]) this.#dispatcher.topUp(publication);
   }
 
   attach(url: string, session: LaneSession): void {
@@ -159,7 +164,7 @@ export class Ledger implements LaneOwner<Delivery> {
       unanswered.push(delivery);
     }
     lane.putFirst(unanswered);
-    for (const { publication } of unanswered) this.#dispatcher.topUp(publication);
+    this.#bringElsewhere(lane);
     this.#checkDrained();
   }
 

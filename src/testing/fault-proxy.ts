@@ -174,9 +174,9 @@ export class FaultProxy {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.#path}`;
   }
 
-  /** Connections that are open now. */
+  /** Connections that their clients have not ended. */
   get open(): number {
-    return [...this.#pairs].filter(({ client }) => !client.destroyed).length;
+    return [...this.#pairs].filter(({ client }) => !client.destroyed && !client.readableEnded).length;
   }
 
   /** Turns faults on or off; those that are not named stay as they are. */

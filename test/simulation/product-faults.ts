@@ -5,6 +5,7 @@ import { publicationTable } from '../../machines/publication/publication.table.t
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
 import { Deadlines } from '../../src/delivery/deadlines.ts';
+import { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Lane } from '../../src/delivery/lane.ts';
 import { Ledger } from '../../src/delivery/ledger.ts';
 import { Publication } from '../../src/delivery/publication.ts';
@@ -340,6 +341,19 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     says: 'a removed relay keeps what was on its way there',
     breaks: ['L3', 'L12', 'S18', 'S19', 'P5'],
     plant: () => replace(of(Publication), 'dropCandidate', () => () => false),
+  },
+  {
+    says: 'what waits for a relay that went away is brought nowhere else',
+    breaks: ['L12'],
+    plant: () =>
+      replace(
+        of(Dispatcher),
+        'topUp',
+        (topUp: (publication: Publication) => void) =>
+          function once(this: Dispatcher, publication: Publication) {
+            if (publication.deliveries.size === 0) topUp.call(this, publication);
+          },
+      ),
   },
   {
     says: 'closing leaves timers behind',

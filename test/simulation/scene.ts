@@ -1,6 +1,7 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
 import type { PublishSettings, RelaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { DeliveryLane } from '../../src/delivery/publication.ts';
 import type { Fact, Message, Pool, Receipt, RelayStatus } from '../../src/index.ts';
 import type { SimulatedHost } from '../../src/testing/index.ts';
 import type { PublishPlan } from './plan.ts';
@@ -90,6 +91,8 @@ export interface Scene {
   readonly publishing: PublishSettings;
   /** What is open in the books of publishing. */
   readonly books: { readonly open: number; readonly unconfirmed: number; readonly queueBytes: number };
+  /** The ways to all relays, as the books have them. */
+  lanes(): readonly DeliveryLane[];
   relay(url: string): RelayView;
   /** The status that the relay's chart is in, which facts tell a little later. */
   statusOf(url: string): RelayStatus | undefined;

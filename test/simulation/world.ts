@@ -3,6 +3,7 @@ import { RETRY_AFTER_MS_MAX } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { type PublishSettings, poolSettings, type RelaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { DeliveryLane } from '../../src/delivery/publication.ts';
 import {
   createPool,
   type Fact,
@@ -175,6 +176,10 @@ export class World implements Scene {
     return this.#ledger ?? { open: 0, unconfirmed: 0, queueBytes: 0 };
   }
 
+  lanes(): readonly DeliveryLane[] {
+    return Object.keys(this.pool.status()).flatMap((url) => this.#ledger?.laneOf(url) ?? []);
+  }
+
   relay(url: string): RelayView {
     let view = this.relays.get(url);
     if (!view) {
@@ -328,7 +333,7 @@ export class World implements Scene {
         this.hasRemoved = true;
         this.pool.removeRelay(url);
       }
-      if (!(url in this.pool.status())) this.pool.addRelay(url);
+      this.pool.addRelay(url);
     }
     this.pool.configure({ reconnect: { enabled: true } });
     for (const url of Object.keys(this.pool.status())) {
@@ -432,7 +437,10 @@ export class World implements Scene {
         if (fact.status === 'connecting' || fact.status === 'locked-out') view.wait = undefined;
         return;
       }
+      // A relay that crashes while the pool closes does not come back.
       case 'relay.crashed':
+        this.hasRemoved = true;
+        return this.#forget(view);
       case 'relay.removed':
         return this.#forget(view);
       default:

@@ -79,6 +79,10 @@ export class FaultableRelay implements RelayHost {
     return `ws://127.0.0.1:${this.#port}/`;
   }
 
+  get isListening(): boolean {
+    return this.#tcp.listening;
+  }
+
   /** WebSockets that are open now. */
   get open(): number {
     return this.#sessions.size;

@@ -7,6 +7,8 @@ interface Life {
   completed: boolean;
   /** How it went at each relay, as far as that was told. */
   readonly outcomes: Map<string, string>;
+  /** Relays that it was sent to. */
+  readonly sentTo: Set<string>;
 }
 
 /** Milliseconds that something may be late: other callbacks of the same moment come first. */
@@ -124,7 +126,7 @@ const ends: Invariant = {
         for (const { id, url } of due) {
           const life = lives.get(id);
           const isOpen = life && !life.completed && life.ended !== 'failed' && life.ended !== 'cancelled';
-          if (isOpen && life.outcomes.get(url) !== 'accepted')
+          if (isOpen && life.sentTo.has(url) && life.outcomes.get(url) !== 'accepted')
             fail(id, `was accepted by ${url}, and it does not count`);
         }
         due = [];
@@ -143,6 +145,7 @@ const ends: Invariant = {
         if (eventId === undefined) return;
         const life = lives.get(eventId);
         if (!life) return fail(eventId, `was sent to ${url} without having been accepted`);
+        life.sentTo.add(url);
         const over = life.completed || life.ended === 'failed' || life.ended === 'cancelled';
         if (over) fail(eventId, `was sent to ${url} after it had ${life.ended}`);
         if (life.outcomes.get(url) === 'accepted') fail(eventId, `was sent to ${url}, which has it`);
@@ -158,7 +161,7 @@ const ends: Invariant = {
         const life = lives.get(id);
         if (fact.type === 'publication.accepted') {
           if (life && !life.completed) fail(id, 'was accepted twice');
-          lives.set(id, { ended: undefined, completed: false, outcomes: new Map() });
+          lives.set(id, { ended: undefined, completed: false, outcomes: new Map(), sentTo: new Set() });
           return;
         }
         if (life) checkExpiry(id, life);
@@ -246,4 +249,29 @@ const promises: Invariant = {
   },
 };
 
-export const PUBLICATION_INVARIANTS: readonly Invariant[] = [truth, quorums, ends, bounds, promises];
+const standIns: Invariant = {
+  ids: 'L12',
+  says: 'nothing waits for a relay that does not serve while one that has not been asked does',
+  watch: (scene) => {
+    let changed = false;
+    return {
+      fact(fact) {
+        if (fact.type === 'relay.status-changed') changed = true;
+      },
+      stepped() {
+        if (!changed) return;
+        changed = false;
+        for (const lane of scene.lanes()) {
+          if (lane.isServing) continue;
+          for (const { publication, record } of lane.items.values()) {
+            if (record.state !== 'queued' || !publication.wantsMore) continue;
+            const free = publication.candidates.find((each) => each.isServing && !publication.deliveries.has(each));
+            if (free) scene.fail('L12', `${publication.id.slice(0, 8)} waits for ${lane.url}, but ${free.url} serves`);
+          }
+        }
+      },
+    };
+  },
+};
+
+export const PUBLICATION_INVARIANTS: readonly Invariant[] = [truth, quorums, ends, standIns, bounds, promises];

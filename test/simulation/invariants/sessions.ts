@@ -150,8 +150,8 @@ const windows: Invariant = {
   says: 'a connection never has more unanswered events than its window, and rests when it was asked to slow down',
   watch: (scene) => {
     const { ackTimeoutMs, window, resendDelayMs } = scene.publishing;
-    /** When each connection was last asked to slow down, by the process's clock and by the world's. */
-    const rests = new Map<string, { readonly ownBegan: number; readonly until: number }>();
+    /** Until when each connection rests, after it was last asked to slow down. */
+    const rests = new Map<string, number>();
     return {
       began: () => rests.clear(),
       sent(wire, { url }, eventId) {
@@ -162,18 +162,15 @@ const windows: Invariant = {
         if (inFlight > window && !scene.timeWasOdd) {
           scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
         }
-        const earlyMs = (rests.get(`${url} ${wire.number}`)?.until ?? 0) - scene.now;
+        const earlyMs = (rests.get(`${url} ${wire.number}`) ?? 0) - scene.now;
         if (earlyMs > TOLERANCE_MS)
           scene.fail('S17', `${url} was sent an event ${earlyMs} ms before its rest was over`);
       },
       received(wire, { url }, message) {
         if (message.type !== 'answer' || message.accepted || message.refusal.class !== 'paced') return;
-        const key = `${url} ${wire.number}`;
         const sentAt = wire.unanswered.get(message.id);
         if (sentAt === undefined || scene.timeWasOdd || scene.ownNow - sentAt >= ackTimeoutMs) return;
-        // What was sent before it was asked to slow down says nothing new.
-        if (sentAt < (rests.get(key)?.ownBegan ?? 0)) return;
-        rests.set(key, { ownBegan: scene.ownNow, until: scene.now + resendDelayMs / 2 });
+        rests.set(`${url} ${wire.number}`, scene.now + resendDelayMs / 2);
       },
     };
   },
