@@ -82,7 +82,7 @@ export interface Scene {
   readonly settlingMs: number;
   /** Whether the process's clock has ever been set, or the process been asleep. */
   readonly timeWasOdd: boolean;
-  /** Whether the application has taken a relay away from this process. */
+  /** Whether a relay of this process may be gone for good: taken away, or crashed. */
   readonly hasRemoved: boolean;
   readonly pool: Pool;
   readonly host: SimulatedHost;

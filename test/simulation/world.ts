@@ -437,10 +437,7 @@ export class World implements Scene {
         if (fact.status === 'connecting' || fact.status === 'locked-out') view.wait = undefined;
         return;
       }
-      // A relay that crashes while the pool closes does not come back.
       case 'relay.crashed':
-        this.hasRemoved = true;
-        return this.#forget(view);
       case 'relay.removed':
         return this.#forget(view);
       default:
@@ -590,6 +587,8 @@ export class World implements Scene {
   }
 
   #poison({ relay }: OpOf<'poison'>): void {
+    // A relay that crashes while the pool closes does not come back.
+    this.hasRemoved = true;
     // The chart cannot decide anything without its settings.
     this.#actor(this.#urlOf(relay))?.send({ type: 'CONFIGURE', settings: null } as never);
   }
