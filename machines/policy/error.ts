@@ -33,3 +33,16 @@ export function shown(value: unknown): string {
     ? `a ${typeof value}`.replace('a o', 'an o')
     : String(value);
 }
+
+/**
+ * Reads what an application gave. Whatever reading it throws, such as a getter of its own or what it lacks, becomes an
+ * `INVALID_OPTION` that has it as its cause.
+ */
+export function readable<Value>(what: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof RecloserError) throw cause;
+    throw new RecloserError('INVALID_OPTION', `${what} cannot be read; give what its type says.`, { cause });
+  }
+}

@@ -1,5 +1,5 @@
 import { produce } from 'immer';
-import { RecloserError, shown } from '../policy/error.ts';
+import { RecloserError, readable, shown } from '../policy/error.ts';
 import { POOL_LIMITS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { canonicalRelayUrl } from '../policy/relay-url.ts';
@@ -123,14 +123,11 @@ export const addressed = (context: PoolContext, url: string | undefined): readon
  */
 export function problemOf(context: PoolContext, command: PoolCommand): RecloserError | undefined {
   try {
-    check(context, command);
+    // A command can be anything; one that throws when it is read is as wrong as any other.
+    readable(command.type, () => check(context, command));
     return undefined;
   } catch (error) {
-    if (error instanceof RecloserError) return error;
-    // A command can be anything; one that throws when it is read is as wrong as any other.
-    return new RecloserError('INVALID_OPTION', `${command.type} cannot be read; give what its type says.`, {
-      cause: error,
-    });
+    return error as RecloserError;
   }
 }
 

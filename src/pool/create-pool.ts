@@ -1,6 +1,6 @@
 import { type ActorRefFrom, type AnyActor, createActor, type InspectionEvent, type Observer } from 'xstate';
 import { platformTransport } from '#platform';
-import { RecloserError, shown } from '../../machines/policy/error.ts';
+import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { POOL_LIMITS } from '../../machines/policy/limits.ts';
 import {
   checkNumber,
@@ -12,6 +12,7 @@ import {
   actorIdOf,
   initialPoolContext,
   type PoolContext,
+  type PoolInput,
   problemOf,
   type RelayEntry,
   urlOf,
@@ -107,19 +108,7 @@ class ActorPool implements Pool {
   readonly #closed: Promise<void>;
 
   constructor(options: CreatePoolOptions) {
-    const { relays, connect, inspect, transport, codec, clock, random, ...settings } = options;
-    const given = { transport, codec, clock, random };
-    const parts: { -readonly [Part in keyof PoolParts]: PoolParts[Part] } = { ...DEFAULT_PARTS };
-    for (const [name, part] of Object.entries(given)) if (part !== undefined) Object.assign(parts, { [name]: part });
-    // One clock for the charts' delays and the data plane.
-    parts.clock = steadyClock(parts.clock);
-    const input = {
-      options: settings,
-      ...(relays === undefined ? {} : { relays }),
-      ...(connect === undefined ? {} : { connect }),
-    };
-    // The chart would refuse it too, but only after it has started, and not to the caller.
-    initialPoolContext(input);
+    const { input, parts, inspect } = readable('What createPool is given', () => read(options));
     const machine = providePoolMachine(parts);
     const actor = createActor(machine, { input, clock: parts.clock, ...(inspect ? { inspect } : {}) });
     this.actor = actor as PoolActor;
@@ -139,13 +128,15 @@ class ActorPool implements Pool {
   }
 
   publish(event: unknown, options: PublishOptions = {}): Promise<Receipt> {
-    const { signal, until = 'quorum' } = options;
     const snapshot = this.actor.getSnapshot();
     const plane = dataPlaneOf(this.actor);
     if (!plane || snapshot.status !== 'active') return Promise.reject(poolClosed());
-    const misuse = misuseOf(until, signal);
-    if (misuse) return Promise.reject(misuse);
-    const waiter = new Waiter(until, signal);
+    let waiter: Waiter;
+    try {
+      waiter = readable('The options of publish', () => waiterFor(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
     const command = { type: 'PUBLISH', event, options, waiter } as const;
     // What the chart answers to a PUBLISH depends on its state alone, so the state is asked: an event to the actor
     // would cost more than all that the publication itself does.
@@ -251,16 +242,41 @@ class ActorPool implements Pool {
   readonly #emit = (fact: Fact): void => this.#facts.emit(fact);
 }
 
+interface Given {
+  readonly input: PoolInput;
+  readonly parts: PoolParts;
+  readonly inspect: CreatePoolOptions['inspect'];
+}
+
+/** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
+function read(options: CreatePoolOptions): Given {
+  const { relays, connect, inspect, transport, codec, clock, random, ...settings } = options;
+  const parts = {
+    transport: transport ?? DEFAULT_PARTS.transport,
+    codec: codec ?? DEFAULT_PARTS.codec,
+    // One clock for the charts' delays and the data plane.
+    clock: steadyClock(clock ?? DEFAULT_PARTS.clock),
+    random: random ?? DEFAULT_PARTS.random,
+  };
+  const input = {
+    options: settings,
+    ...(relays === undefined ? {} : { relays }),
+    ...(connect === undefined ? {} : { connect }),
+  };
+  initialPoolContext(input);
+  return { input, parts, inspect };
+}
+
 const poolClosed = (): RecloserError => new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');
 
 const MOMENTS: readonly unknown[] = ['first', 'quorum', 'complete'] satisfies readonly Moment[];
 
-function misuseOf(until: unknown, signal: unknown): RecloserError | undefined {
+function waiterFor({ until = 'quorum', signal }: PublishOptions): Waiter {
   if (!MOMENTS.includes(until)) {
-    return new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give 'first', 'quorum' or 'complete'.`);
+    throw new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give 'first', 'quorum' or 'complete'.`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    return new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
+    throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
   }
-  return undefined;
+  return new Waiter(until, signal);
 }

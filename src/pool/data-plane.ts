@@ -1,4 +1,4 @@
-import { RecloserError } from '../../machines/policy/error.ts';
+import { RecloserError, readable } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
@@ -120,7 +120,7 @@ export class DataPlane {
   /** Accepts a PUBLISH, or answers why not. Never throws. */
   accept(command: Publish): void {
     try {
-      this.#accept(command);
+      readable('PUBLISH', () => this.#accept(command));
     } catch (error) {
       this.#reject(command, error);
     }
