@@ -10,7 +10,7 @@ export interface LinkConditions {
   readonly bytesPerMs: number;
 }
 
-export const CLEAR: LinkConditions = Object.freeze({
+const CLEAR: LinkConditions = Object.freeze({
   latency: { minMs: 0, spreadMs: 0 },
   upStalled: false,
   downStalled: false,

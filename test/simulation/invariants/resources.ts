@@ -1,7 +1,7 @@
 import type { Invariant } from '../scene.ts';
 
 /** The first number that is none, as the path to it. */
-export function oddNumber(value: unknown, path = ''): string | undefined {
+function oddNumber(value: unknown, path = ''): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : path;
   if (typeof value !== 'object' || value === null) return undefined;
   for (const [key, each] of Object.entries(value)) {
