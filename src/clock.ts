@@ -15,6 +15,9 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
 
+/** Milliseconds by which timers fire early where clocks are coarse; nothing follows from it. */
+const EARLY_MS = 2;
+
 /**
  * A clock that never runs backwards: by as much as another was set back, it goes on from where it was. Nor does it fall
  * behind its timers: when one fires, at least its delay has passed.
@@ -33,9 +36,9 @@ class SteadyClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {
-    const dueMs = this.now() + Math.max(0, delayMs);
+    const dueMs = this.now() + (delayMs > 0 && Number.isFinite(delayMs) ? delayMs : 0);
     const fire = (): void => {
-      this.#reach(Math.max(this.#lastMs, dueMs));
+      if (this.now() < dueMs - EARLY_MS) this.#reach(dueMs);
       callback();
     };
     return this.#clock.setTimeout(fire, delayMs);

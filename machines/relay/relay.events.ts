@@ -40,7 +40,7 @@ export type HealthFact =
   /** A call failed; with the times of the successes since the last such fact, so that successes cost nothing. */
   | ({ readonly type: 'operation.failed'; readonly successesAt: readonly number[] } & OfSession)
   | ({ readonly type: 'probe.succeeded'; readonly latencyMs: number } & OfSession)
-  | ({ readonly type: 'probe.failed' } & OfSession);
+  | ({ readonly type: 'probe.failed'; readonly successesAt: readonly number[] } & OfSession);
 
 export type RelayEvent = RelayCommand | SocketFact | HealthFact;
 

@@ -114,7 +114,7 @@ export const relayMachine = relaySetup.createMachine({
           on: {
             'health.recovered': [{ guard: 'isStale' }, { target: 'connected', actions: 'reportRecovered' }],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
-            'probe.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordProbeFailure'] }],
+            'probe.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
           },
           initial: 'watched',
           states: {

@@ -126,10 +126,9 @@ export const relaySetup = setup({
     recordNoAnswer: assign(({ context }) => recordLoss(context, NO_ANSWER, [])),
     recordCrash: assign(({ context }) => recordLoss(context, CRASHED, [])),
     recordCallFailure: assign(({ context, event }) => {
-      assertEvent(event, 'operation.failed');
+      assertEvent(event, ['operation.failed', 'probe.failed']);
       return recordCallFailure(context, event.successesAt);
     }),
-    recordProbeFailure: assign(({ context }) => recordCallFailure(context, [])),
     recordTrip: assign(({ context }) => recordTrip(context)),
     countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
     closeCircuit: assign(() => closeCircuit()),

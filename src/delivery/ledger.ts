@@ -1,6 +1,7 @@
 import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
 import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import { readable } from '../../machines/policy/error.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
@@ -133,18 +134,22 @@ export class Ledger implements LaneOwner<Delivery> {
   updateLane(url: string, status: RelayStatus, retryAtMs: number | undefined): void {
     const lane = this.#lanes.get(url);
     if (!lane) return;
+    const served = lane.isServing;
     lane.status = status;
     lane.retryAtMs = retryAtMs;
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
-    if (!lane.isServing) return this.#bringElsewhere(lane);
+    if (served && !lane.isServing) this.#bringElsewhere(lane);
+    if (!lane.isServing) return;
     this.#dispatcher.topUpNeedy();
     lane.pump();
   }
 
   /** The relay does not serve at the moment: whatever waits there goes elsewhere where it can, and stays here as well. */
   #bringElsewhere(lane: DeliveryLane): void {
-    for (const { publication } of [...lane.items.values()]) this.#dispatcher.topUp(publication);
+    for (const { publication } of [...lane.items.values()]) {
+      if (!publication.goesEverywhere) this.#dispatcher.topUp(publication);
+    }
   }
 
   attach(url: string, session: LaneSession): void {
@@ -170,7 +175,9 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
-    const target = resolveTarget(request.options, this.#all, (url) => this.#lanes.get(this.#needs.canonical(url)));
+    const target = readable('relays', () =>
+      resolveTarget(request.options, this.#all, (url) => this.#lanes.get(this.#needs.canonical(url))),
+    );
     const known = this.#publications.get(request.event.id);
     const { waiter, listener } = request;
     if (known && !known.isOver && !known.canReach(target.quorum, target.lanes)) {
@@ -343,6 +350,14 @@ export class Ledger implements LaneOwner<Delivery> {
       : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
   }
 
+  /** It keeps its place in the window until it is answered or overdue, or giving up would let a flood through. */
+  #owe(delivery: Delivery): void {
+    const { lane, publication } = delivery;
+    if (!lane.inFlight.has(delivery)) return;
+    lane.items.delete(publication.id);
+    lane.owed.set(publication.id, delivery);
+  }
+
   #accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
     const accepted = publication.countAcceptance(lane);
@@ -399,7 +414,10 @@ export class Ledger implements LaneOwner<Delivery> {
     switch (effect) {
       case 'closeDeliveries':
         publication.closing = true;
-        for (const delivery of publication.deliveries.values()) this.#step(delivery, { type: 'CLOSE' });
+        for (const delivery of publication.deliveries.values()) {
+          this.#step(delivery, { type: 'CLOSE' });
+          this.#owe(delivery);
+        }
         return;
       case 'reportFirst':
         return this.#report(publication, facts.acknowledged(publication));
@@ -449,8 +467,6 @@ export class Ledger implements LaneOwner<Delivery> {
       this.#stopResend(delivery);
       lane.queue.delete(delivery);
       if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
-      // It keeps its place in the window until it is answered or overdue, or giving up would let a flood through.
-      if (lane.inFlight.has(delivery)) lane.owed.set(publication.id, delivery);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
     this.#bytes -= publication.frame.length;

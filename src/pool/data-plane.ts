@@ -1,4 +1,4 @@
-import { RecloserError, readable } from '../../machines/policy/error.ts';
+import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
@@ -119,10 +119,13 @@ export class DataPlane {
 
   /** Accepts a PUBLISH, or answers why not. Never throws. */
   accept(command: Publish): void {
+    let taken: Publish = { type: 'PUBLISH', event: undefined };
     try {
-      readable('PUBLISH', () => this.#accept(command));
+      // Read once: a command from an application can be anything.
+      taken = readable('PUBLISH', () => ({ ...command, options: optionsOf(command.options) }));
+      this.#accept(taken);
     } catch (error) {
-      this.#reject(command, error);
+      this.#reject(taken, error);
     }
   }
 
@@ -226,6 +229,12 @@ export class DataPlane {
   #tellListeners(fact: PublicationFact): void {
     for (const listener of this.listeners) listener(fact);
   }
+}
+
+function optionsOf(options: unknown): PublishOptions {
+  if (options === undefined) return {};
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options };
+  throw new RecloserError('INVALID_OPTION', `The options of a publish are ${shown(options)}; give an object.`);
 }
 
 /** The id that something claims to have, for telling that it is none. Whatever it is, it may throw. */

@@ -73,12 +73,12 @@ export class Session implements LaneSession, LinkedSession {
     if (this.#probe) return;
     this.#probes += 1;
     const probe = codec.probe(`${this.generation}-${this.#probes}`);
-    if (!this.send(probe.frame)) return this.#tell({ type: 'probe.failed', generation: this.generation });
+    if (!this.send(probe.frame)) return this.#probeFailed();
     const timer = clock.setTimeout(() => {
       this.#probe = undefined;
       this.send(probe.cleanup);
       this.#needs.link.calls.checked(undefined, clock.now());
-      this.#tell({ type: 'probe.failed', generation: this.generation });
+      this.#probeFailed();
     }, this.#probeTimeoutMs);
     this.#probe = { ...probe, sentAt: clock.now(), timer };
   }
@@ -131,6 +131,11 @@ export class Session implements LaneSession, LinkedSession {
     this.#needs.link.calls.checked(latencyMs, now);
     this.send(probe.cleanup);
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });
+  }
+
+  #probeFailed(): void {
+    const successesAt = this.#needs.link.calls.takeSuccesses();
+    this.#tell({ type: 'probe.failed', generation: this.generation, successesAt });
   }
 
   #closed(report: CloseReport): void {

@@ -54,13 +54,14 @@ class Channel {
   readonly #to: Socket;
   readonly #faults: () => DirectionFaults;
   readonly #dice: Dice;
-  readonly #waiting: { readonly bytes: Buffer; readonly leavesAt: number; readonly dueAt: number }[] = [];
+  #waiting: { readonly bytes: Buffer; readonly dueAt: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #leftAt = 0;
   #dueAt = 0;
   #waitingBytes = 0;
   #passedBytes = 0;
-  #ended = false;
+  /** How the sender has ended, which the other side hears after all that is under way. */
+  #end: 'none' | 'ended' | 'reset' = 'none';
   /** It was lost once, and stays so: who missed something cannot go on. */
   #broken = false;
 
@@ -70,23 +71,17 @@ class Channel {
     this.#faults = faults;
     this.#dice = dice;
     from.on('data', (bytes: Buffer) => this.#accept(bytes));
-    from.on('end', () => this.finish());
-    from.on('close', (hadError) => {
-      if (hadError && !this.#isLost) to.resetAndDestroy();
-      else this.finish();
-    });
+    from.on('end', () => this.#finish('ended'));
+    from.on('close', (hadError) => this.#finish(hadError ? 'reset' : 'ended'));
+    to.on('drain', () => this.pump());
+    to.on('close', () => this.break());
   }
 
-  /** Nothing more will come; the other side is told after all that is under way. */
-  finish(): void {
-    this.#ended = true;
-    this.pump();
-  }
-
-  /** Conditions have changed, or time has passed: whatever is due goes on. */
+  /** Whatever is due goes on. */
   pump(): void {
     clearTimeout(this.#timer);
-    if (this.#to.destroyed || this.#isLost || this.#faults().held) return;
+    if (this.#isLost) return this.break();
+    if (this.#faults().held || this.#to.writableNeedDrain) return;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const inMs = next.dueAt - performance.now();
       if (inMs > 0.5) {
@@ -96,7 +91,26 @@ class Channel {
       this.#waiting.shift();
       if (!this.#pass(next.bytes)) return;
     }
-    if (this.#ended) this.#to.end();
+    if (this.#end === 'ended') this.#to.end();
+    if (this.#end === 'reset') this.#to.resetAndDestroy();
+  }
+
+  /** Conditions have changed: what waits goes on under the new ones. */
+  reschedule(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#leftAt = 0;
+    this.#dueAt = 0;
+    for (const { bytes } of waiting) this.#schedule(bytes);
+    this.pump();
+  }
+
+  /** Nothing arrives any more; what the sender still says is taken and forgotten. */
+  break(): void {
+    clearTimeout(this.#timer);
+    this.#broken = true;
+    this.#waiting = [];
+    this.#from.resume();
   }
 
   get #isLost(): boolean {
@@ -104,37 +118,48 @@ class Channel {
     return this.#broken;
   }
 
+  #finish(end: 'ended' | 'reset'): void {
+    if (this.#end !== 'reset') this.#end = end;
+    this.pump();
+  }
+
   #accept(bytes: Buffer): void {
-    const { latencyMs, jitterMs, bytesPerSecond, sliceBytes } = this.#faults();
     if (this.#isLost) return;
-    const size = Math.min(sliceBytes, bytes.length);
-    for (let from = 0; from < bytes.length; from += size) {
-      const piece = bytes.subarray(from, from + size);
-      const leavesAt = Math.max(performance.now(), this.#leftAt) + (piece.length / bytesPerSecond) * 1_000;
-      // Bytes of one connection never overtake each other.
-      const dueAt = Math.max(this.#dueAt, leavesAt + latencyMs + this.#dice() * jitterMs);
-      this.#leftAt = leavesAt;
-      this.#dueAt = dueAt;
-      this.#waiting.push({ bytes: piece, leavesAt, dueAt });
-    }
+    this.#schedule(bytes);
     this.#waitingBytes += bytes.length;
     if (this.#waitingBytes > BUFFER_BYTES_MAX) this.#from.pause();
     this.pump();
   }
 
-  /** False when that was the end of the connection. */
+  #schedule(bytes: Buffer): void {
+    const { latencyMs, jitterMs, bytesPerSecond, sliceBytes } = this.#faults();
+    const size = Math.min(sliceBytes, bytes.length);
+    for (let from = 0; from < bytes.length; from += size) {
+      const piece = bytes.subarray(from, from + size);
+      this.#leftAt = Math.max(performance.now(), this.#leftAt) + (piece.length / bytesPerSecond) * 1_000;
+      // Bytes of one connection never overtake each other.
+      this.#dueAt = Math.max(this.#dueAt, this.#leftAt + latencyMs + this.#dice() * jitterMs);
+      this.#waiting.push({ bytes: piece, dueAt: this.#dueAt });
+    }
+  }
+
+  /** False when nothing more can be passed on for now. */
   #pass(bytes: Buffer): boolean {
     const room = this.#faults().limitBytes - this.#passedBytes;
     this.#passedBytes += bytes.length;
     this.#waitingBytes -= bytes.length;
     if (this.#waitingBytes <= BUFFER_BYTES_MAX && this.#from.isPaused()) this.#from.resume();
-    if (bytes.length <= room) {
-      this.#to.write(bytes);
-      return true;
-    }
+    if (bytes.length <= room) return this.#to.write(bytes);
     this.#to.write(bytes.subarray(0, Math.max(0, room)), () => this.#to.resetAndDestroy());
     return false;
   }
+}
+
+/** Refuses what would never end. */
+function checked(faults: DirectionFaults): DirectionFaults {
+  if (!(faults.bytesPerSecond > 0)) throw new RangeError('bytesPerSecond has to be above 0; to stop it all, hold it.');
+  if (!(faults.sliceBytes >= 1)) throw new RangeError('sliceBytes has to be at least 1.');
+  return faults;
 }
 
 /**
@@ -181,11 +206,11 @@ export class FaultProxy {
 
   /** Turns faults on or off; those that are not named stay as they are. */
   set({ up, down, refuse, tarpit }: Partial<ProxyFaults>): void {
-    this.#up = { ...this.#up, ...up };
-    this.#down = { ...this.#down, ...down };
+    this.#up = checked({ ...this.#up, ...up });
+    this.#down = checked({ ...this.#down, ...down });
     this.#refuse = refuse ?? this.#refuse;
     this.#tarpit = tarpit ?? this.#tarpit;
-    for (const { channels } of this.#pairs) for (const channel of channels) channel.pump();
+    for (const { channels } of this.#pairs) for (const channel of channels) channel.reschedule();
   }
 
   heal(): void {
@@ -202,7 +227,11 @@ export class FaultProxy {
 
   /** Ends every connection without a close frame. */
   end(): void {
-    for (const { client } of this.#pairs) client.end();
+    for (const { client, server, channels } of this.#pairs) {
+      for (const channel of channels) channel.break();
+      client.end();
+      server?.end();
+    }
   }
 
   async stop(): Promise<void> {

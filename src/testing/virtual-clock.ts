@@ -38,7 +38,7 @@ export class VirtualClock implements Clock {
   setTimeout = (callback: () => void, delayMs: number): number => {
     this.#ids += 1;
     this.#pending.add(this.#ids);
-    this.#push({ id: this.#ids, dueMs: this.#nowMs + Math.max(0, delayMs), rank: this.#dice(), callback });
+    this.#push({ id: this.#ids, dueMs: this.#nowMs + (delayMs > 0 ? delayMs : 0), rank: this.#dice(), callback });
     return this.#ids;
   };
 

@@ -49,7 +49,7 @@ const FACTS: readonly object[] = [
   { type: 'health.recovered' },
   { type: 'operation.failed', successesAt: [] },
   { type: 'probe.succeeded', latencyMs: 10 },
-  { type: 'probe.failed' },
+  { type: 'probe.failed', successesAt: [] },
 ];
 
 /** More of the same facts, told apart by a guard. */

@@ -75,8 +75,7 @@ export class SimulatedConnection implements Connection, Linked {
 
   close(): void {
     this.#up.send(0, () => {
-      this.#endPeer(1000);
-      this.#answer({ code: 1000, reason: '' });
+      if (this.#isPeerOpen) this.#answer({ code: 1000, reason: '' });
     });
   }
 
@@ -98,6 +97,7 @@ export class SimulatedConnection implements Connection, Linked {
   }
 
   cut(): void {
+    if (this.#state === 'closed') this.#link.connections.delete(this);
     this.#up.drop();
     this.#down.drop();
     this.#endPeer(LOST.code);

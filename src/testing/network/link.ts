@@ -37,6 +37,8 @@ export class SimulatedLink {
 
   /** Changes conditions; those that are not named stay as they are. */
   set(conditions: Partial<LinkConditions>): void {
+    const { bytesPerMs = 1 } = conditions;
+    if (!(bytesPerMs > 0)) throw new RangeError(`bytesPerMs is ${bytesPerMs}; to let nothing through, stall the link.`);
     this.#conditions = { ...this.#conditions, ...conditions };
     for (const connection of this.connections) connection.resume();
   }

@@ -69,13 +69,15 @@ export class Pipe {
     this.#clock.clearTimeout(this.#timer);
     this.#packets.length = 0;
     this.#held = false;
+    this.#leftAt = 0;
+    this.#arrivedAt = 0;
   }
 
-  /** The way is free again: what was held back is sent once more. */
+  /** Conditions have changed: what is under way travels under the new ones, and what was held back is sent once more. */
   resume(): void {
-    if (!this.#held) return;
-    this.#held = false;
-    if (this.#packets.length > 0) this.#arm(this.#clock.now() + this.#travelMs());
+    const packets = this.#packets.map(({ bytes, deliver }) => ({ bytes, deliver }));
+    this.drop();
+    for (const { bytes, deliver } of packets) this.send(bytes, deliver);
   }
 
   #travelMs(): number {

@@ -1,6 +1,6 @@
 import type { Filter } from 'nostr-tools/filter';
 import type { Clock } from '../../clock.ts';
-import type { NostrEvent } from '../../protocol/nostr/event.ts';
+import { type NostrEvent, rebuildEvent } from '../../protocol/nostr/event.ts';
 import type { Dice } from '../random.ts';
 import { type EventStore, matches } from './event-store.ts';
 import { happens, type RelayFaults } from './faults.ts';
@@ -24,6 +24,12 @@ const BABBLE: readonly (string | Uint8Array)[] = [
   '["OK","__proto__",true,""]',
   new Uint8Array([0xff, 0xfe, 0x00]),
 ];
+
+/** Lists in a filter are lists, as far as a query needs it. */
+function isFilter(value: unknown): value is Filter {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(([key, each]) => Array.isArray(each) || !/^(ids|authors|kinds|#.)$/.test(key));
+}
 
 /** What the sessions of one relay share. */
 export interface RelayHost {
@@ -85,8 +91,9 @@ export class RelaySession {
     if (type === 'EVENT') return this.#publish(first);
     if (type === 'AUTH') return this.#authenticate(first);
     if (typeof first !== 'string') return this.#say(['NOTICE', 'error: the subscription id is missing']);
+    if (!rest.every(isFilter)) return this.#say(['NOTICE', 'error: this is not a filter']);
     if (type === 'REQ') return this.#subscribe(first, rest);
-    if (type === 'COUNT') return this.#say(['COUNT', first, { count: this.#host.store.query(rest).length }]);
+    if (type === 'COUNT') return this.#count(first, rest);
     if (type === 'CLOSE') this.#subscriptions.delete(first);
     else this.#say(['NOTICE', 'error: this is not understood']);
   }
@@ -138,6 +145,11 @@ export class RelaySession {
     this.#say(['EOSE', id]);
   }
 
+  #count(id: string, filters: readonly Filter[]): void {
+    if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
+    this.#say(['COUNT', id, { count: this.#host.store.query(filters).length }]);
+  }
+
   #mustAuthenticate(): boolean {
     if (this.#host.faults.requireAuth === undefined || this.#authenticated) return false;
     if (this.#host.faults.requireAuth === 'after') this.#say(['AUTH', this.#challenge]);
@@ -145,8 +157,8 @@ export class RelaySession {
   }
 
   #authenticate(value: unknown): void {
-    const event = value as NostrEvent | null;
-    const tag = (name: string): string | undefined => event?.tags?.find((each) => each[0] === name)?.[1];
+    const event = rebuildEvent(value);
+    const tag = (name: string): string | undefined => event?.tags.find((each) => each[0] === name)?.[1];
     const answers = tag('challenge') === this.#challenge && tag('relay') === this.#host.url;
     this.#authenticated = event?.kind === AUTH_KIND && answers;
     const text = this.#authenticated ? '' : 'auth-required: this answers another challenge';
