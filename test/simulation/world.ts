@@ -14,19 +14,13 @@ import {
   type RelayStatus,
 } from '../../src/index.ts';
 import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
-import {
-  type Dice,
-  NO_FAULTS,
-  SimulatedHost,
-  SimulatedNetwork,
-  SimulatedRelay,
-  seededRandom,
-  VirtualClock,
-} from '../../src/testing/index.ts';
+import { type Dice, SimulatedHost, seededRandom, VirtualClock } from '../../src/testing/index.ts';
+import { Audience } from './audience.ts';
 import { eventOf } from './events.ts';
 import { INVARIANTS } from './invariants/index.ts';
 import type { Op, Plan, PublishPlan } from './plan.ts';
-import type { Call, RelayView, Scene, Watcher, Wire } from './scene.ts';
+import type { Call, RelayView, Scene, Wire } from './scene.ts';
+import { isOutside, Surroundings } from './surroundings.ts';
 import { type TalkingOn, tapped, type WireTap } from './wire.ts';
 
 /** When every simulation begins, in milliseconds since the epoch. */
@@ -42,8 +36,6 @@ export interface Violation {
 
 type OpOf<Kind extends Op['do']> = Op & { readonly do: Kind };
 
-const EASY = { latency: undefined, upStalled: false, downStalled: false, bytesPerMs: Number.POSITIVE_INFINITY };
-
 /**
  * A whole world: relays, the network between, and a process with a pool that is started, killed and put to sleep. The
  * charts, the books and the codec are the real ones; nothing above the transport is made up.
@@ -56,15 +48,11 @@ export class World implements Scene {
   readonly relays = new Map<string, RelayView>();
   readonly publishing: PublishSettings;
   readonly #plan: Plan;
-  readonly #network: SimulatedNetwork;
-  readonly #servers: readonly SimulatedRelay[];
+  readonly #surroundings: Surroundings;
   readonly #wanted: Set<number>;
   readonly #rogueDice: Dice;
-  /** The watchers that listen to each thing. */
-  readonly #watchers: { readonly [Name in keyof Watcher]-?: readonly NonNullable<Watcher[Name]>[] };
+  readonly #audience: Audience;
   readonly #trace: ((line: string) => void) | undefined;
-  /** Ids of everything that was published, for stray acknowledgements. */
-  readonly #rumours: string[] = [];
   #process: { readonly host: SimulatedHost; readonly pool: Pool } | undefined;
   #isClosing = false;
   #isAsleep = false;
@@ -80,39 +68,11 @@ export class World implements Scene {
     this.#trace = trace;
     const dice = (name: string): Dice => seededRandom(`${plan.seed}/${name}`);
     this.clock = new VirtualClock(BEGINNING, dice('order'));
-    const linkDice = new Map(plan.relays.map(({ url }, index) => [url, dice(`link ${index}`)]));
-    this.#network = new SimulatedNetwork({
-      clock: this.clock,
-      dice: (url) => linkDice.get(url) ?? (() => 0),
-    });
+    this.#surroundings = new Surroundings(plan, this.clock, dice);
     this.#rogueDice = dice('rogue');
-    this.#servers = plan.relays.map(
-      ({ url }, index) =>
-        new SimulatedRelay(this.#network, {
-          url,
-          clock: this.clock,
-          dice: dice(`relay ${index}`),
-          rumour: () => this.#rumour(index),
-        }),
-    );
     this.#wanted = new Set(plan.relays.keys());
     this.publishing = poolSettings(plan.options).publish;
-    const watchers = INVARIANTS.map((invariant) => invariant.watch(this));
-    const listening = <Name extends keyof Watcher>(name: Name) => watchers.flatMap((watcher) => watcher[name] ?? []);
-    this.#watchers = {
-      began: listening('began'),
-      dialled: listening('dialled'),
-      sent: listening('sent'),
-      received: listening('received'),
-      ended: listening('ended'),
-      fact: listening('fact'),
-      asked: listening('asked'),
-      settled: listening('settled'),
-      stepped: listening('stepped'),
-      closed: listening('closed'),
-      calmed: listening('calmed'),
-    };
-    this.#resetLinks();
+    this.#audience = new Audience(INVARIANTS.map((invariant) => invariant.watch(this)));
     this.start();
   }
 
@@ -233,14 +193,14 @@ export class World implements Scene {
   /** Moves time to the next thing that happens; false when nothing will. */
   step(): boolean {
     if (!this.clock.step()) return false;
-    if (this.#process && !this.#isAsleep) this.#tell('stepped');
+    if (this.#process && !this.#isAsleep) this.#audience.tell('stepped');
     return true;
   }
 
   /** Starts a process with an empty pool. */
   start(): void {
     this.#processes += 1;
-    const host = new SimulatedHost(this.clock, this.#network.transport);
+    const host = new SimulatedHost(this.clock, this.#surroundings.network.transport);
     for (const view of this.relays.values()) this.#forget(view);
     this.calls = [];
     this.timeWasOdd = false;
@@ -254,11 +214,11 @@ export class World implements Scene {
       transport: tapped(host.transport, host.clock.now, this.#tap(isCurrent)),
       random: seededRandom(`${this.#plan.seed}/process ${process}`),
       connect: false,
-      relays: [...this.#wanted].map((index) => this.#urlOf(index)),
+      relays: [...this.#wanted].map((index) => this.#surroundings.urlOf(index)),
     });
     this.#process = { host, pool };
     this.note(`process ${process} starts`);
-    this.#tell('began');
+    this.#audience.tell('began');
     for (const url of Object.keys(pool.status())) this.#setStatus(this.relay(url), 'idle');
     pool.on('*', (fact) => this.#hear(fact));
     pool.connect();
@@ -266,6 +226,7 @@ export class World implements Scene {
 
   carryOut(op: Op): void {
     this.note(`> ${JSON.stringify({ ...op, at: undefined })}`);
+    if (isOutside(op)) return this.#surroundings.carryOut(op);
     // What the application does needs an application that runs.
     const isRunning = this.#process !== undefined && !this.#isAsleep && !this.#isClosing;
     switch (op.do) {
@@ -293,22 +254,6 @@ export class World implements Scene {
         if (!isRunning) return;
         this.timeWasOdd = true;
         return this.host.jump(op.byMs);
-      case 'fault':
-        return this.#fault(op);
-      case 'link':
-        this.#link(op.relay).set(op.conditions);
-        this.clock.setTimeout(() => this.#resetLink(op.relay), op.forMs);
-        return;
-      case 'cut':
-        return this.#server(op.relay)?.cut();
-      case 'lose':
-        return this.#link(op.relay).lose();
-      case 'close':
-        return op.code === 1006 ? this.#server(op.relay)?.cut() : this.#server(op.relay)?.close(op.code);
-      case 'stop':
-      case 'vanish':
-        this.#server(op.relay)?.[op.do]();
-        this.clock.setTimeout(() => this.#server(op.relay)?.listen(), op.forMs);
     }
   }
 
@@ -316,11 +261,7 @@ export class World implements Scene {
   heal(): void {
     this.note('everything is healed');
     this.isHealed = true;
-    for (const server of this.#servers) {
-      server.heal();
-      server.listen();
-    }
-    this.#resetLinks();
+    this.#surroundings.heal();
     if (this.#isAsleep) this.#wake();
     for (const index of this.#plan.relays.keys()) this.#wanted.add(index);
     if (!this.#process || this.#isClosing) {
@@ -339,7 +280,6 @@ export class World implements Scene {
     for (const url of Object.keys(this.pool.status())) {
       this.pool.configureRelay(url, { reconnect: { enabled: true, attemptsMax: Number.POSITIVE_INFINITY } });
     }
-    if (this.#plan.resets) for (const { url } of this.#plan.relays) this.#network.link(url).reset();
     this.pool.connect();
   }
 
@@ -352,7 +292,7 @@ export class World implements Scene {
   }
 
   calmed(): void {
-    this.#tell('calmed');
+    this.#audience.tell('calmed');
   }
 
   close(drainMs: number): void {
@@ -361,7 +301,7 @@ export class World implements Scene {
     void pool.close({ drainMs }).then(() => {
       if (this.#process?.pool !== pool) return;
       this.note('the pool has closed');
-      this.#tell('closed');
+      this.#audience.tell('closed');
       this.#process = undefined;
       this.#isClosing = false;
     });
@@ -380,37 +320,6 @@ export class World implements Scene {
     return this.#process;
   }
 
-  #urlOf(relay: number): string {
-    return this.#plan.relays[relay % this.#plan.relays.length]?.url ?? '';
-  }
-
-  #server(relay: number): SimulatedRelay | undefined {
-    return this.#servers[relay % this.#servers.length];
-  }
-
-  #link(relay: number) {
-    return this.#network.link(this.#urlOf(relay));
-  }
-
-  /** One of the last events that were published, which may not have been sent there. */
-  #rumour(relay: number): string {
-    const recent = this.#rumours.slice(-10);
-    return recent[Math.floor((this.#servers[relay]?.dice() ?? 0) * recent.length)] ?? '0'.repeat(64);
-  }
-
-  #resetLink(relay: number): void {
-    const { minMs = 0, spreadMs = 0 } = this.#plan.relays[relay % this.#plan.relays.length] ?? {};
-    this.#link(relay).set({ ...EASY, latency: { minMs, spreadMs } });
-  }
-
-  #resetLinks(): void {
-    for (const index of this.#plan.relays.keys()) this.#resetLink(index);
-  }
-
-  #tell<Name extends keyof Watcher>(name: Name, ...given: Parameters<NonNullable<Watcher[Name]>>): void {
-    for (const hear of this.#watchers[name] as readonly ((...args: typeof given) => void)[]) hear(...given);
-  }
-
   #setStatus(view: RelayView, status: RelayView['status']): void {
     view.status = status;
     view.statusSince = this.awakeMs;
@@ -426,7 +335,7 @@ export class World implements Scene {
   #hear(fact: Fact): void {
     const view = 'url' in fact ? this.relay(fact.url) : undefined;
     if (this.#trace) this.note(describe(fact));
-    this.#tell('fact', fact, view, view?.status);
+    this.#audience.tell('fact', fact, view, view?.status);
     if (!view) return;
     switch (fact.type) {
       case 'relay.status-changed': {
@@ -451,26 +360,26 @@ export class World implements Scene {
         const view = this.relay(wire.url);
         view.wire = wire;
         this.note(`${wire.url} is dialled`);
-        this.#tell('dialled', wire, view);
+        this.#audience.tell('dialled', wire, view);
         view.wait = undefined;
       },
       opened: (wire) => this.note(`${wire.url} is open`),
       sent: (wire, frame, eventId) => {
         if (!isCurrent()) return;
         if (this.#trace) this.note(`${wire.url} <- ${frame.slice(0, 40)}`);
-        this.#tell('sent', wire, this.relay(wire.url), eventId);
+        this.#audience.tell('sent', wire, this.relay(wire.url), eventId);
       },
       received: (wire, data, message: Message) => {
         if (!isCurrent()) return;
         if (this.#trace) this.note(`${wire.url} -> ${typeof data === 'string' ? data.slice(0, 120) : 'bytes'}`);
-        this.#tell('received', wire, this.relay(wire.url), message);
+        this.#audience.tell('received', wire, this.relay(wire.url), message);
       },
       ended: (wire, report: CloseReport | undefined) => {
         if (!isCurrent()) return;
         const view = this.relay(wire.url);
         view.lastReport = report;
         this.note(`${wire.url} ${report ? `is closed: ${report.code} ${report.reason}` : 'is let go'}`);
-        this.#tell('ended', wire, view, report);
+        this.#audience.tell('ended', wire, view, report);
       },
       terminated: (wire, talk) => {
         if (isCurrent() && this.#plan.rogue > 0 && this.#rogueDice() < this.#plan.rogue)
@@ -509,10 +418,10 @@ export class World implements Scene {
     const event = eventOf(this.#plan.seed, plan.event, this.now);
     const call: Call = { id: event.id, plan, askedAt: this.awakeMs, withdrawnAt: undefined, settledAt: undefined };
     const options = this.#optionsOf(plan);
-    this.#rumours.push(event.id);
+    this.#surroundings.gossip(event.id);
     if (plan.byActor) {
       this.pool.actor.send({ type: 'PUBLISH', event, options });
-      return this.#tell('asked', call);
+      return this.#audience.tell('asked', call);
     }
     this.calls.push(call);
     const withdrawal = new AbortController();
@@ -532,7 +441,7 @@ export class World implements Scene {
       const code = (error as { code?: string } | undefined)?.code;
       this.note(`${event.id.slice(0, 8)} is settled: ${receipt?.status ?? code}`);
       if (error !== undefined && !EXPECTED_ERRORS.has(code ?? '')) this.fail('P8', `publish threw ${String(error)}`);
-      this.#tell('settled', call, receipt);
+      this.#audience.tell('settled', call, receipt);
     };
     pool
       .publish(event, {
@@ -544,11 +453,11 @@ export class World implements Scene {
         (receipt) => settle(receipt),
         (error: unknown) => settle(undefined, error),
       );
-    this.#tell('asked', call);
+    this.#audience.tell('asked', call);
   }
 
   #optionsOf({ among, copies, quorum, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
-    const urls = among?.map((relay) => this.#urlOf(relay));
+    const urls = among?.map((relay) => this.#surroundings.urlOf(relay));
     const relays = urls && copies !== undefined ? { among: urls, copies } : (urls ?? copies);
     return {
       quorum,
@@ -559,7 +468,7 @@ export class World implements Scene {
   }
 
   #addOrRemove(op: OpOf<'add' | 'remove'>): void {
-    const url = this.#urlOf(op.relay);
+    const url = this.#surroundings.urlOf(op.relay);
     if (op.do === 'add') {
       this.#wanted.add(op.relay);
       this.pool.addRelay(url);
@@ -571,12 +480,12 @@ export class World implements Scene {
   }
 
   #connect(op: OpOf<'connect' | 'disconnect'>): void {
-    const url = op.relay === undefined ? undefined : this.#urlOf(op.relay);
+    const url = op.relay === undefined ? undefined : this.#surroundings.urlOf(op.relay);
     if (url === undefined || url in this.pool.status()) this.pool[op.do](url);
   }
 
   #configure({ relay, options }: OpOf<'configure'>): void {
-    const url = relay === undefined ? undefined : this.#urlOf(relay);
+    const url = relay === undefined ? undefined : this.#surroundings.urlOf(relay);
     try {
       if (url === undefined) this.pool.configure(options);
       else if (url in this.pool.status()) this.pool.configureRelay(url, options);
@@ -590,7 +499,7 @@ export class World implements Scene {
     // A relay that crashes while the pool closes does not come back.
     this.hasRemoved = true;
     // The chart cannot decide anything without its settings.
-    this.#actor(this.#urlOf(relay))?.send({ type: 'CONFIGURE', settings: null } as never);
+    this.#actor(this.#surroundings.urlOf(relay))?.send({ type: 'CONFIGURE', settings: null } as never);
   }
 
   #renew(drainMs: number): void {
@@ -599,7 +508,7 @@ export class World implements Scene {
     void pool.close({ drainMs }).then(() => {
       if (this.#process?.pool !== pool) return;
       this.note('the pool has closed');
-      this.#tell('closed');
+      this.#audience.tell('closed');
       this.start();
     });
   }
@@ -633,15 +542,6 @@ export class World implements Scene {
     this.#isAsleep = false;
     this.note('the process wakes');
     this.host.wake();
-  }
-
-  #fault({ relay, forMs, faults }: OpOf<'fault'>): void {
-    const server = this.#server(relay);
-    server?.set(faults);
-    const healed = Object.fromEntries(
-      Object.keys(faults).map((key) => [key, NO_FAULTS[key as keyof typeof NO_FAULTS]]),
-    );
-    this.clock.setTimeout(() => server?.set(healed), forMs);
   }
 }
 

@@ -188,7 +188,8 @@ const ends: Invariant = {
           life.ended = 'failed';
         }
         if (fact.type === 'publication.cancelled') {
-          if (life.ended !== undefined) fail(id, `was cancelled after it had ${life.ended}`);
+          if (life.ended === 'failed' || life.ended === 'cancelled')
+            fail(id, `was cancelled after it had ${life.ended}`);
           life.ended = 'cancelled';
         }
         if (fact.type === 'publication.completed') {

@@ -1,0 +1,108 @@
+import {
+  type Dice,
+  NO_FAULTS,
+  type SimulatedLink,
+  SimulatedNetwork,
+  SimulatedRelay,
+  type VirtualClock,
+} from '../../src/testing/index.ts';
+import type { Op, Plan } from './plan.ts';
+
+/** What happens to relays and to the ways to them. */
+export type OutsideOp = Op & { readonly do: 'fault' | 'link' | 'cut' | 'lose' | 'close' | 'stop' | 'vanish' };
+
+const OUTSIDE: ReadonlySet<Op['do']> = new Set(['fault', 'link', 'cut', 'lose', 'close', 'stop', 'vanish']);
+
+export const isOutside = (op: Op): op is OutsideOp => OUTSIDE.has(op.do);
+
+/** Everything around the process: the relays and the network. */
+export class Surroundings {
+  readonly network: SimulatedNetwork;
+  readonly #plan: Plan;
+  readonly #clock: VirtualClock;
+  readonly #relays: readonly SimulatedRelay[];
+  /** Ids of everything that was published, for acknowledgements of what was perhaps never sent there. */
+  readonly #rumours: string[] = [];
+
+  constructor(plan: Plan, clock: VirtualClock, dice: (name: string) => Dice) {
+    this.#plan = plan;
+    this.#clock = clock;
+    const linkDice = new Map(plan.relays.map(({ url }, index) => [url, dice(`link ${index}`)]));
+    this.network = new SimulatedNetwork({ clock, dice: (url) => linkDice.get(url) ?? (() => 0) });
+    this.#relays = plan.relays.map(
+      ({ url }, index) =>
+        new SimulatedRelay(this.network, {
+          url,
+          clock,
+          dice: dice(`relay ${index}`),
+          rumour: () => this.#rumour(index),
+        }),
+    );
+    this.#clearLinks();
+  }
+
+  /** Plans name relays by numbers, of which a smaller plan may have fewer. */
+  urlOf(relay: number): string {
+    return this.#plan.relays[relay % this.#plan.relays.length]?.url ?? '';
+  }
+
+  /** Something was published, and may be gossiped about. */
+  gossip(id: string): void {
+    this.#rumours.push(id);
+  }
+
+  carryOut(op: OutsideOp): void {
+    const relay = this.#relays[op.relay % this.#relays.length];
+    const link = this.network.link(this.urlOf(op.relay));
+    switch (op.do) {
+      case 'fault': {
+        relay?.set(op.faults);
+        const names = Object.keys(op.faults) as (keyof typeof NO_FAULTS)[];
+        const healed = Object.fromEntries(names.map((name) => [name, NO_FAULTS[name]]));
+        return this.#after(op.forMs, () => relay?.set(healed));
+      }
+      case 'link':
+        link.set(op.conditions);
+        return this.#after(op.forMs, () => this.#clear(link, op.relay));
+      case 'cut':
+        return relay?.cut();
+      case 'lose':
+        return link.lose();
+      case 'close':
+        return op.code === 1006 ? relay?.cut() : relay?.close(op.code);
+      default:
+        relay?.[op.do]();
+        return this.#after(op.forMs, () => relay?.listen());
+    }
+  }
+
+  /** Relays and links are well; with `resets`, the machine is told of connections that were lost without a word. */
+  heal(): void {
+    for (const relay of this.#relays) {
+      relay.heal();
+      relay.listen();
+    }
+    this.#clearLinks();
+    if (this.#plan.resets) for (const { url } of this.#plan.relays) this.network.link(url).reset();
+  }
+
+  #after(ms: number, work: () => void): void {
+    this.#clock.setTimeout(work, ms);
+  }
+
+  /** One of the last events that were published, which may not have been sent there. */
+  #rumour(relay: number): string {
+    const recent = this.#rumours.slice(-10);
+    return recent[Math.floor((this.#relays[relay]?.dice() ?? 0) * recent.length)] ?? '0'.repeat(64);
+  }
+
+  #clear(link: SimulatedLink, relay: number): void {
+    const { minMs = 0, spreadMs = 0 } = this.#plan.relays[relay % this.#plan.relays.length] ?? {};
+    const latency = { minMs, spreadMs };
+    link.set({ latency, upStalled: false, downStalled: false, bytesPerMs: Number.POSITIVE_INFINITY });
+  }
+
+  #clearLinks(): void {
+    for (const [index, { url }] of this.#plan.relays.entries()) this.#clear(this.network.link(url), index);
+  }
+}
