@@ -18,7 +18,7 @@ export const BRISK_PACE: Pace = {
   firstRetryMs: 60,
   openMs: 120,
   stableMs: 200,
-  slackMs: 800,
+  slackMs: 2_000,
 };
 
 /** The options that make a pool of ours react at this pace. */

@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
@@ -15,10 +16,10 @@ const FOLDER = new URL('nostr-relay/', import.meta.url);
 const INSTALL_MS = 300_000;
 
 /** Installs the relay where that has not been done; it compiles for a minute. Why it cannot, or nothing. */
-function install(): string | undefined {
+async function install(): Promise<string | undefined> {
   if (existsSync(new URL('node_modules/better-sqlite3/build/Release/better_sqlite3.node', FOLDER))) return undefined;
   try {
-    execFileSync('npm', ['ci', '--silent'], { cwd: fileURLToPath(FOLDER), stdio: 'pipe', timeout: INSTALL_MS });
+    await promisify(execFile)('npm', ['ci', '--silent'], { cwd: fileURLToPath(FOLDER), timeout: INSTALL_MS });
     return undefined;
   } catch (error) {
     return String(error).slice(0, 300);
@@ -115,8 +116,8 @@ function poolOver(relay: Relay, options: object = {}): Pool {
 }
 
 let why: string | undefined;
-beforeAll(() => {
-  why = install();
+beforeAll(async () => {
+  why = await install();
   if (why !== undefined) console.log(`the relay from npm could not be installed, so it was not tried: ${why}`);
 }, INSTALL_MS);
 

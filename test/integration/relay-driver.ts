@@ -10,7 +10,7 @@ import type { Path } from '../kit/paths.ts';
 import { inputOf, modelledRelay } from '../machines/relay.model.ts';
 
 /** Milliseconds after which something that was to happen is given up on. */
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 15_000;
 
 type Said = EventObject & {
   readonly generation?: number;
