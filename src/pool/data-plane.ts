@@ -122,8 +122,9 @@ export class DataPlane {
     let taken: Publish = { type: 'PUBLISH', event: undefined };
     try {
       // Read once: a command from an application can be anything.
-      taken = readable('PUBLISH', () => ({ ...command, options: optionsOf(command.options) }));
-      this.#accept(taken);
+      taken = readable('PUBLISH', () => ({ ...command }));
+      const options = readable('The options of a publish', () => optionsOf(taken.options));
+      this.#accept({ ...taken, options });
     } catch (error) {
       this.#reject(taken, error);
     }

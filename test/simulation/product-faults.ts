@@ -74,6 +74,11 @@ const of = (value: { prototype: object }): Methods => value.prototype as Methods
 /** Negative controls: what the simulator must find, or its silence would mean nothing. */
 export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
+    says: 'a failed trial is followed by a backoff, like any other failure',
+    breaks: ['S1'],
+    plant: () => part(relayMachine, 'guards', 'opensCircuit', () => false),
+  },
+  {
     says: 'leaving a session does not end its socket',
     breaks: ['S2', 'S3'],
     plant: () => replace(of(Session), 'end', () => () => {}),
@@ -344,7 +349,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'what waits for a relay that went away is brought nowhere else',
-    breaks: ['L12'],
+    breaks: ['L12', 'L3'],
     plant: () =>
       replace(
         of(Dispatcher),

@@ -74,8 +74,8 @@ const measurements: Invariant = {
 };
 
 const circuits: Invariant = {
-  ids: 'S6 S7',
-  says: 'a circuit opens only after enough failures, a failed trial, or because the relay does not want us',
+  ids: 'S6 S7 S9',
+  says: 'a circuit opens only after enough failures, a failed trial, or because the relay does not want us, and closes only by a trial',
   watch: (scene) => {
     const bad = new Map<string, number[]>();
     const onTrial = new Set<string>();
@@ -116,7 +116,15 @@ const circuits: Invariant = {
         for (const _each of pending.get(url) ?? []) note(url);
         pending.delete(url);
       },
-      fact(fact) {
+      dialled(_wire, { url }) {
+        // Where nothing retries by itself, whoever asks begins anew.
+        if (!scene.settings(url).reconnect.enabled) forget(url);
+      },
+      fact(fact, _relay, before) {
+        if (fact.type === 'relay.status-changed' && fact.status === 'connected' && before === 'connecting') {
+          if (onTrial.has(fact.url)) scene.fail('S9', `${fact.url} came out of an open circuit without a trial`);
+        }
+        if (fact.type === 'relay.status-changed' && fact.status === 'stopped') forget(fact.url);
         if (fact.type === 'relay.removed' || fact.type === 'relay.added' || fact.type === 'relay.restarted')
           forget(fact.url);
         if (fact.type === 'relay.circuit-closed') forget(fact.url);
