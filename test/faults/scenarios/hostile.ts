@@ -109,7 +109,7 @@ export const HOSTILE_SCENARIOS: readonly Scenario[] = [
       const note = (error: unknown): void => {
         thrown.push(error);
       };
-      process.prependOnceListener('uncaughtException', note);
+      process.on('uncaughtException', note);
       pool.on('publication.confirmed', () => {
         throw new Error('mine');
       });
