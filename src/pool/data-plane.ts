@@ -123,8 +123,10 @@ export class DataPlane {
     try {
       // Read once: a command from an application can be anything.
       taken = readable('PUBLISH', () => ({ ...command }));
-      const options = readable('The options of a publish', () => optionsOf(taken.options));
-      this.#accept({ ...taken, options });
+      this.#accept(
+        taken,
+        readable('The options of a publish', () => optionsOf(taken.options)),
+      );
     } catch (error) {
       this.#reject(taken, error);
     }
@@ -141,8 +143,8 @@ export class DataPlane {
     this.#links.clear();
   }
 
-  #accept(command: Publish): void {
-    const { options = {}, replyTo } = command;
+  #accept(command: Publish, options: PublishOptions): void {
+    const { replyTo } = command;
     const waiter = command.waiter instanceof Waiter ? command.waiter : undefined;
     const event = this.parts.codec.prepare(command.event);
     this.#checkSize(event);

@@ -158,9 +158,6 @@ describe('a relay that never reads', () => {
     onTestFinished(() => pool.close({ drainMs: 0 }));
     await until(pool, () => pool.metrics().activeConnections === 2);
     const large = () => ({ ...next(), content: 'x'.repeat(200_000) });
-    other?.events.setMaxListeners(0);
-    const relay = pool.metrics();
-    expect(relay.activeConnections).toBe(2);
     const publishing = Promise.all(Array.from({ length: 40 }, () => pool.publish(large(), { timeoutMs: 5_000 })));
     await Promise.resolve();
     expect(pool.metrics().relays[server.url]?.sentMessages).toBeLessThanOrEqual(8);
