@@ -2,7 +2,7 @@ export type { CloseReport } from '../machines/policy/close.ts';
 export { RecloserError, type RecloserErrorCode } from '../machines/policy/error.ts';
 export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
 export type { BackoffStrategy, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
-export type { RelayStatus } from '../machines/policy/status.ts';
+export type { NetworkState, RelayStatus } from '../machines/policy/status.ts';
 export type { PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
 export type { PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';
 export type {
@@ -30,5 +30,6 @@ export { providePoolMachine } from './pool/pool-machine.ts';
 export type { Codec, Message, PreparedEvent, Probe } from './protocol/codec.ts';
 export { nostrCodec } from './protocol/nostr/codec.ts';
 export type { NostrEvent } from './protocol/nostr/event.ts';
+export { browserNetwork, type NetworkEvents, type NetworkStatus } from './transport/network-status.ts';
 export type { Connection, Transport, TransportHandlers, TransportOptions } from './transport/transport.ts';
 export { webSocketTransport } from './transport/web-socket.ts';

@@ -6,7 +6,7 @@ import type { AnyStateMachine, AnyStateNode } from 'xstate';
 export interface DrawnState {
   readonly id: string;
   readonly name: string;
-  readonly kind: 'root' | 'compound' | 'atomic' | 'final' | 'initial' | 'decision';
+  readonly kind: 'root' | 'compound' | 'parallel' | 'atomic' | 'final' | 'initial' | 'decision';
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -59,6 +59,7 @@ const LAYOUT = {
 } as const;
 
 const COMPOUND = { 'elk.padding': '[top=34,left=16,bottom=16,right=16]' } as const;
+const SIZE = { width: BULLET, height: BULLET } as const;
 const FIRST = { 'elk.layered.layering.layerConstraint': 'FIRST' } as const;
 
 interface Arrow {
@@ -120,18 +121,19 @@ function elkNode(node: AnyStateNode): ElkNode {
   const children = Object.values(node.states) as AnyStateNode[];
   const width = Math.max(76, node.key.length * NAME_CHARACTER + 28);
   if (children.length === 0) return { id: node.id, width, height: isDecision(node) ? 30 : 34 };
-  const initial = { id: `${node.id}/initial`, width: BULLET, height: BULLET, layoutOptions: FIRST };
+  // The regions of a parallel state all begin; there is nothing to point at.
+  const bullets = node.type === 'parallel' ? [] : [{ id: `${node.id}/initial`, ...SIZE, layoutOptions: FIRST }];
   return {
     id: node.id,
     layoutOptions: COMPOUND,
-    children: [initial, ...children.map(elkNode)],
+    children: [...bullets, ...children.map(elkNode)],
     labels: [{ text: node.key, width, height: LINE }],
   };
 }
 
 function initialEdges(nodes: readonly AnyStateNode[]): ElkExtendedEdge[] {
   return nodes.flatMap((node) => {
-    const target = node.initial?.target?.[0];
+    const target = node.type === 'parallel' ? undefined : node.initial?.target?.[0];
     return target ? [{ id: `${node.id}/begin`, sources: [`${node.id}/initial`], targets: [target.id] }] : [];
   });
 }
@@ -195,7 +197,7 @@ function kindOf(node: AnyStateNode | undefined, root: AnyStateNode): DrawnState[
   if (!node) return 'initial';
   if (node === root) return 'root';
   if (isDecision(node)) return 'decision';
-  return node.type === 'final' ? 'final' : node.type === 'compound' ? 'compound' : 'atomic';
+  return node.type === 'history' ? 'atomic' : node.type;
 }
 
 function arrowOf(edge: ElkExtendedEdge, arrow: { labels: readonly string[] } | undefined): DrawnArrow {

@@ -8,10 +8,14 @@ export function toMermaid(drawing: Drawing): string {
   const lines = ['stateDiagram-v2'];
   const parentOf = (id: string): string => id.slice(0, id.lastIndexOf('.'));
   const write = (parent: string, indent: string): void => {
-    for (const { id, name, kind } of drawing.states) {
-      if (kind === 'root' || kind === 'initial' || parentOf(id) !== parent) continue;
+    const isParallel = drawing.states.some(({ id, kind }) => id === parent && kind === 'parallel');
+    const children = drawing.states.filter(
+      ({ id, kind }) => kind !== 'root' && kind !== 'initial' && parentOf(id) === parent,
+    );
+    for (const [index, { id, name, kind }] of children.entries()) {
+      if (isParallel && index > 0) lines.push(`${indent}--`);
       lines.push(`${indent}state "${name}" as ${idOf(id)}`);
-      if (kind !== 'compound') continue;
+      if (kind !== 'compound' && kind !== 'parallel') continue;
       lines.push(`${indent}state ${idOf(id)} {`);
       write(id, `${indent}  `);
       lines.push(`${indent}}`);

@@ -13,7 +13,7 @@ const STYLE = `
   .name { font-size: 13px; font-weight: 600; fill: var(--ink); }
   .title { font-size: 15px; font-weight: 700; fill: var(--ink); }
   rect { fill: var(--paper); stroke: var(--line); }
-  .compound > rect { fill: var(--box); }
+  .compound > rect, .parallel > rect { fill: var(--box); }
   .decision > rect { stroke-dasharray: 4 3; }
   .initial > circle { fill: var(--ink); }
   .final > rect { stroke-width: 3; }
@@ -33,7 +33,7 @@ function state({ id, name, kind, x, y, width, height }: DrawnState): string {
   }
   const box = `<rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" rx="8"/>`;
   const nameAt =
-    kind === 'compound'
+    kind === 'compound' || kind === 'parallel'
       ? `x="${round(x + 14)}" y="${round(y + 22)}"`
       : `x="${round(x + width / 2)}" y="${round(y + height / 2 + 4.5)}" text-anchor="middle"`;
   return `${open}${box}<text class="name" ${nameAt}>${xml(name)}</text></g>`;

@@ -65,9 +65,17 @@ const TRIPS_MAX = 32;
 
 /**
  * Milliseconds that the circuit stays open: W/2 + U(0, W/2) with W doubling at every trip up to its cap, the equal
- * jitter of Finagle. What the relay asked for is a lower bound, up to ten minutes.
+ * jitter of Finagle. What the relay asked for is a lower bound, up to ten minutes; `longestMs` bounds W where too few
+ * other relays serve.
  */
-export function openDelayMs(settings: BreakerSettings, trips: number, retryAfterMs: number, random: number): number {
-  const width = Math.min(settings.openMaxMs, settings.openMs * 2 ** Math.min(trips, TRIPS_MAX));
+export function openDelayMs(
+  settings: BreakerSettings,
+  trips: number,
+  retryAfterMs: number,
+  random: number,
+  longestMs = Number.POSITIVE_INFINITY,
+): number {
+  const usual = Math.min(settings.openMaxMs, settings.openMs * 2 ** Math.min(trips, TRIPS_MAX));
+  const width = Math.min(usual, Math.max(longestMs, settings.openMs));
   return Math.max(Math.min(retryAfterMs, RETRY_AFTER_MS_MAX), width / 2 + random * (width / 2));
 }

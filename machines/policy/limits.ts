@@ -28,6 +28,10 @@ export const CONNECTION_LIMITS = {
   forgivenessMs: { default: MINUTE, min: 10, max: 24 * HOUR },
   /** Milliseconds between questions to a degraded relay, whose answers say whether it has recovered. */
   recoveryCheckMs: { default: SECOND, min: 10, max: MINUTE },
+  /** Milliseconds without a word after which a connection that owes nothing is asked for a sign of life. */
+  heartbeatMs: { default: 15 * SECOND, min: 10, max: HOUR },
+  /** Milliseconds of silence, at least, after which a connection that owes an answer is given up. */
+  deadAfterMs: { default: 5 * SECOND, min: 50, max: 10 * MINUTE },
   /** Largest frame in bytes that is accepted or sent. */
   frameBytesMax: { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024, whole: true },
 } as const satisfies Record<string, Limit>;
@@ -118,11 +122,55 @@ export const DEGRADED = {
   exitRatio: 0.05,
   /** Milliseconds that it lasts at least. */
   dwellMs: 10 * SECOND,
+  /** Milliseconds that all must have been well: doubling with every entry that is remembered, up to a bound. */
+  holdMs: 5 * SECOND,
+  holdMsMax: MINUTE,
+  /** Milliseconds in which half of the entries are forgotten. */
+  flapHalfLifeMs: 2 * MINUTE,
+  /** Milliseconds for which a relay that asked for rest counts as degraded. */
+  pacedMs: 10 * SECOND,
+  /** Bytes that wait in the socket, and milliseconds for which so many must, to count as congested. */
+  congestedBytes: 1024 * 1024,
+  congestedMs: SECOND,
   /** A call is slow beyond this multiple of the relay's own median, within these bounds in milliseconds. */
   slowFactor: 4,
   slowMsMin: 300,
   slowMsMax: 2 * SECOND,
 } as const;
+
+/** Milliseconds of the answer timeout: RFC 6298 with a floor that suits messages instead of segments. */
+export const RTO_MS = { initial: SECOND, min: 25, max: 2 * SECOND, granularity: 5, erraticSamplesMin: 10 } as const;
+
+/** How long silence may last. */
+export const SILENCE = {
+  /** Answer timeouts, and milliseconds beyond which those do not count. */
+  deadTimeouts: 7,
+  deadMsMax: 20 * SECOND,
+  /** Milliseconds that a timer may be late before nothing is concluded from it. */
+  oversleptMs: 2 * SECOND,
+  /** Milliseconds between the first look at a silence and the one that counts: what has arrived is read in between. */
+  secondLookMs: 1,
+} as const;
+
+/** When our own network is what failed: so large a share of the relays that served, and so many, within this time. */
+export const NETWORK_DOUBT = {
+  share: 0.5,
+  relaysMin: 2,
+  withinMs: 2 * SECOND,
+  /** Milliseconds after which the relays are believed to have failed after all. */
+  lastsMs: MINUTE,
+} as const;
+
+/** Dials at one time: usually, and while our own network is in doubt. */
+export const DIALS_MAX = { usual: 8, inDoubt: 4 } as const;
+/** Share of the relays that may be on trial at one time; one always may. */
+export const TRIALS_SHARE_MAX = 0.2;
+/** Share of the relays that may be ejected for how they answer. */
+export const EJECTED_SHARE_MAX = 0.5;
+/** Where less than this share of at least so many relays serves, a pool does not choose any more. */
+export const PANIC = { share: 0.5, relaysMin: 4 } as const;
+/** Milliseconds from which the wait of an open circuit is drawn while too few relays serve. */
+export const URGENT_OPEN_MS = 5 * SECOND;
 
 /** Milliseconds from which the first delay is drawn when a relay says that it restarts (RFC 6455 7.4.1, code 1012). */
 export const RESTART_DELAY_MS = { min: 5 * SECOND, max: 30 * SECOND } as const;

@@ -8,6 +8,7 @@ export type RelayStatus =
   | 'closing'
   | 'backoff'
   | 'open-circuit'
+  | 'paused'
   | 'locked-out'
   | 'stopped';
 
@@ -16,3 +17,6 @@ export const isRoutable = (status: RelayStatus): boolean => status === 'connecte
 
 /** Whether the relay will not be dialled again unless somebody asks. */
 export const isOutOfService = (status: RelayStatus): boolean => status === 'locked-out' || status === 'stopped';
+
+/** Our own way to all relays: well, in doubt because many failed at once, or gone by what the platform says. */
+export type NetworkState = 'well' | 'suspect' | 'offline';

@@ -1,6 +1,6 @@
 import { produce } from 'immer';
 import { RecloserError, readable, shown } from '../policy/error.ts';
-import { POOL_LIMITS } from '../policy/limits.ts';
+import { EJECTED_SHARE_MAX, NETWORK_DOUBT, PANIC, POOL_LIMITS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { canonicalRelayUrl } from '../policy/relay-url.ts';
 import { mayRestart, recentRestarts } from '../policy/restart.ts';
@@ -13,7 +13,7 @@ import {
   type RelaySettings,
   relaySettings,
 } from '../policy/settings.ts';
-import { isRoutable, type RelayStatus } from '../policy/status.ts';
+import { isRoutable, type NetworkState, type RelayStatus } from '../policy/status.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
 import type { PoolCommand, PoolEvent } from './pool.events.ts';
 
@@ -37,6 +37,10 @@ export type RelayPhase = 'new' | 'present' | 'leaving' | 'returning' | 'abandone
 export interface RelayRecord {
   readonly phase: RelayPhase;
   readonly status: RelayStatus;
+  /** Whether it is degraded because it is silent. */
+  readonly suspect: boolean;
+  /** Whether its circuit was opened for how it answers, and has not closed since. */
+  readonly ejected: boolean;
   readonly generation: number;
   /** Whether the last request was to be connected. */
   readonly wanted: boolean;
@@ -56,6 +60,11 @@ export interface PoolContext {
   /** Whether new relays are dialled at once. */
   readonly connects: boolean;
   readonly drainMs: number;
+  /** What the relays have been told: whether one more may be ejected, and what is known of our own network. */
+  readonly ejectable: boolean;
+  readonly network: NetworkState;
+  /** When relays that served were lost or fell silent, as far as it is recent. */
+  readonly lostAtMs: Readonly<Record<string, number>>;
 }
 
 type Update = Partial<PoolContext>;
@@ -73,6 +82,8 @@ function newRecord(context: Pick<PoolContext, 'settings' | 'connects'>, options:
   return {
     phase: 'new',
     status: 'idle',
+    suspect: false,
+    ejected: false,
     generation: 0,
     // A copy: what the application gave stays the application's.
     options: overlay({}, options),
@@ -107,6 +118,9 @@ export function initialPoolContext(input: PoolInput): PoolContext {
     ),
     connects,
     drainMs: settings.supervisor.drainMs,
+    ejectable: mayEject(relays.length, 0, relays.length),
+    network: 'well',
+    lostAtMs: {},
   };
 }
 
@@ -258,7 +272,8 @@ export function configure(context: PoolContext, command: Of<'CONFIGURE'>): Updat
 }
 
 export function trackStatus(context: PoolContext, fact: Extract<RelayFact, { type: 'relay.status-changed' }>): Update {
-  return edit(context, fact.url, () => ({ status: fact.status, generation: fact.generation }));
+  const { status, generation, suspect = false, ejected = false } = fact;
+  return edit(context, fact.url, () => ({ status, generation, suspect, ejected }));
 }
 
 export function recordRestart(context: PoolContext, url: string): Update {
@@ -268,11 +283,13 @@ export function recordRestart(context: PoolContext, url: string): Update {
     restarts: record.restarts + 1,
     phase: 'present',
     status: 'idle',
+    suspect: false,
+    ejected: false,
   }));
 }
 
 export const abandonRelay = (context: PoolContext, url: string): Update =>
-  edit(context, url, () => ({ phase: 'abandoned', status: 'stopped' }));
+  edit(context, url, () => ({ phase: 'abandoned', status: 'stopped', suspect: false, ejected: false }));
 
 /** Whether a crashed relay actor is started again. */
 export function mayRestartRelay(context: PoolContext, url: string): boolean {
@@ -286,13 +303,78 @@ export const hasRoutable = (context: PoolContext): boolean =>
 
 /** Whether every relay has been tried and none is on its way. */
 export const isEveryRelayDown = (context: PoolContext): boolean =>
-  Object.values(context.relays).every(
-    (record) =>
-      record.status === 'backoff' ||
-      record.status === 'open-circuit' ||
-      record.status === 'locked-out' ||
-      record.status === 'stopped',
-  );
+  Object.values(context.relays).every(({ status }) => isDown(status));
+
+const isDown = (status: RelayStatus): boolean =>
+  status === 'backoff' ||
+  status === 'open-circuit' ||
+  status === 'paused' ||
+  status === 'locked-out' ||
+  status === 'stopped';
+
+/** How many relays are meant to serve, do, and are kept from it for how they answer. */
+export function census(context: PoolContext): { total: number; routable: number; ejected: number } {
+  let total = 0;
+  let routable = 0;
+  let ejected = 0;
+  for (const record of Object.values(context.relays)) {
+    if (!record.wanted || record.phase === 'leaving') continue;
+    total += 1;
+    if (isRoutable(record.status)) routable += 1;
+    if (record.ejected) ejected += 1;
+  }
+  return { total, routable, ejected };
+}
+
+/** Whether so few relays serve that the pool does not choose any more. */
+export function isStrained(context: PoolContext): boolean {
+  const { total, routable } = census(context);
+  return total >= PANIC.relaysMin && routable / total < PANIC.share;
+}
+
+/** Whether somebody is still dialled who has never been heard of. */
+export const isStarting = (context: PoolContext): boolean =>
+  Object.values(context.relays).some(({ status, wanted }) => wanted && !isDown(status) && !isRoutable(status));
+
+/** Whether one more relay may be put aside for how it answers: never the last that serves, nor more than a share. */
+const mayEject = (total: number, ejected: number, routable: number): boolean =>
+  routable >= 2 && (ejected + 1) / total <= EJECTED_SHARE_MAX;
+
+export function isEjectionAllowed(context: PoolContext): boolean {
+  const { total, routable, ejected } = census(context);
+  return mayEject(total, ejected, routable);
+}
+
+type LossFact = Extract<RelayFact, { type: 'relay.suspected' | 'relay.disconnected' }>;
+
+/** The relays that served and were lost or fell silent a moment ago, with this one. */
+function recentLosses({ lostAtMs, relays }: PoolContext, { url, atMs }: LossFact): readonly string[] {
+  const recent = Object.entries(lostAtMs).flatMap(([each, at]) => (atMs - at <= NETWORK_DOUBT.withinMs ? [each] : []));
+  const served = relays[url] !== undefined && isRoutable(relays[url].status);
+  return served && !recent.includes(url) ? [...recent, url] : recent;
+}
+
+/** Whether so many relays have failed within a moment that it must be our own network. */
+export function makesNetworkDoubtful(context: PoolContext, fact: LossFact): boolean {
+  const lost = recentLosses(context, fact);
+  const served = new Set(lost);
+  for (const [url, { status }] of Object.entries(context.relays)) if (isRoutable(status)) served.add(url);
+  return lost.length >= Math.max(NETWORK_DOUBT.relaysMin, NETWORK_DOUBT.share * served.size);
+}
+
+export const recordNetworkLoss = (context: PoolContext, fact: LossFact): Update => ({
+  lostAtMs: Object.fromEntries(
+    recentLosses(context, fact).map((url) => [
+      url,
+      url === fact.url ? fact.atMs : (context.lostAtMs[url] ?? fact.atMs),
+    ]),
+  ),
+});
+
+export function forgetNetworkLoss({ lostAtMs }: PoolContext, url: string): Update {
+  const { [url]: lost, ...others } = lostAtMs;
+  return lost === undefined ? {} : { lostAtMs: others };
+}
 
 const RELAY_ID = 'relay:' as const;
 

@@ -60,8 +60,12 @@ type LedgerFact = { readonly type: 'ledger.emptied' };
 /** An actor of the pool crashed; raised by the pool for itself. */
 type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
 
+/** What the platform, or an application that knows better, says of the network. */
+type PlatformFact = { readonly type: 'network.offline' } | { readonly type: 'network.online' };
+
 export type PoolEvent =
   | PoolCommand
+  | PlatformFact
   | RelayFact
   | CrashFact
   | LedgerFact
@@ -82,6 +86,14 @@ export type PoolFact =
   | { readonly type: 'pool.stranded' }
   /** A relay can be reached again. */
   | { readonly type: 'pool.recovered' }
+  /** So few relays serve that none can be spared: none is put aside for how it answers, and the others retry sooner. */
+  | { readonly type: 'pool.strained'; readonly routable: number; readonly total: number }
+  /** Enough relays serve again. */
+  | { readonly type: 'pool.relieved' }
+  /** So many relays failed at one time that it must be our own network; or the platform says that it is gone. */
+  | { readonly type: 'pool.network-suspected'; readonly relays: number }
+  | { readonly type: 'pool.network-offline' }
+  | { readonly type: 'pool.network-recovered' }
   /** A command could not be carried out. */
   | { readonly type: 'pool.command-refused'; readonly command: string; readonly problem: string }
   | { readonly type: 'pool.draining' }

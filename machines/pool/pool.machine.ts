@@ -5,9 +5,11 @@ import { poolSetup } from './pool.setup.ts';
  * The supervisor of all relays.
  *
  * It spawns one actor per relay, restarts one that throws within an intensity limit, and outlives all of them. It
- * admits publications, and hands them to its data plane, which moves the bytes. `serving` has a relay that messages
- * can be sent to; `stranded` has none, keeps what it accepted, and lets every relay retry sooner. `draining` accepts
- * nothing more and waits for what is open, `stopping` waits for the relays to close.
+ * admits publications, and hands them to its data plane, which moves the bytes. `serving` has relays that messages can
+ * be sent to; `strained` has so few of them that nobody can be spared; `stranded` has none, and keeps what it accepted. In
+ * both every relay retries sooner. Beside that it judges our own network: where many relays fail in one moment, it is
+ * `suspect` and not they, and while the platform says `offline`, nobody dials. `draining` accepts nothing more and waits
+ * for what is open, `stopping` waits for the relays to close.
  *
  * Invariants: a relay has at most one actor; nothing is accepted outside `running`; in `closed` no actor is left.
  */
@@ -25,7 +27,10 @@ export const poolMachine = poolSetup.createMachine({
     PUBLISH: { actions: 'refusePublication' },
     CANCEL: { actions: 'cancelPublication' },
     STOP: { target: '.stopping' },
-    'relay.status-changed': { guard: 'isKnownRelay', actions: ['trackStatus', 'updateLane', 'reportFact'] },
+    'relay.status-changed': {
+      guard: 'isKnownRelay',
+      actions: ['trackStatus', 'tellEjectable', 'updateLane', 'reportFact'],
+    },
     'relay.crashed': { actions: ['dropConnection', 'reportFact', 'closeLane', 'forgetRelay'] },
     'relay.*': { actions: 'reportFact' },
     'publication.*': { actions: 'reportFact' },
@@ -71,19 +76,110 @@ export const poolMachine = poolSetup.createMachine({
         ],
         'xstate.done.actor.*': { guard: 'isReturning', actions: ['renewRelay', 'spawnRelays'] },
       },
-      initial: 'starting',
+      type: 'parallel',
       states: {
-        starting: {
-          always: [
-            { guard: 'hasRoutable', target: 'serving', actions: 'tellUrgency' },
-            { guard: 'isEveryRelayDown', target: 'stranded', actions: 'reportStranded' },
-          ],
+        service: {
+          initial: 'starting',
+          states: {
+            starting: {
+              always: [
+                { guard: 'isEveryRelayDown', target: 'stranded', actions: 'reportStranded' },
+                { guard: 'beginsServing', target: 'serving', actions: 'tellUrgency' },
+                { guard: 'beginsStrained', target: 'strained', actions: 'reportStrained' },
+              ],
+            },
+            serving: {
+              always: [
+                { guard: 'hasNoRoutable', target: 'stranded', actions: ['reportStranded', 'tellUrgency'] },
+                { guard: 'isStrained', target: 'strained', actions: ['reportStrained', 'tellUrgency'] },
+              ],
+            },
+            strained: {
+              always: [
+                { guard: 'hasNoRoutable', target: 'stranded', actions: 'reportStranded' },
+                { guard: 'isRelieved', target: 'serving', actions: ['reportRelieved', 'tellUrgency'] },
+              ],
+            },
+            stranded: {
+              always: [
+                { guard: 'isStrained', target: 'strained', actions: ['reportRecovered', 'reportStrained'] },
+                { guard: 'hasRoutable', target: 'serving', actions: ['reportRecovered', 'tellUrgency'] },
+              ],
+            },
+          },
         },
-        serving: {
-          always: { guard: 'hasNoRoutable', target: 'stranded', actions: ['reportStranded', 'tellUrgency'] },
-        },
-        stranded: {
-          always: { guard: 'hasRoutable', target: 'serving', actions: ['reportRecovered', 'tellUrgency'] },
+        network: {
+          on: {
+            'relay.cleared': { actions: ['forgetNetworkLoss', 'reportFact'] },
+            'network.offline': {
+              target: '.offline',
+              actions: ['takeReading', 'tellOffline', 'updateNetwork', 'reportOffline'],
+            },
+          },
+          initial: 'well',
+          states: {
+            well: {
+              on: {
+                'relay.suspected': [
+                  {
+                    guard: 'makesNetworkDoubtful',
+                    target: 'suspect',
+                    actions: [
+                      'recordNetworkLoss',
+                      'reportFact',
+                      'reportDoubt',
+                      'takeReading',
+                      'tellDoubt',
+                      'updateNetwork',
+                    ],
+                  },
+                  { actions: ['recordNetworkLoss', 'reportFact'] },
+                ],
+                'relay.disconnected': [
+                  {
+                    guard: 'makesNetworkDoubtful',
+                    target: 'suspect',
+                    actions: [
+                      'recordNetworkLoss',
+                      'reportFact',
+                      'reportDoubt',
+                      'takeReading',
+                      'tellDoubt',
+                      'updateNetwork',
+                    ],
+                  },
+                  { actions: ['recordNetworkLoss', 'reportFact'] },
+                ],
+              },
+            },
+            // Many relays failed in one moment: until one is heard of, nothing that fails is their fault.
+            suspect: {
+              on: {
+                'relay.connected': {
+                  target: 'well',
+                  actions: ['reportFact', 'takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
+                },
+                'relay.reconnected': {
+                  target: 'well',
+                  actions: ['reportFact', 'takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
+                },
+                'relay.cleared': {
+                  target: 'well',
+                  actions: ['reportFact', 'takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
+                },
+              },
+              after: { doubtDelay: { target: 'well', actions: ['takeReading', 'tellWell', 'updateNetwork'] } },
+            },
+            offline: {
+              on: {
+                'network.offline': {},
+                'network.online': {
+                  target: 'well',
+                  actions: ['takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
+                },
+              },
+            },
+          },
         },
       },
     },

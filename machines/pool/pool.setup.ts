@@ -1,6 +1,8 @@
 import { assertEvent, assign, type EventObject, emit, enqueueActions, raise, setup, stopChild } from 'xstate';
 import { missingAction, missingActor } from '../placeholder.ts';
+import { NETWORK_DOUBT } from '../policy/limits.ts';
 import type { PoolSettings } from '../policy/settings.ts';
+import type { NetworkState } from '../policy/status.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayInput, RelaySupervisor } from '../relay/relay.context.ts';
 import { relayMachine } from '../relay/relay.machine.ts';
@@ -9,12 +11,18 @@ import {
   actorIdOf,
   addRelay,
   addressed,
+  census,
   configure,
   configureRelay,
+  forgetNetworkLoss,
   forgetRelay,
   hasActor,
   hasRoutable,
+  isEjectionAllowed,
   isEveryRelayDown,
+  isStarting,
+  isStrained,
+  makesNetworkDoubtful,
   markSpawned,
   mayRestartRelay,
   newRelays,
@@ -22,6 +30,7 @@ import {
   type PoolInput,
   problemOf,
   type RelayPhase,
+  recordNetworkLoss,
   recordRestart,
   recordWish,
   removeRelay,
@@ -49,12 +58,29 @@ function relayInput(context: PoolContext, url: string, supervisor: RelaySupervis
   const record = context.relays[url];
   return {
     url,
-    urgent: !hasRoutable(context),
+    urgent: isUrgent(context),
+    ejectable: context.ejectable,
+    network: context.network,
     generation: record?.generation ?? 0,
     settings: record?.settings ?? context.settings.relay,
     supervisor,
   };
 }
+
+/** Whether every relay that comes back would be welcome. */
+const isUrgent = (context: PoolContext): boolean => !hasRoutable(context) || isStrained(context);
+
+/** Tells every relay, and whoever dials, what is known of our own network. */
+const tellNetwork = (network: NetworkState) =>
+  enqueueActions<PoolContext, PoolEvent, undefined, PoolEvent, never, never, never, never, never>(
+    ({ context, enqueue }) => {
+      enqueue.assign({ network, lostAtMs: {} });
+      const { nowMs: atMs } = context.reading;
+      for (const [url, record] of Object.entries(context.relays)) {
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_NETWORK', network, atMs });
+      }
+    },
+  );
 
 export const poolSetup = setup({
   types: {
@@ -70,6 +96,7 @@ export const poolSetup = setup({
     dataPlane: missingActor<EventObject, DataPlaneInput>('dataPlane', 'pool'),
   },
   delays: {
+    doubtDelay: NETWORK_DOUBT.lastsMs,
     drainTimeout: ({ context }) => context.drainMs,
     // Relays close within their own time; this only bounds one that does not.
     stopTimeout: ({ context }) =>
@@ -86,6 +113,12 @@ export const poolSetup = setup({
     hasRoutable: ({ context }) => hasRoutable(context),
     hasNoRoutable: ({ context }) => !hasRoutable(context),
     isEveryRelayDown: ({ context }) => isEveryRelayDown(context),
+    beginsServing: ({ context }) => hasRoutable(context) && !isStrained(context),
+    beginsStrained: ({ context }) => hasRoutable(context) && isStrained(context) && !isStarting(context),
+    isStrained: ({ context }) => hasRoutable(context) && isStrained(context),
+    isRelieved: ({ context }) => !isStrained(context),
+    makesNetworkDoubtful: ({ context, event }) =>
+      (event.type === 'relay.suspected' || event.type === 'relay.disconnected') && makesNetworkDoubtful(context, event),
     isDeserted: ({ context }) => Object.keys(context.relays).length === 0,
   },
   actions: {
@@ -98,6 +131,7 @@ export const poolSetup = setup({
     /** The data plane's part: what it has to know of relays. */
     openLane: missingAction('openLane', 'pool'),
     updateLane: missingAction('updateLane', 'pool'),
+    updateNetwork: missingAction('updateNetwork', 'pool'),
     dropConnection: missingAction('dropConnection', 'pool'),
     closeLane: missingAction('closeLane', 'pool'),
     beginDraining: missingAction('beginDraining', 'pool'),
@@ -122,6 +156,22 @@ export const poolSetup = setup({
     trackStatus: assign(({ context, event }) => {
       assertEvent(event, 'relay.status-changed');
       return trackStatus(context, event);
+    }),
+    recordNetworkLoss: assign(({ context, event }) => {
+      assertEvent(event, ['relay.suspected', 'relay.disconnected']);
+      return recordNetworkLoss(context, event);
+    }),
+    forgetNetworkLoss: assign(({ context, event }) => forgetNetworkLoss(context, subject(context, event))),
+    tellDoubt: tellNetwork('suspect'),
+    tellOffline: tellNetwork('offline'),
+    tellWell: tellNetwork('well'),
+    tellEjectable: enqueueActions(({ context, enqueue }) => {
+      const ejectable = isEjectionAllowed(context);
+      if (ejectable === context.ejectable) return;
+      enqueue.assign({ ejectable });
+      for (const [url, record] of Object.entries(context.relays)) {
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_EJECTABLE', ejectable });
+      }
     }),
     setDrainTime: assign(({ context, event }) => {
       assertEvent(event, 'DRAIN');
@@ -180,7 +230,7 @@ export const poolSetup = setup({
       }
     }),
     tellUrgency: enqueueActions(({ context, enqueue }) => {
-      const urgent = !hasRoutable(context);
+      const urgent = isUrgent(context);
       for (const [url, record] of Object.entries(context.relays)) {
         if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_URGENCY', urgent });
       }
@@ -212,6 +262,19 @@ export const poolSetup = setup({
     }),
     reportStranded: emit((): PoolFact => ({ type: 'pool.stranded' })),
     reportRecovered: emit((): PoolFact => ({ type: 'pool.recovered' })),
+    reportStrained: emit(({ context }): PoolFact => {
+      const { routable, total } = census(context);
+      return { type: 'pool.strained', routable, total };
+    }),
+    reportRelieved: emit((): PoolFact => ({ type: 'pool.relieved' })),
+    reportDoubt: emit(
+      ({ context }): PoolFact => ({
+        type: 'pool.network-suspected',
+        relays: Object.keys(context.lostAtMs).length,
+      }),
+    ),
+    reportOffline: emit((): PoolFact => ({ type: 'pool.network-offline' })),
+    reportOnline: emit((): PoolFact => ({ type: 'pool.network-recovered' })),
     reportDraining: emit((): PoolFact => ({ type: 'pool.draining' })),
     reportClosed: emit((): PoolFact => ({ type: 'pool.closed' })),
   },

@@ -9,9 +9,11 @@ import {
   tripTrigger,
 } from '../policy/breaker.ts';
 import { type CloseMeaning, type CloseReport, closeMeaning } from '../policy/close.ts';
-import { REFUSAL_TRIPS_MIN } from '../policy/limits.ts';
+import { NETWORK_DOUBT, REFUSAL_TRIPS_MIN, URGENT_OPEN_MS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { DEFAULT_RELAY_SETTINGS, type RelaySettings } from '../policy/settings.ts';
+import { isOverslept } from '../policy/silence.ts';
+import type { NetworkState } from '../policy/status.ts';
 import type { CircuitCause, RelayFact } from './relay.events.ts';
 
 /** Whoever hears what a relay reports. */
@@ -23,6 +25,9 @@ export interface RelayInput {
   readonly settings?: RelaySettings;
   /** Whether nothing else serves at the moment. Default `true`. */
   readonly urgent?: boolean;
+  /** Default `true`, and `well`. */
+  readonly ejectable?: boolean;
+  readonly network?: NetworkState;
   /** Generation that the first session counts on from; a restarted relay goes on where the crashed one stopped. */
   readonly generation?: number;
   readonly supervisor?: RelaySupervisor;
@@ -32,7 +37,12 @@ export interface RelayInput {
 interface Loss {
   readonly meaning: CloseMeaning;
   readonly retryAfterMs: number;
+  /** Nothing follows from it for the relay: it was our network, or we were asleep. */
+  readonly excused: boolean;
 }
+
+/** What a loss changes, as it was before: whoever learns that our own network was to blame goes back to it. */
+type Standing = Pick<RelayContext, 'attempts' | 'refusals' | 'trips' | 'trial' | 'ejected' | 'window'>;
 
 export interface RelayContext {
   readonly url: string;
@@ -45,8 +55,22 @@ export interface RelayContext {
   readonly wanted: boolean;
   readonly stopping: boolean;
   readonly urgent: boolean;
+  /** Whether the circuit may open for how the relay answers. */
+  readonly ejectable: boolean;
+  readonly network: NetworkState;
+  /** The circuit was opened for how the relay answered, and has not closed since. */
+  readonly ejected: boolean;
+  /** The calls of this session went badly enough for it to be degraded. */
+  readonly unwell: boolean;
+  /** When the deadline of this state began to run: a dial, or a trial. */
+  readonly sinceMs: number;
+  /** When the last session ended, and what stood before; nothing where it had not served. */
+  readonly lostAtMs: number;
+  readonly before: Standing | undefined;
   /** This session was dialled out of an open circuit and has to prove itself. */
   readonly trial: boolean;
+  /** The socket of this session has opened. */
+  readonly opened: boolean;
   /** This session has received a frame. */
   readonly proven: boolean;
   /** This session has served long enough for its end to be nobody's failure. */
@@ -72,7 +96,7 @@ export interface RelayContext {
 
 type Update = Partial<RelayContext>;
 
-const NO_LOSS: Loss = { meaning: 'lost', retryAfterMs: 0 };
+const NO_LOSS: Loss = { meaning: 'lost', retryAfterMs: 0, excused: false };
 
 export function initialRelayContext(input: RelayInput): RelayContext {
   return {
@@ -84,7 +108,15 @@ export function initialRelayContext(input: RelayInput): RelayContext {
     wanted: false,
     stopping: false,
     urgent: input.urgent ?? true,
+    ejectable: input.ejectable ?? true,
+    network: input.network ?? 'well',
+    ejected: false,
+    unwell: false,
+    sinceMs: 0,
+    lostAtMs: 0,
+    before: undefined,
     trial: false,
+    opened: false,
     proven: false,
     settled: false,
     served: false,
@@ -102,22 +134,52 @@ export function initialRelayContext(input: RelayInput): RelayContext {
 
 export const beginSession = (context: RelayContext): Update => ({
   generation: context.generation + 1,
+  opened: false,
   proven: false,
   settled: false,
+  unwell: false,
   probes: 0,
+  before: undefined,
+});
+
+/** The deadline of a dial or a trial begins to run. */
+export const beginDeadline = ({ reading }: RelayContext): Update => ({ sinceMs: reading.nowMs });
+
+const standingOf = ({ attempts, refusals, trips, trial, ejected, window }: RelayContext): Standing => ({
+  attempts,
+  refusals,
+  trips,
+  trial,
+  ejected,
+  window,
 });
 
 /** An attempt or a session ended. It counts as a failure unless it had served, or the relay gave another reason. */
-export function recordLoss(context: RelayContext, report: CloseReport, successesAt: readonly number[]): Update {
-  const { settings, reading, settled } = context;
+export function recordLoss(
+  context: RelayContext,
+  report: CloseReport,
+  successesAt: readonly number[],
+  isFailure = !context.settled,
+): Update {
+  const { settings, reading, network } = context;
   const meaning = closeMeaning(report);
-  const record = meaning === 'lost' && !settled ? recordFailure : recordSuccesses;
+  const excused = network !== 'well' && meaning === 'lost';
+  const record = meaning === 'lost' && isFailure && !excused ? recordFailure : recordSuccesses;
   return {
-    attempts: context.attempts + 1,
+    // A dial that fails makes the next one wait longer, whoever is to blame; an excused loss of a session does not.
+    attempts: excused && context.opened ? context.attempts : context.attempts + 1,
     refusals: meaning === 'refused' ? context.refusals + 1 : 0,
-    loss: { meaning, retryAfterMs: report.retryAfterMs ?? 0 },
+    loss: { meaning, retryAfterMs: report.retryAfterMs ?? 0, excused },
     window: record(context.window, settings.breaker, reading.nowMs, successesAt),
+    lostAtMs: reading.nowMs,
+    before: context.opened ? standingOf(context) : undefined,
   };
+}
+
+/** A deadline has passed: a failure, unless we slept through it. */
+export function recordDeadline(context: RelayContext, report: CloseReport, limitMs: number): Update {
+  const overslept = isOverslept(context.reading.nowMs - context.sinceMs - limitMs);
+  return overslept ? { loss: { ...NO_LOSS, excused: true } } : recordLoss(context, report, [], true);
 }
 
 /** A call on a live session failed; the session goes on. */
@@ -126,10 +188,17 @@ export const recordCallFailure = (context: RelayContext, successesAt: readonly n
 });
 
 /** The breaker ended a session that was alive: no close report says anything about it. */
-export const recordTrip = (context: RelayContext): Update => ({ attempts: context.attempts + 1, loss: NO_LOSS });
+export const recordTrip = (context: RelayContext): Update => ({
+  attempts: context.attempts + 1,
+  loss: NO_LOSS,
+  ejected: true,
+});
 
 export const isTripped = (context: RelayContext): boolean =>
   tripTrigger(context.window, context.settings.breaker) !== undefined;
+
+/** Whether it has to prove itself: it comes out of an open circuit, or would go into one. */
+export const isOnTrial = (context: RelayContext): boolean => context.trial || isTripped(context);
 
 /** Why the circuit opens now, if it does. */
 export function circuitCause(context: RelayContext): CircuitCause | undefined {
@@ -143,7 +212,7 @@ export function scheduleRetry(context: RelayContext): Update {
   const delayMs = backoffDelayMs(settings.reconnect, {
     attempt: Math.max(0, context.attempts - 1),
     previousMs: context.delayMs,
-    urgent: context.urgent,
+    urgent: context.urgent || loss.excused,
     restarting: loss.meaning === 'restarting',
     retryAfterMs: loss.retryAfterMs,
     random: reading.random,
@@ -151,20 +220,36 @@ export function scheduleRetry(context: RelayContext): Update {
   return { rest: 'backoff', delayMs, retryAtMs: reading.nowMs + delayMs };
 }
 
-/** Draws the delay anew, now that nothing else serves; the wait never becomes longer by it. */
-export function hastenRetry(context: RelayContext): Update {
-  const { nowMs } = context.reading;
-  const remainingMs = Math.max(0, context.retryAtMs - nowMs);
-  const drawnMs = scheduleRetry(context).delayMs ?? remainingMs;
-  const delayMs = Math.min(remainingMs, drawnMs);
-  return { delayMs, retryAtMs: nowMs + delayMs };
+/** Draws the delay anew, now that too few others serve; the wait never becomes longer by it. */
+export const hastenRetry = (context: RelayContext): Update => hastened(context, scheduleRetry(context).delayMs);
+export const hastenTrial = (context: RelayContext): Update => hastened(context, scheduleTrial(context).delayMs);
+
+function hastened({ reading, retryAtMs }: RelayContext, drawnMs = 0): Update {
+  const delayMs = Math.min(Math.max(0, retryAtMs - reading.nowMs), drawnMs);
+  return { delayMs, retryAtMs: reading.nowMs + delayMs };
 }
 
+/** The network is back: whatever this relay waited for is over, and all of them do not come back in one moment. */
+export const scheduleReturn = (context: RelayContext): Update =>
+  scheduleRetry({ ...context, attempts: 0, loss: { ...context.loss, excused: true } });
+
+/** What seemed to be this relay's failure was our own network's: it is taken back, and the relay is tried again soon. */
+export function excuse(context: RelayContext): Update {
+  const standing = { ...context.before, loss: { ...NO_LOSS, excused: true }, before: undefined };
+  return { ...standing, ...scheduleRetry({ ...context, ...standing }) };
+}
+
+/** Whether the last loss of a session is so recent that it is part of what makes our own network doubtful at `nowMs`. */
+export const isExcusable = ({ before, lostAtMs, loss }: RelayContext, nowMs: number): boolean =>
+  before !== undefined && loss.meaning === 'lost' && nowMs - lostAtMs <= NETWORK_DOUBT.withinMs;
+
 export function scheduleTrial(context: RelayContext): Update {
-  const { settings, reading, loss } = context;
-  const trips = loss.meaning === 'refused' ? Math.max(context.trips, REFUSAL_TRIPS_MIN) : context.trips;
-  const delayMs = openDelayMs(settings.breaker, trips, loss.retryAfterMs, reading.random);
-  return { rest: 'open-circuit', trips: trips + 1, delayMs, retryAtMs: reading.nowMs + delayMs };
+  const { settings, reading, loss, trips: counted } = context;
+  const isRefused = loss.meaning === 'refused';
+  const trips = isRefused ? Math.max(counted, REFUSAL_TRIPS_MIN) : counted;
+  const longestMs = context.urgent && !isRefused ? URGENT_OPEN_MS : Number.POSITIVE_INFINITY;
+  const delayMs = openDelayMs(settings.breaker, trips, loss.retryAfterMs, reading.random, longestMs);
+  return { rest: 'open-circuit', trips: trips + (loss.excused ? 0 : 1), delayMs, retryAtMs: reading.nowMs + delayMs };
 }
 
 /** Goes back to a wait that a request had ended: for what is left of it, or for as long again when it is over. */
@@ -180,10 +265,14 @@ export function resumeRest(context: RelayContext): Update {
 /** The probes succeeded: what the breaker remembers is over. Trips stay, and are forgiven one by one. */
 export const closeCircuit = (): Update => ({
   trial: false,
+  ejected: false,
   window: EMPTY_BREAKER_WINDOW,
   loss: NO_LOSS,
   rest: undefined,
 });
+
+/** The calls have gone well for long enough: what the breaker held against them is over. */
+export const markWell = (): Update => ({ unwell: false, window: EMPTY_BREAKER_WINDOW });
 
 /** The session has served long enough: past attempts are over. */
 export const settle = (context: RelayContext): Update => ({
@@ -198,6 +287,7 @@ export const settle = (context: RelayContext): Update => ({
 /** Somebody asked for a relay that had been given up: it starts afresh. */
 export const pardon = (): Update => ({
   trial: false,
+  ejected: false,
   attempts: 0,
   refusals: 0,
   trips: 0,

@@ -1,4 +1,4 @@
-import { initialRelayContext } from './relay.context.ts';
+import { initialRelayContext, isOnTrial } from './relay.context.ts';
 import { relaySetup } from './relay.setup.ts';
 
 /**
@@ -7,11 +7,15 @@ import { relaySetup } from './relay.setup.ts';
  * A session owns the socket: it is invoked on entering `session` and terminated on leaving it, so a relay can never
  * have two. Everything a session reports carries the generation of its socket, and what an older one says moves
  * nothing. Whatever ends a session passes through `assessing`, the one place that decides what comes next: another
- * attempt after a backoff, an open circuit, idling, or giving the relay up. Where nothing failed, `obeying` does what
+ * attempt after a backoff, an open circuit, a pause while there is no network, idling, or giving the relay up. Where
+ * nothing failed, `obeying` does what
  * was asked for last: stop, stay idle, or connect, and then no sooner than the last failure allows. Backoff and the
  * open circuit are the only ways back to `connecting` after a failure; nobody can shorten them. Attempts are forgotten
  * only when a session has `settled`: it has served for a while and somebody has answered. A circuit closes only after
  * several probes in a row.
+ *
+ * Silence has two verdicts. `suspected` comes after one answer timeout, closes nothing, and ends with whatever arrives;
+ * a connection that is dead is one that was suspected and stayed silent for much longer.
  *
  * Invariants: a socket exists exactly while the state is within `session`; `connecting` and `half-open` always end by
  * their own deadline; `stopped` is the only state that cannot be left.
@@ -23,6 +27,8 @@ export const relayMachine = relaySetup.createMachine({
   on: {
     CONFIGURE: { actions: 'applySettings' },
     SET_URGENCY: { actions: 'setUrgency' },
+    SET_EJECTABLE: { actions: 'setEjectable' },
+    SET_NETWORK: { actions: 'setNetwork' },
     STOP: { target: '.stopped' },
   },
   states: {
@@ -45,6 +51,9 @@ export const relayMachine = relaySetup.createMachine({
           generation: context.generation,
           frameBytesMax: context.settings.frameBytesMax,
           probeTimeoutMs: context.settings.breaker.halfOpenTimeoutMs,
+          heartbeatMs: context.settings.heartbeatMs,
+          deadAfterMs: context.settings.deadAfterMs,
+          isTrial: isOnTrial(context),
           supervisor: context.supervisor,
         }),
         onError: { target: 'assessing', actions: ['takeReading', 'recordCrash', 'reportDisconnected'] },
@@ -62,26 +71,59 @@ export const relayMachine = relaySetup.createMachine({
       states: {
         connecting: {
           entry: { type: 'reportStatus', params: { status: 'connecting' } },
-          after: {
-            connectTimeout: { target: '#relay.assessing', actions: ['takeReading', 'recordConnectTimeout'] },
-          },
           on: {
             DISCONNECT: { target: '#relay.idle', actions: 'unwant' },
             STOP: { target: '#relay.stopped' },
-            'socket.opened': [
-              { guard: 'isStale' },
-              { guard: 'isOnTrial', target: 'half-open' },
-              { target: 'connected', actions: ['reportConnected', 'markServed'] },
-            ],
+          },
+          initial: 'queued',
+          states: {
+            // Few dial at one time.
+            queued: {
+              on: {
+                'socket.dialling': [
+                  { guard: 'isStale' },
+                  { target: 'dialling', actions: ['takeReading', 'beginDeadline'] },
+                ],
+              },
+            },
+            dialling: {
+              after: {
+                connectTimeout: { target: '#relay.assessing', actions: ['takeReading', 'recordConnectTimeout'] },
+              },
+              on: {
+                'socket.opened': [
+                  { guard: 'isStale' },
+                  {
+                    guard: 'isOnTrial',
+                    target: '#relay.session.half-open',
+                    actions: ['markOpened', 'takeReading', 'beginDeadline'],
+                  },
+                  {
+                    target: '#relay.session.connected',
+                    actions: ['markOpened', 'reportConnected', 'markServed'],
+                  },
+                ],
+              },
+            },
           },
         },
         connected: {
           tags: 'routable',
           entry: { type: 'reportStatus', params: { status: 'connected' } },
-          always: { guard: 'isTripped', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
+          always: [
+            { guard: 'isEjected', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
+            { guard: 'isTripped', target: 'degraded', actions: ['markUnwell', 'reportCapped'] },
+          ],
           on: {
-            'health.degraded': [{ guard: 'isStale' }, { target: 'degraded', actions: 'reportDegraded' }],
+            'health.degraded': [
+              { guard: 'isStale' },
+              { target: 'degraded', actions: ['markUnwell', 'reportDegraded'] },
+            ],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
+            'link.silent': [
+              { guard: 'isStale' },
+              { target: 'degraded.suspected', actions: ['takeReading', 'reportSuspected'] },
+            ],
           },
           initial: 'fresh',
           states: {
@@ -109,18 +151,51 @@ export const relayMachine = relaySetup.createMachine({
         },
         degraded: {
           tags: 'routable',
-          entry: { type: 'reportStatus', params: { status: 'degraded' } },
-          always: { guard: 'isTripped', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
+          always: { guard: 'isEjected', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
           on: {
-            'health.recovered': [{ guard: 'isStale' }, { target: 'connected', actions: 'reportRecovered' }],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
             'probe.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
           },
-          initial: 'watched',
+          initial: 'unwell',
           states: {
-            // Less is sent there now, perhaps nothing, so it is asked how it is.
-            watched: {
-              after: { recoveryCheckDelay: { target: 'watched', reenter: true, actions: 'askForLife' } },
+            unwell: {
+              entry: [{ type: 'reportStatus', params: { status: 'degraded' } }, 'watchCalls'],
+              on: {
+                'health.recovered': [
+                  { guard: 'isStale' },
+                  { target: '#relay.session.connected', actions: ['markWell', 'reportRecovered'] },
+                ],
+                'link.silent': [
+                  { guard: 'isStale' },
+                  { target: 'suspected', actions: ['takeReading', 'reportSuspected'] },
+                ],
+              },
+              initial: 'watched',
+              states: {
+                // Less is sent there now, perhaps nothing, so it is asked how it is.
+                watched: {
+                  after: { recoveryCheckDelay: { target: 'watched', reenter: true, actions: 'askForLife' } },
+                },
+              },
+            },
+            // It owes an answer and says nothing. That can be taken back at any moment, so it closes nothing.
+            suspected: {
+              entry: { type: 'reportStatus', params: { status: 'degraded', suspect: true } },
+              on: {
+                'link.heard': [
+                  { guard: 'isStale' },
+                  { guard: 'isUnwell', target: 'unwell', actions: 'reportCleared' },
+                  { target: '#relay.session.connected', actions: 'reportCleared' },
+                ],
+                'link.dead': [
+                  { guard: 'isStale' },
+                  {
+                    target: '#relay.assessing',
+                    actions: ['takeReading', 'recordSilence', 'reportDisconnected'],
+                  },
+                ],
+                'health.degraded': [{ guard: 'isStale' }, { actions: ['markUnwell', 'reportDegraded'] }],
+              },
             },
           },
         },
@@ -130,7 +205,7 @@ export const relayMachine = relaySetup.createMachine({
           after: {
             halfOpenTimeout: {
               target: '#relay.assessing',
-              actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
+              actions: ['takeReading', 'recordTrialTimeout', 'reportDisconnected'],
             },
           },
           on: {
@@ -174,6 +249,7 @@ export const relayMachine = relaySetup.createMachine({
       always: [
         { guard: 'isStopping', target: 'stopped' },
         { guard: 'isUnwanted', target: 'idle' },
+        { guard: 'isOffline', target: 'paused' },
         { guard: 'owesTrial', target: 'open-circuit', actions: ['takeReading', 'resumeRest'] },
         { guard: 'owesRetry', target: 'backoff', actions: ['takeReading', 'resumeRest'] },
         { guard: 'owesVerdict', target: 'assessing', actions: 'takeReading' },
@@ -195,6 +271,7 @@ export const relayMachine = relaySetup.createMachine({
           actions: { type: 'reportGaveUp', params: { cause: 'refused' } },
         },
         { guard: 'staysAway', target: 'idle' },
+        { guard: 'isOffline', target: 'paused' },
         {
           guard: 'isOutOfAttempts',
           target: 'locked-out',
@@ -217,15 +294,54 @@ export const relayMachine = relaySetup.createMachine({
           reenter: true,
           actions: ['setUrgency', 'takeReading', 'hastenRetry'],
         },
+        SET_NETWORK: [
+          { guard: 'goesOffline', target: 'paused', actions: 'setNetwork' },
+          {
+            guard: 'isExcusable',
+            target: 'backoff',
+            reenter: true,
+            actions: ['setNetwork', 'takeReading', 'excuse', 'reportReconnecting'],
+          },
+        ],
       },
     },
     'open-circuit': {
       tags: 'offline',
       entry: { type: 'reportStatus', params: { status: 'open-circuit' } },
-      after: { retryDelay: { target: 'session', actions: 'beginTrial' } },
+      after: {
+        retryDelay: [
+          { guard: 'isOffline', target: 'paused', actions: 'beginTrial' },
+          { target: 'session', actions: 'beginTrial' },
+        ],
+      },
       on: {
         DISCONNECT: { target: 'idle', actions: 'unwant' },
         CONFIGURE: { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
+        SET_URGENCY: {
+          guard: 'becomesUrgentTrial',
+          target: 'open-circuit',
+          reenter: true,
+          actions: ['setUrgency', 'takeReading', 'hastenTrial'],
+        },
+        SET_NETWORK: {
+          guard: 'isExcusable',
+          target: 'backoff',
+          actions: ['setNetwork', 'takeReading', 'excuse', 'reportReconnecting'],
+        },
+      },
+    },
+    // The platform says that there is no network: nothing is dialled, and nothing is anybody's failure.
+    paused: {
+      tags: 'offline',
+      entry: { type: 'reportStatus', params: { status: 'paused' } },
+      on: {
+        DISCONNECT: { target: 'idle', actions: 'unwant' },
+        CONFIGURE: { guard: 'turnsReconnectOff', target: 'idle', actions: 'applySettings' },
+        SET_NETWORK: {
+          guard: 'comesBack',
+          target: 'backoff',
+          actions: ['setNetwork', 'takeReading', 'scheduleReturn', 'reportReconnecting'],
+        },
       },
     },
     'locked-out': {

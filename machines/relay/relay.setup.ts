@@ -2,19 +2,27 @@ import { assertEvent, assign, enqueueActions, sendTo, setup } from 'xstate';
 import { missingAction, missingActor } from '../placeholder.ts';
 import type { RelayStatus } from '../policy/status.ts';
 import {
+  beginDeadline,
   beginSession,
   circuitCause,
   closeCircuit,
+  excuse,
   hastenRetry,
+  hastenTrial,
+  isExcusable,
+  isOnTrial,
   isTripped,
+  markWell,
   pardon,
   type RelayContext,
   type RelayInput,
   recordCallFailure,
+  recordDeadline,
   recordLoss,
   recordTrip,
   resumeRest,
   scheduleRetry,
+  scheduleReturn,
   scheduleTrial,
   settle,
 } from './relay.context.ts';
@@ -27,18 +35,27 @@ export interface SocketInput {
   readonly frameBytesMax: number;
   /** Milliseconds that one probe may take. */
   readonly probeTimeoutMs: number;
+  /** Milliseconds without a word after which it asks for a sign of life, and of silence after which it is dead. */
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  /** Whether it has to prove itself; few are tried at one time. */
+  readonly isTrial: boolean;
   /** Whoever supervises the relay; how the socket finds the pool that it works for. */
   readonly supervisor: RelayContext['supervisor'];
 }
 
 const CONNECT_TIMEOUT = { code: 1006, reason: 'connecting took too long' };
 const NO_ANSWER = { code: 1006, reason: 'no answer to a probe' };
+const SILENT = { code: 1006, reason: 'silent for too long' };
 const CRASHED = { code: 1006, reason: 'the transport failed' };
 
 type Scope = { readonly context: RelayContext; readonly event: RelayEvent };
 
-/** Whether something failed that a request to connect cannot undo. With reconnecting off, the application decides. */
-const owesDelay = ({ attempts, settings }: RelayContext): boolean => attempts > 0 && settings.reconnect.enabled;
+/** What a request to connect cannot undo. With reconnecting off, the application decides. */
+const owedRest = ({ attempts, rest, settings }: RelayContext): RelayContext['rest'] | 'verdict' => {
+  if (!settings.reconnect.enabled) return undefined;
+  return rest ?? (attempts > 0 ? 'verdict' : undefined);
+};
 
 /** A fact goes to the supervisor; without one, it is emitted for whoever listens. */
 const report = <Params = undefined>(fact: (scope: Scope, params: Params) => RelayFact) =>
@@ -74,11 +91,18 @@ export const relaySetup = setup({
   guards: {
     isStale: ({ context, event }) => 'generation' in event && event.generation !== context.generation,
     /** Whether it has to prove itself: it comes out of an open circuit, or would go into one. */
-    isOnTrial: ({ context }) => context.trial || isTripped(context),
+    isOnTrial: ({ context }) => isOnTrial(context),
     isProven: ({ context }) => context.proven,
     isUnwanted: ({ context }) => !context.wanted,
     isStopping: ({ context }) => context.stopping,
     isTripped: ({ context }) => isTripped(context),
+    isEjected: ({ context }) => isTripped(context) && context.ejectable,
+    isUnwell: ({ context }) => context.unwell,
+    isOffline: ({ context }) => context.network === 'offline',
+    goesOffline: ({ event }) => event.type === 'SET_NETWORK' && event.network === 'offline',
+    comesBack: ({ event }) => event.type === 'SET_NETWORK' && event.network !== 'offline',
+    isExcusable: ({ context, event }) =>
+      event.type === 'SET_NETWORK' && event.network === 'suspect' && isExcusable(context, event.atMs),
     isProbeSlow: ({ context, event }) =>
       event.type === 'probe.succeeded' && event.latencyMs > context.settings.breaker.slowProbeMs,
     isLastProbe: ({ context }) => context.probes + 1 >= context.settings.breaker.successThreshold,
@@ -87,9 +111,9 @@ export const relaySetup = setup({
     isOutOfAttempts: ({ context }) => context.attempts >= context.settings.reconnect.attemptsMax,
     opensCircuit: ({ context }) => circuitCause(context) !== undefined,
     staysAway: ({ context }) => !context.settings.reconnect.enabled,
-    owesTrial: ({ context }) => owesDelay(context) && context.rest === 'open-circuit',
-    owesRetry: ({ context }) => owesDelay(context) && context.rest === 'backoff',
-    owesVerdict: ({ context }) => owesDelay(context) && context.rest === undefined,
+    owesTrial: ({ context }) => owedRest(context) === 'open-circuit',
+    owesRetry: ({ context }) => owedRest(context) === 'backoff',
+    owesVerdict: ({ context }) => owedRest(context) === 'verdict',
     turnsReconnectOff: ({ event }) => event.type === 'CONFIGURE' && !event.settings.reconnect.enabled,
     turnsReconnectOn: ({ context, event }) =>
       event.type === 'CONFIGURE' &&
@@ -97,6 +121,9 @@ export const relaySetup = setup({
       !context.settings.reconnect.enabled &&
       context.wanted,
     becomesUrgent: ({ context, event }) => event.type === 'SET_URGENCY' && event.urgent && !context.urgent,
+    /** As above, unless the relay itself said when it wants to be asked again, or not to be. */
+    becomesUrgentTrial: ({ context, event }) =>
+      event.type === 'SET_URGENCY' && event.urgent && !context.urgent && context.loss.meaning !== 'refused',
   },
   actions: {
     /** Time and chance come in here, and nowhere else: an `assign` of `reading`. */
@@ -112,8 +139,20 @@ export const relaySetup = setup({
       assertEvent(event, 'SET_URGENCY');
       return { urgent: event.urgent };
     }),
+    setEjectable: assign(({ event }) => {
+      assertEvent(event, 'SET_EJECTABLE');
+      return { ejectable: event.ejectable };
+    }),
+    setNetwork: assign(({ event }) => {
+      assertEvent(event, 'SET_NETWORK');
+      return { network: event.network };
+    }),
     beginSession: assign(({ context }) => beginSession(context)),
     beginTrial: assign({ trial: true }),
+    beginDeadline: assign(({ context }) => beginDeadline(context)),
+    markOpened: assign({ opened: true }),
+    markUnwell: assign({ unwell: true }),
+    markWell: assign(() => markWell()),
     markProven: assign({ proven: true }),
     markServed: assign({ served: true }),
     settle: assign(({ context }) => settle(context)),
@@ -122,8 +161,14 @@ export const relaySetup = setup({
       assertEvent(event, 'socket.closed');
       return recordLoss(context, event.report, event.successesAt);
     }),
-    recordConnectTimeout: assign(({ context }) => recordLoss(context, CONNECT_TIMEOUT, [])),
+    recordConnectTimeout: assign(({ context }) =>
+      recordDeadline(context, CONNECT_TIMEOUT, context.settings.connectTimeoutMs),
+    ),
+    recordTrialTimeout: assign(({ context }) =>
+      recordDeadline(context, NO_ANSWER, context.settings.breaker.halfOpenTimeoutMs),
+    ),
     recordNoAnswer: assign(({ context }) => recordLoss(context, NO_ANSWER, [])),
+    recordSilence: assign(({ context }) => recordLoss(context, SILENT, [], true)),
     recordCrash: assign(({ context }) => recordLoss(context, CRASHED, [])),
     recordCallFailure: assign(({ context, event }) => {
       assertEvent(event, ['operation.failed', 'probe.failed']);
@@ -135,15 +180,21 @@ export const relaySetup = setup({
     pardon: assign(() => pardon()),
     scheduleRetry: assign(({ context }) => scheduleRetry(context)),
     hastenRetry: assign(({ context }) => hastenRetry(context)),
+    hastenTrial: assign(({ context }) => hastenTrial(context)),
+    scheduleReturn: assign(({ context }) => scheduleReturn(context)),
+    excuse: assign(({ context }) => excuse(context)),
     resumeRest: assign(({ context }) => resumeRest(context)),
     scheduleTrial: assign(({ context }) => scheduleTrial(context)),
     askForLife: sendTo('socket', { type: 'PROBE' }),
+    watchCalls: sendTo('socket', { type: 'WATCH' }),
     closeSocket: sendTo('socket', { type: 'CLOSE' }),
-    reportStatus: report<{ status: RelayStatus }>(({ context }, { status }) => ({
+    reportStatus: report<{ status: RelayStatus; suspect?: true }>(({ context }, { status, suspect }) => ({
       type: 'relay.status-changed',
       url: context.url,
       status,
       generation: context.generation,
+      ...(suspect ? { suspect } : {}),
+      ...(context.ejected ? { ejected: true } : {}),
       ...(status === 'backoff' || status === 'open-circuit' ? { retryAtMs: context.retryAtMs } : {}),
     })),
     reportConnected: report(({ context }) =>
@@ -152,13 +203,21 @@ export const relaySetup = setup({
         : { type: 'relay.connected', url: context.url, generation: context.generation },
     ),
     reportDisconnected: report(({ context, event }) => {
-      const { code, reason } = event.type === 'socket.closed' ? event.report : NO_ANSWER;
-      return { type: 'relay.disconnected', url: context.url, code, reason };
+      const silent = event.type === 'link.dead' ? SILENT : NO_ANSWER;
+      const { code, reason } = event.type === 'socket.closed' ? event.report : silent;
+      return { type: 'relay.disconnected', url: context.url, code, reason, atMs: context.reading.nowMs };
     }),
+    reportSuspected: report(({ context }) => ({
+      type: 'relay.suspected',
+      url: context.url,
+      atMs: context.reading.nowMs,
+    })),
+    reportCleared: report(({ context }) => ({ type: 'relay.cleared', url: context.url })),
+    reportCapped: report(({ context }) => ({ type: 'relay.degraded', url: context.url, reasons: ['capped'] })),
     reportReconnecting: report(({ context }) => ({
       type: 'relay.reconnecting',
       url: context.url,
-      attempt: context.attempts,
+      attempt: Math.max(1, context.attempts),
       delayMs: context.delayMs,
     })),
     reportDegraded: report(({ context, event }) => {

@@ -13,6 +13,7 @@ const LOOKS: Readonly<Record<RelayStatus, readonly [glyph: string, style: Style]
   'half-open': ['◑', 'magenta'],
   closing: ['○', 'gray'],
   backoff: ['◷', 'cyan'],
+  paused: ['‖', 'gray'],
   'open-circuit': ['✖', 'red'],
   'locked-out': ['○', 'red'],
   stopped: ['○', 'gray'],

@@ -1,3 +1,4 @@
+import { isOverslept } from '../../machines/policy/silence.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 
@@ -26,7 +27,15 @@ export interface LaneOwner<Item extends LaneItem> {
   overdue(item: Item): void;
 }
 
-const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing']);
+/** What the relay's chart says of it, as far as sending is concerned. */
+export interface LaneState {
+  readonly status: RelayStatus;
+  /** It owes an answer and is silent: nothing is sent there until it says something. */
+  readonly suspect: boolean;
+  readonly retryAtMs: number | undefined;
+}
+
+const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing', 'paused']);
 
 /**
  * The way to one relay: a queue, a window of unacknowledged messages, and the session that they go out on. It has no
@@ -42,14 +51,17 @@ export class Lane<Item extends LaneItem> {
   /** In the order in which they were sent, so the oldest is the first to be overdue. */
   inFlight = new Set<Item>();
   queue = new Set<Item>();
-  status: RelayStatus = 'idle';
-  retryAtMs: number | undefined;
+  state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
   readonly #owner: LaneOwner<Item>;
   #session: LaneSession | undefined;
   #ackTimer: unknown;
   #pauseTimer: unknown;
   #pausedUntil = 0;
+  /** Nothing before this counts as waiting: we were asleep. */
+  #awakeSince = Number.NEGATIVE_INFINITY;
+  #ackDueAt = 0;
+  #disposed = false;
 
   constructor(url: string, host: string, owner: LaneOwner<Item>) {
     this.url = url;
@@ -57,8 +69,19 @@ export class Lane<Item extends LaneItem> {
     this.#owner = owner;
   }
 
+  get status(): RelayStatus {
+    return this.state.status;
+  }
+
   get isServing(): boolean {
-    return this.#session !== undefined && isRoutable(this.status);
+    const { status, suspect } = this.state;
+    return this.#session !== undefined && isRoutable(status) && !suspect;
+  }
+
+  /** When the oldest message after a time went out that has not been answered. */
+  owedSince(afterMs: number): number | undefined {
+    for (const { sentAt } of this.inFlight) if (sentAt > afterMs) return sentAt;
+    return undefined;
   }
 
   /** Whether what waits here may be sent soon, without anybody's help. */
@@ -72,9 +95,10 @@ export class Lane<Item extends LaneItem> {
 
   /** Why nothing is sent here, for the outcome of a skipped delivery. */
   whySkipped(now: number): { relay: RelayStatus; retryInMs?: number } {
+    const { status, retryAtMs } = this.state;
     return {
-      relay: this.closed ? 'stopped' : this.status,
-      ...(this.retryAtMs === undefined ? {} : { retryInMs: Math.max(0, this.retryAtMs - now) }),
+      relay: this.closed ? 'stopped' : status,
+      ...(retryAtMs === undefined ? {} : { retryInMs: Math.max(0, retryAtMs - now) }),
     };
   }
 
@@ -135,6 +159,8 @@ export class Lane<Item extends LaneItem> {
 
   /** Sends nothing for a while, or for longer: the relay asked to be asked less often. */
   pause(delayMs: number): void {
+    // What an answer led to may have been the end of everything.
+    if (this.#disposed) return;
     const { clock } = this.#owner;
     const until = clock.now() + delayMs;
     if (this.#pauseTimer !== undefined && until <= this.#pausedUntil) return;
@@ -148,6 +174,7 @@ export class Lane<Item extends LaneItem> {
 
   /** Leaves no timer behind, also where it is disposed of while it tells that something is overdue. */
   dispose(): void {
+    this.#disposed = true;
     this.detach();
     this.queue.clear();
   }
@@ -164,16 +191,19 @@ export class Lane<Item extends LaneItem> {
     this.#ackTimer = undefined;
     const [oldest] = this.inFlight;
     if (!oldest) return;
-    const dueMs = Math.max(0, oldest.sentAt + ackTimeoutMs - clock.now());
-    this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), dueMs);
+    this.#ackDueAt = Math.max(oldest.sentAt, this.#awakeSince) + ackTimeoutMs;
+    this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), Math.max(0, this.#ackDueAt - clock.now()));
   }
 
   #checkOverdue(): void {
     this.#ackTimer = undefined;
-    const deadline = this.#owner.clock.now() - this.#owner.ackTimeoutMs;
+    const now = this.#owner.clock.now();
+    // Who slept has not waited: whatever is owed has its time once more.
+    if (isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
+    const deadline = now - this.#owner.ackTimeoutMs;
     const overdue: Item[] = [];
     for (const item of this.inFlight) {
-      if (item.sentAt > deadline) break;
+      if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
       overdue.push(item);
     }
     for (const item of overdue) {

@@ -6,7 +6,6 @@ import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
-import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { FailureCause, PublicationEvent, PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
@@ -16,7 +15,7 @@ import type { Message, PreparedEvent } from '../protocol/codec.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
-import { Lane, type LaneOwner, type LaneSession } from './lane.ts';
+import { Lane, type LaneOwner, type LaneSession, type LaneState } from './lane.ts';
 import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
@@ -35,6 +34,8 @@ export interface LedgerNeeds {
   answered(lane: DeliveryLane, latencyMs: number | undefined): void;
   /** A relay failed to answer, or said that it failed. */
   failed(lane: DeliveryLane): void;
+  /** A relay wants to be asked less often. */
+  paced(lane: DeliveryLane): void;
   /** Draining was asked for, and nothing is on its way any more. */
   emptied(): void;
 }
@@ -100,6 +101,11 @@ export class Ledger implements LaneOwner<Delivery> {
     return this.#bytes;
   }
 
+  /** The ways to all relays. */
+  get lanes(): readonly DeliveryLane[] {
+    return this.#all;
+  }
+
   laneOf(url: string): DeliveryLane | undefined {
     return this.#lanes.get(url);
   }
@@ -131,12 +137,11 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   /** The relay's chart has changed its state. */
-  updateLane(url: string, status: RelayStatus, retryAtMs: number | undefined): void {
+  updateLane(url: string, state: LaneState): void {
     const lane = this.#lanes.get(url);
     if (!lane) return;
     const served = lane.isServing;
-    lane.status = status;
-    lane.retryAtMs = retryAtMs;
+    lane.state = state;
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
     if (served && !lane.isServing) this.#bringElsewhere(lane);
@@ -215,12 +220,15 @@ export class Ledger implements LaneOwner<Delivery> {
     const delivery = lane.items.get(message.id) ?? lane.owed.get(message.id);
     if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
-    const { tries, sentAt } = delivery.record.context;
-    const isDue = lane.inFlight.has(delivery);
+    const { tries, sentAt, answeredAt } = delivery.record.context;
     if (!this.#take(delivery, message, at)) return false;
-    if (!message.accepted && message.refusal.class === 'paced') lane.pause(this.#resendDelayMs(tries));
-    // An answer to something that was sent twice does not say to which of the two (Karn's rule).
-    const isSample = isDue && tries === 1;
+    if (!message.accepted && message.refusal.class === 'paced') {
+      lane.pause(this.#resendDelayMs(tries));
+      this.#needs.paced(lane);
+    }
+    // An answer to something that was sent twice does not say to which of the two (Karn's rule). One that comes late is
+    // a sample like any other, or a relay that has become slower would be late for ever.
+    const isSample = tries === 1 && answeredAt === 0;
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#needs.answered(lane, isSample ? at - sentAt : undefined);
     } else {

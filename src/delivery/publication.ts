@@ -256,10 +256,13 @@ export class Publication {
   }
 }
 
-/** Whether a delivery has brought the event there, or is about to; the others have to be made up for. */
+/**
+ * Whether a delivery has brought the event there, or is about to; the others have to be made up for. What is on its way to
+ * a relay that has fallen silent may never arrive.
+ */
 function isPromising({ record, lane }: Delivery): boolean {
   const { state } = record;
-  return state === 'accepted' || state === 'sent' || (state === 'queued' && lane.isServing);
+  return state === 'accepted' || ((state === 'sent' || state === 'queued') && lane.isServing);
 }
 
 class PublicationReceipt implements Receipt {

@@ -1,11 +1,22 @@
 import {
+  afterFlap,
   type CallQuality,
   type DegradedReason,
-  hasRecovered,
+  exitHoldMs,
+  type FlapPenalty,
+  isWell,
+  NO_FLAPS,
   reasonsToDegrade,
   slowMs,
 } from '../../machines/policy/degraded.ts';
 import { BREAKER_WINDOW_CALLS, DEGRADED } from '../../machines/policy/limits.ts';
+import {
+  afterSample,
+  answerTimeoutMs,
+  isErratic,
+  NO_ROUND_TRIP,
+  type RoundTrip,
+} from '../../machines/policy/round-trip.ts';
 import { Latency } from './latency.ts';
 
 type Call = 'good' | 'slow' | 'failed';
@@ -26,24 +37,58 @@ export class Calls {
   succeededTotal = 0;
   failedTotal = 0;
   readonly #listener: CallListener;
+  #roundTrip: RoundTrip = NO_ROUND_TRIP;
+  #roundTripIsPing = false;
+  #pingMs: number | undefined;
   #successesAt: number[] = [];
   #recent: Call[] = [];
   #degradedAt: number | undefined;
+  #wellSince: number | undefined;
+  #flaps: FlapPenalty = NO_FLAPS;
+  #pacedAt = Number.NEGATIVE_INFINITY;
+  #congestedSince: number | undefined;
 
   constructor(listener: CallListener) {
     this.#listener = listener;
   }
 
-  /** A new session begins with a clean slate; totals and latencies stay. */
+  /** A new session begins with a clean slate; totals, latencies and the memory of flapping stay. */
   beginSession(): void {
+    this.#roundTrip = NO_ROUND_TRIP;
+    this.#roundTripIsPing = false;
     this.#recent = [];
     this.#degradedAt = undefined;
+    this.#wellSince = undefined;
+    this.#congestedSince = undefined;
+  }
+
+  /** Milliseconds after which an answer on this connection is late. */
+  get answerTimeoutMs(): number {
+    return answerTimeoutMs(this.#roundTrip);
+  }
+
+  /** Smoothed milliseconds and mean deviation of the answers on this connection; nothing before the first. */
+  get roundTrip(): RoundTrip | undefined {
+    return this.#roundTrip.samples === 0 ? undefined : this.#roundTrip;
+  }
+
+  /** Milliseconds that the last ping took on any connection. */
+  get pingMs(): number | undefined {
+    return this.#pingMs;
+  }
+
+  /** A ping was answered. It stands for an answer until there is one: answering events takes relays longer. */
+  pinged(latencyMs: number): void {
+    this.#pingMs = latencyMs;
+    if (this.#roundTrip.samples > 0 && !this.#roundTripIsPing) return;
+    this.#roundTripIsPing = true;
+    this.#roundTrip = afterSample(this.#roundTrip, latencyMs);
   }
 
   /** `latencyMs` is left out where the answer does not measure the relay. */
   succeeded(latencyMs: number | undefined, now: number): void {
     this.succeededTotal += 1;
-    if (latencyMs !== undefined) this.latency.add(latencyMs);
+    if (latencyMs !== undefined) this.#measure(latencyMs);
     this.#successesAt.push(now);
     if (this.#successesAt.length > 2 * BREAKER_WINDOW_CALLS) this.#successesAt = this.#lastSuccesses();
     this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
@@ -58,8 +103,30 @@ export class Calls {
   /** A degraded relay was asked how it is; its answer counts like a call's, or as a failure when there is none. */
   checked(latencyMs: number | undefined, now: number): void {
     if (this.#degradedAt === undefined) return;
-    if (latencyMs === undefined) this.#note('failed', now);
-    else this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
+    if (latencyMs === undefined) return this.#note('failed', now);
+    // Perhaps nothing else is sent there now that could show that its answers have become steady.
+    this.#roundTrip = afterSample(this.#roundTrip, latencyMs);
+    this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
+  }
+
+  /** The relay wants to be asked less often. */
+  paced(now: number): void {
+    this.#pacedAt = now;
+    this.#judge(now);
+  }
+
+  /** So many bytes wait to leave. */
+  buffered(bytes: number, now: number): void {
+    if (bytes <= DEGRADED.congestedBytes) this.#congestedSince = undefined;
+    else {
+      this.#congestedSince ??= now;
+      this.#judge(now);
+    }
+  }
+
+  /** The chart says that the connection is degraded, for a reason of its own: from now on it is watched. */
+  watch(now: number): void {
+    if (this.#degradedAt === undefined) this.#degrade(now);
   }
 
   /** The times of the successes since the last failure, as many as the breaker can use; they are told once. */
@@ -75,6 +142,12 @@ export class Calls {
     return total === 0 ? undefined : this.succeededTotal / total;
   }
 
+  #measure(latencyMs: number): void {
+    this.latency.add(latencyMs);
+    this.#roundTrip = afterSample(this.#roundTripIsPing ? NO_ROUND_TRIP : this.#roundTrip, latencyMs);
+    this.#roundTripIsPing = false;
+  }
+
   // The median is only asked for where it can matter.
   #isSlow(latencyMs: number | undefined): boolean {
     if (latencyMs === undefined || latencyMs <= DEGRADED.slowMsMin) return false;
@@ -88,26 +161,46 @@ export class Calls {
   #note(call: Call, now: number): void {
     this.#recent.push(call);
     if (this.#recent.length > DEGRADED.calls) this.#recent.shift();
-    if (this.#degradedAt !== undefined) {
-      if (!hasRecovered(this.#quality(), now - this.#degradedAt)) return;
-      this.#degradedAt = undefined;
-      this.#listener.recovered();
-    } else if (call !== 'good') {
-      const reasons = reasonsToDegrade(this.#quality());
-      if (reasons.length === 0) return;
-      this.#degradedAt = now;
-      this.#recent = [];
-      this.#listener.degraded(reasons);
-    }
+    if (this.#degradedAt !== undefined || call !== 'good') this.#judge(now);
   }
 
-  #quality(): CallQuality {
+  #judge(now: number): void {
+    const quality = this.#quality(now);
+    if (this.#degradedAt === undefined) {
+      const reasons = reasonsToDegrade(quality);
+      if (reasons.length === 0) return;
+      this.#degrade(now);
+      this.#listener.degraded(reasons);
+      return;
+    }
+    this.#wellSince = isWell(quality) ? (this.#wellSince ?? now) : undefined;
+    if (this.#wellSince === undefined || now - this.#degradedAt < DEGRADED.dwellMs) return;
+    if (now - this.#wellSince < exitHoldMs(this.#flaps, now)) return;
+    this.#degradedAt = undefined;
+    this.#listener.recovered();
+  }
+
+  #degrade(now: number): void {
+    this.#degradedAt = now;
+    this.#wellSince = undefined;
+    this.#recent = [];
+    this.#flaps = afterFlap(this.#flaps, now);
+  }
+
+  #quality(now: number): CallQuality {
     let slow = 0;
     let failed = 0;
     for (const call of this.#recent) {
       if (call === 'slow') slow += 1;
       else if (call === 'failed') failed += 1;
     }
-    return { calls: this.#recent.length, slow, failed };
+    return {
+      calls: this.#recent.length,
+      slow,
+      failed,
+      paced: now - this.#pacedAt < DEGRADED.pacedMs,
+      congested: this.#congestedSince !== undefined && now - this.#congestedSince >= DEGRADED.congestedMs,
+      erratic: isErratic(this.#roundTrip),
+    };
   }
 }

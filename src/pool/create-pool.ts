@@ -1,5 +1,5 @@
 import { type ActorRefFrom, type AnyActor, createActor, type InspectionEvent, type Observer } from 'xstate';
-import { platformTransport } from '#platform';
+import { platformNetwork, platformTransport } from '#platform';
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { POOL_LIMITS } from '../../machines/policy/limits.ts';
 import {
@@ -28,12 +28,13 @@ import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
 import { dataPlaneOf, providePoolMachine } from './pool-machine.ts';
 
 /** The parts that a pool has unless it is given others. */
-const DEFAULT_PARTS: PoolParts = {
+const DEFAULT_PARTS = {
   transport: platformTransport,
   codec: nostrCodec,
   clock: systemClock,
   random: Math.random,
-};
+  network: platformNetwork,
+} satisfies PoolParts;
 
 /**
  * The pool's chart with its parts: `createActor(poolMachine, { input: { relays } }).start()` is a working pool, also as
@@ -250,13 +251,14 @@ interface Given {
 
 /** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
 function read(options: CreatePoolOptions): Given {
-  const { relays, connect, inspect, transport, codec, clock, random, ...settings } = options;
+  const { relays, connect, inspect, transport, codec, clock, random, network, ...settings } = options;
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
     // One clock for the charts' delays and the data plane.
     clock: steadyClock(clock ?? DEFAULT_PARTS.clock),
     random: random ?? DEFAULT_PARTS.random,
+    network: network ?? DEFAULT_PARTS.network,
   };
   const input = {
     options: settings,

@@ -2,17 +2,19 @@ import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
-import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolCommand, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import type { Clock } from '../clock.ts';
+import type { LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import type { Publication } from '../delivery/publication.ts';
 import { emptyReceipt, Waiter } from '../delivery/receipt.ts';
 import type { Codec, Message, PreparedEvent } from '../protocol/codec.ts';
+import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
+import { DialGate } from './dial-gate.ts';
 import { RelayLink } from './relay-link.ts';
 import { Session } from './session.ts';
 
@@ -23,6 +25,8 @@ export interface PoolParts {
   readonly clock: Clock;
   /** At least 0 and below 1. */
   readonly random: () => number;
+  /** What the platform knows of our own network. Default: nothing. */
+  readonly network?: NetworkStatus;
 }
 
 type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
@@ -46,6 +50,7 @@ export class DataPlane {
   readonly listeners = new Set<(fact: PublicationFact) => void>();
   readonly #owner: DataPlaneOwner;
   readonly #links = new Map<string, RelayLink>();
+  readonly gate = new DialGate(() => this.ledger.lanes.length);
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
     this.parts = parts;
@@ -60,6 +65,7 @@ export class DataPlane {
       report: (publication, fact) => this.#report(publication, fact),
       answered: (lane, latencyMs) => this.linkOf(lane.url).calls.succeeded(latencyMs, parts.clock.now()),
       failed: (lane) => this.linkOf(lane.url).calls.failed(parts.clock.now()),
+      paced: (lane) => this.linkOf(lane.url).calls.paced(parts.clock.now()),
       emptied: () => owner.emptied(),
     });
   }
@@ -83,8 +89,14 @@ export class DataPlane {
     if (link && !link.session) this.#links.delete(url);
   }
 
-  updateLane(url: string, status: RelayStatus, retryAtMs: number | undefined): void {
-    this.ledger.updateLane(url, status, retryAtMs);
+  updateLane(url: string, state: LaneState): void {
+    if (state.status !== 'connecting' && state.status !== 'half-open') this.#links.get(url)?.session?.passTrial();
+    this.ledger.updateLane(url, state);
+  }
+
+  /** Whether our own network is in doubt, so that fewer relays are dialled at one time. */
+  set isNetworkInDoubt(inDoubt: boolean) {
+    this.gate.isInDoubt = inDoubt;
   }
 
   /** Lets go of a socket whose relay actor has crashed and cannot do so itself. */
@@ -103,7 +115,9 @@ export class DataPlane {
       codec: parts.codec,
       allowPrivate: settings.trust.allowPrivate,
       link,
+      gate: this.gate,
       tell,
+      owedSince: (afterMs) => this.ledger.laneOf(input.url)?.owedSince(afterMs),
       attach: () => this.ledger.attach(input.url, session),
       detach: () => {
         if (link.session === session) link.session = undefined;

@@ -30,6 +30,9 @@ export interface RelayMetrics {
   readonly latencyMsP50?: number;
   readonly latencyMsP95?: number;
   readonly latencyMsP99?: number;
+  /** Milliseconds that the last ping took, and after which an answer counts as late. */
+  readonly pingMs?: number;
+  readonly answerTimeoutMs: number;
   readonly inFlight: number;
   readonly queued: number;
   readonly sentMessages: number;
@@ -122,6 +125,8 @@ function relayMetrics(
     ...given('latencyMsP50', latency.percentileMs(0.5)),
     ...given('latencyMsP95', latency.percentileMs(0.95)),
     ...given('latencyMsP99', latency.percentileMs(0.99)),
+    ...given('pingMs', link.calls.pingMs),
+    answerTimeoutMs: link.calls.answerTimeoutMs,
     inFlight: lane?.inFlight.size ?? 0,
     queued: lane?.queue.size ?? 0,
     sentMessages: link.sentMessages,

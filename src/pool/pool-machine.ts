@@ -7,6 +7,7 @@ import type { SocketCommand } from '../../machines/relay/relay.events.ts';
 import { relayMachine as bareRelayMachine } from '../../machines/relay/relay.machine.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import { steadyClock } from '../clock.ts';
+import { unknownNetwork } from '../transport/network-status.ts';
 import { DataPlane, type PoolParts } from './data-plane.ts';
 
 /** The data plane of every running pool. A pool's chart holds no hands; this is where they are found. */
@@ -26,12 +27,17 @@ const isPublish = (event: PoolEvent): event is Extract<PoolEvent, { type: 'PUBLI
 /** Gives the pool's chart its parts. The same clock must be given to `createActor` for the charts' own delays. */
 export function providePoolMachine(given: PoolParts) {
   const parts = { ...given, clock: steadyClock(given.clock) };
+  const { network = unknownNetwork } = given;
   const reading = () => ({ nowMs: parts.clock.now(), random: parts.random() });
 
   const socket = fromCallback<SocketCommand, SocketInput>(({ input, sendBack, receive }) => {
     if (!input.supervisor) throw new Error('A relay with this socket needs a pool as its supervisor.');
     const session = planeOf(input.supervisor).openSession(input, sendBack);
-    receive((command) => (command.type === 'PROBE' ? session.probe() : session.close()));
+    receive(({ type }) => {
+      if (type === 'PROBE') session.probe();
+      else if (type === 'WATCH') session.watch();
+      else session.close();
+    });
     return () => session.end();
   });
 
@@ -42,7 +48,13 @@ export function providePoolMachine(given: PoolParts) {
       emptied: () => pool.send({ type: 'ledger.emptied' } as never),
     });
     planes.set(pool, plane);
-    return () => plane.dispose();
+    const hear = (online: boolean): void => pool.send({ type: online ? 'network.online' : 'network.offline' } as never);
+    const forget = network.subscribe(hear);
+    if (!network.isOnline) hear(false);
+    return () => {
+      forget();
+      plane.dispose();
+    };
   });
 
   return barePoolMachine.provide({
@@ -70,7 +82,11 @@ export function providePoolMachine(given: PoolParts) {
         const record = url === undefined ? undefined : context.relays[url];
         if (url === undefined || !record) return;
         const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
-        planeOf(self).updateLane(url, record.status, retryAtMs);
+        const { status, suspect } = record;
+        planeOf(self).updateLane(url, { status, suspect, retryAtMs });
+      },
+      updateNetwork: ({ self, context }) => {
+        planeOf(self).isNetworkInDoubt = context.network !== 'well';
       },
       dropConnection: ({ self, context, event }) => {
         const url = subjectOf(context, event);

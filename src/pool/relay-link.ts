@@ -7,6 +7,8 @@ export interface LinkedSession {
   readonly generation: number;
   /** Reports to the relay's chart. */
   report(fact: HealthFact): void;
+  /** Its trial is over. */
+  passTrial(): void;
   end(): void;
 }
 

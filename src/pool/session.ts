@@ -1,10 +1,13 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
+import { isOverslept } from '../../machines/policy/silence.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/lane.ts';
+import { Pulse } from '../health/pulse.ts';
 import type { Codec, Message, Probe } from '../protocol/codec.ts';
-import type { Connection, Transport } from '../transport/transport.ts';
+import { type Connection, shortReason, type Transport, type TransportHandlers } from '../transport/transport.ts';
+import type { DialGate, Turn } from './dial-gate.ts';
 import type { LinkedSession, RelayLink } from './relay-link.ts';
 
 export interface SessionNeeds {
@@ -13,11 +16,14 @@ export interface SessionNeeds {
   readonly codec: Codec;
   readonly allowPrivate: boolean;
   readonly link: RelayLink;
+  readonly gate: DialGate;
   /** Reports to the relay's chart. */
   tell(fact: SocketFact | HealthFact): void;
   /** The connection can be sent on, or no longer. */
   attach(session: Session): void;
   detach(session: Session): void;
+  /** When the oldest message after a time was sent here that has not been answered. */
+  owedSince(afterMs: number): number | undefined;
   /** A message that is not the answer to a probe. */
   receive(message: Message): void;
 }
@@ -25,35 +31,32 @@ export interface SessionNeeds {
 /** A question that waits for its answer. */
 interface OpenProbe extends Probe {
   readonly sentAt: number;
-  readonly timer: unknown;
+  timer: unknown;
+  /** Whether the chart asked, and hears the answer; otherwise it is a heartbeat, and any sign of life will do. */
+  isAsked: boolean;
 }
 
-/** One socket of one relay, from dialling to its end. Everything that it reports carries its generation. */
+/** One socket of one relay, from waiting for its turn to its end. Everything that it reports carries its generation. */
 export class Session implements LaneSession, LinkedSession {
   readonly generation: number;
   readonly #needs: SessionNeeds;
-  readonly #probeTimeoutMs: number;
-  readonly #connection: Connection;
+  readonly #input: SocketInput;
+  readonly #turn: Turn;
+  #connection: Connection | undefined;
+  #pulse: Pulse | undefined;
   #opened = false;
   #proven = false;
   #ended = false;
   #probe: OpenProbe | undefined;
+  #pingedAt: number | undefined;
+  #isPingSample = false;
   #probes = 0;
 
   constructor(input: SocketInput, needs: SessionNeeds) {
     this.#needs = needs;
+    this.#input = input;
     this.generation = input.generation;
-    this.#probeTimeoutMs = input.probeTimeoutMs;
-    needs.link.dialled();
-    this.#connection = needs.transport.open(
-      input.url,
-      { frameBytesMax: input.frameBytesMax, allowPrivate: needs.allowPrivate },
-      {
-        onOpen: () => this.#open(),
-        onFrame: (data) => this.#receive(data),
-        onClose: (report) => this.#closed(report),
-      },
-    );
+    this.#turn = needs.gate.enter(input.isTrial, () => this.#dial());
   }
 
   /** The pool has let go of it. */
@@ -61,30 +64,30 @@ export class Session implements LaneSession, LinkedSession {
     return this.#ended;
   }
 
+  /** Sends what is to be answered. */
   send(frame: string): boolean {
-    if (this.isOver || !this.#connection.send(frame)) return false;
-    this.#needs.link.sent(frame.length, this.#needs.clock.now());
+    if (!this.#write(frame)) return false;
+    this.#pulse?.sent(this.#needs.clock.now());
     return true;
   }
 
   /** Asks for a sign of life. One question at a time: who asks meanwhile hears the answer to that. */
   probe(): void {
-    const { clock, codec } = this.#needs;
-    if (this.#probe) return;
-    this.#probes += 1;
-    const probe = codec.probe(`${this.generation}-${this.#probes}`);
-    if (!this.send(probe.frame)) return this.#probeFailed();
-    const timer = clock.setTimeout(() => {
-      this.#probe = undefined;
-      this.send(probe.cleanup);
-      this.#needs.link.calls.checked(undefined, clock.now());
-      this.#probeFailed();
-    }, this.#probeTimeoutMs);
-    this.#probe = { ...probe, sentAt: clock.now(), timer };
+    this.#ask(true);
+  }
+
+  /** The chart says that the connection is degraded: its calls decide when it no longer is. */
+  watch(): void {
+    this.#needs.link.calls.watch(this.#needs.clock.now());
   }
 
   close(): void {
-    this.#connection.close();
+    this.#connection?.close();
+  }
+
+  /** The trial is over: somebody else may be tried. */
+  passTrial(): void {
+    if (!this.#ended) this.#needs.gate.leave(this.#turn);
   }
 
   /** Lets go of the socket, whatever state it is in. */
@@ -92,8 +95,10 @@ export class Session implements LaneSession, LinkedSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#endProbe();
-    this.#connection.terminate();
+    this.#pulse?.end();
+    this.#connection?.terminate();
     this.#needs.detach(this);
+    this.#needs.gate.leave(this.#turn);
   }
 
   /** What measuring showed; said while the session lasts. */
@@ -101,19 +106,57 @@ export class Session implements LaneSession, LinkedSession {
     this.#tell(fact);
   }
 
+  #dial(): void {
+    const { link, transport, allowPrivate } = this.#needs;
+    const { url, frameBytesMax, generation } = this.#input;
+    link.dialled();
+    this.#tell({ type: 'socket.dialling', generation });
+    if (this.isOver) return;
+    const handlers: TransportHandlers = {
+      onOpen: () => this.#open(),
+      onFrame: (data) => this.#receive(data),
+      onPong: () => this.#ponged(),
+      onClose: (report) => this.#closed(report),
+    };
+    try {
+      this.#connection = transport.open(url, { frameBytesMax, allowPrivate }, handlers);
+    } catch (error) {
+      // Its turn may have come while somebody else's ended, who must not hear of it.
+      this.#closed({ code: 1006, reason: shortReason(error) });
+    }
+  }
+
   // What a transport says of a connection that was let go of is nobody's business, whatever its contract says.
   #open(): void {
     if (this.isOver) return;
+    const { clock, link, gate, attach } = this.#needs;
     this.#opened = true;
-    this.#needs.link.opened();
-    this.#needs.attach(this);
+    link.opened();
+    gate.dialled(this.#turn);
+    attach(this);
+    this.#pulse = new Pulse({
+      clock,
+      heartbeatMs: this.#input.heartbeatMs,
+      deadAfterMs: this.#input.deadAfterMs,
+      answerTimeoutMs: () => link.calls.answerTimeoutMs,
+      owedSince: (afterMs) => this.#owedSince(afterMs),
+      receivedBytes: () => this.#connection?.receivedBytes,
+      ask: (urgently) => this.#askForLife(urgently),
+      silent: () => this.#tell({ type: 'link.silent', generation: this.generation }),
+      heard: () => this.#tell({ type: 'link.heard', generation: this.generation }),
+      dead: (silentMs) => this.#tell({ type: 'link.dead', generation: this.generation, silentMs }),
+    });
+    // The first measurement of the way there, before anything depends on it.
+    this.#ping();
     this.#tell({ type: 'socket.opened', generation: this.generation });
   }
 
   #receive(data: string | Uint8Array): void {
     if (this.isOver) return;
     const { link, clock, codec } = this.#needs;
-    link.received(data.length, clock.now());
+    const now = clock.now();
+    link.received(data.length, now);
+    this.#pulse?.heard(now);
     if (!this.#proven) {
       this.#proven = true;
       this.#tell({ type: 'socket.proved', generation: this.generation });
@@ -124,12 +167,85 @@ export class Session implements LaneSession, LinkedSession {
     else this.#needs.receive(message);
   }
 
-  #answered(probe: OpenProbe): void {
+  #ponged(): void {
+    if (this.isOver) return;
+    const { link, clock } = this.#needs;
+    const now = clock.now();
+    if (this.#pingedAt !== undefined && this.#isPingSample) link.calls.pinged(now - this.#pingedAt);
+    this.#pingedAt = undefined;
+    this.#pulse?.heard(now);
+  }
+
+  #write(frame: string): boolean {
+    const connection = this.#connection;
+    if (this.isOver || !connection?.send(frame)) return false;
+    const { link, clock } = this.#needs;
+    const now = clock.now();
+    link.sent(frame.length, now);
+    link.calls.buffered(connection.bufferedBytes, now);
+    return true;
+  }
+
+  #ping(): boolean {
+    if (!this.#connection?.ping?.()) return false;
     const now = this.#needs.clock.now();
+    // An answer to one of two pings does not say to which.
+    this.#isPingSample = this.#pingedAt === undefined;
+    // Owed is the oldest that was sent since the last sign of life.
+    const isOwed = this.#pingedAt !== undefined && this.#pingedAt > (this.#pulse?.heardAt ?? 0);
+    if (!isOwed) this.#pingedAt = now;
+    this.#pulse?.sent(now);
+    return true;
+  }
+
+  /** A ping where there is one; a question of the protocol where there is none, or where a ping was not answered. */
+  #askForLife(urgently: boolean): void {
+    const waits = this.#pingedAt !== undefined && this.#pingedAt > (this.#pulse?.heardAt ?? 0);
+    if (!this.#ping() || (urgently && waits)) this.#ask(false);
+  }
+
+  #ask(isAsked: boolean): void {
+    const { clock, codec } = this.#needs;
+    if (this.#probe?.isAsked) return;
+    // A heartbeat that was never answered, though the relay lives, must not stand in the way of the next.
+    const isStale = this.#probe !== undefined && this.#probe.sentAt <= (this.#pulse?.heardAt ?? 0);
+    if (this.#probe && !isStale) {
+      if (isAsked) this.#waitFor(this.#probe);
+      return;
+    }
+    if (this.#probe) this.#write(this.#probe.cleanup);
+    this.#probes += 1;
+    const probe = codec.probe(`${this.generation}-${this.#probes}`);
+    // A connection that cannot be sent on any more is about to say that it is closed.
+    if (!this.send(probe.frame)) return;
+    this.#probe = { ...probe, sentAt: clock.now(), timer: undefined, isAsked: false };
+    if (isAsked) this.#waitFor(this.#probe);
+  }
+
+  /** The chart waits for this answer, for as long as it may take. */
+  #waitFor(probe: OpenProbe): void {
+    const { clock } = this.#needs;
+    const { probeTimeoutMs } = this.#input;
+    const dueAt = clock.now() + probeTimeoutMs;
+    probe.isAsked = true;
+    probe.timer = clock.setTimeout(() => {
+      // Who slept has not waited.
+      if (isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
+      this.#probe = undefined;
+      this.#write(probe.cleanup);
+      this.#needs.link.calls.checked(undefined, clock.now());
+      this.#probeFailed();
+    }, probeTimeoutMs);
+  }
+
+  #answered(probe: OpenProbe): void {
+    const { clock, link } = this.#needs;
+    const now = clock.now();
     const latencyMs = now - probe.sentAt;
     this.#endProbe();
-    this.#needs.link.calls.checked(latencyMs, now);
-    this.send(probe.cleanup);
+    this.#write(probe.cleanup);
+    if (!probe.isAsked) return link.calls.pinged(latencyMs);
+    link.calls.checked(latencyMs, now);
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });
   }
 
@@ -148,6 +264,13 @@ export class Session implements LaneSession, LinkedSession {
       report,
       successesAt: link.calls.takeSuccesses(),
     });
+  }
+
+  #owedSince(afterMs: number): number | undefined {
+    const signs = [this.#pingedAt, this.#probe?.sentAt].filter((at) => at !== undefined && at > afterMs) as number[];
+    const owed = this.#needs.owedSince(afterMs);
+    if (owed !== undefined) signs.push(owed);
+    return signs.length === 0 ? undefined : Math.min(...signs);
   }
 
   #endProbe(): void {

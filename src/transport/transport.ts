@@ -16,14 +16,20 @@ export interface TransportHandlers {
   onOpen(): void;
   /** A text frame, or a binary one as bytes. */
   onFrame(data: string | Uint8Array): void;
+  /** The answer to `ping`. */
+  onPong(): void;
   onClose(report: CloseReport): void;
 }
 
 export interface Connection {
   /** Bytes that were accepted for sending and have not left yet. */
   readonly bufferedBytes: number;
+  /** Bytes that have arrived, of whole frames or not, where the platform counts them. */
+  readonly receivedBytes?: number | undefined;
   /** Whether the frame was taken for sending: false when the connection is not open. */
   send(frame: string): boolean;
+  /** Sends a ping frame (RFC 6455 section 5.5.2), where the platform can; whether it was taken for sending. */
+  ping?(): boolean;
   /** Closes politely; `onClose` follows, at the latest when the other side goes away. */
   close(): void;
   /** Lets go at once, from any state. Nothing is reported after that. */

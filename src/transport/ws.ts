@@ -66,6 +66,9 @@ class WsConnection implements Connection {
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (!this.#done) handlers.onFrame(isBinary ? data : data.toString('utf8'));
     });
+    socket.on('pong', () => {
+      if (!this.#done) handlers.onPong();
+    });
     socket.on('unexpected-response', (request, response) => {
       const afterMs = retryAfterMs(response.headers['retry-after']);
       this.#failure = {
@@ -93,6 +96,17 @@ class WsConnection implements Connection {
 
   get bufferedBytes(): number {
     return this.#socket.bufferedAmount;
+  }
+
+  get receivedBytes(): number | undefined {
+    return this.#raw?.bytesRead;
+  }
+
+  ping(): boolean {
+    if (this.#done || this.#socket.readyState !== WebSocket.OPEN) return false;
+    this.#cork();
+    this.#socket.ping();
+    return true;
   }
 
   send(frame: string): boolean {

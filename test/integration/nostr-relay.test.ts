@@ -135,7 +135,8 @@ describe('with a relay that nobody here wrote', () => {
 
   tried('events are published, and it has them', async () => {
     const relay = await Relay.start();
-    const pool = poolOver(relay);
+    // It checks every signature before it answers, which takes a slow machine its time.
+    const pool = poolOver(relay, { publish: { ackTimeoutMs: 5_000 } });
     const events = Array.from({ length: 50 }, () => note());
     const receipts = await Promise.all(events.map((event) => pool.publish(event)));
     expect(new Set(receipts.map(({ status }) => status))).toEqual(new Set(['confirmed']));
@@ -184,7 +185,7 @@ describe('with a relay that nobody here wrote', () => {
     const pool = poolOver(relay, { publish: { resendDelayMs: 300, resendDelayMaxMs: 1_000, triesMax: 50 } });
     const receipts = await Promise.all(Array.from({ length: 8 }, () => pool.publish(note())));
     expect(new Set(receipts.map(({ status }) => status))).toEqual(new Set(['confirmed']));
-    expect(pool.status()[relay.url]).toBe('connected');
+    expect(pool.metrics().relays[relay.url]).toMatchObject({ circuit: 'closed', failures: 0 });
   });
 
   tried('it is killed and started again, and nothing that was accepted is lost', async () => {

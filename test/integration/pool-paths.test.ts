@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AnyActorRef } from 'xstate';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
 import { type CreatePoolOptions, type Pool, systemClock } from '../../src/index.ts';
-import { type FaultableRelay, FaultProxy, signedEvents } from '../../src/testing/index.ts';
+import { type FaultableRelay, FaultProxy, signedEvents, VirtualClock } from '../../src/testing/index.ts';
 import { EdgeCoverage } from '../kit/edges.ts';
 import { nextFact, until } from '../kit/facts.ts';
 import { startPool, startRelays } from '../kit/relays.ts';
@@ -39,6 +39,12 @@ const poison = {
 const connected = (pool: Pool, count: number) => until(pool, () => pool.metrics().activeConnections === count);
 const over = (pool: Pool): Promise<void> =>
   new Promise((resolve) => void pool.actor.subscribe({ complete: () => resolve(), error: () => resolve() }));
+
+/** Nothing is under way any more that the relay would read before it sees that the connection is gone. */
+async function ponged(pool: Pool, { url }: FaultableRelay): Promise<void> {
+  await connected(pool, 1);
+  while (pool.relayMetrics(url)?.pingMs === undefined) await new Promise((resolve) => setImmediate(resolve));
+}
 
 async function one(): Promise<FaultableRelay> {
   const [relay] = await startRelays(1);
@@ -112,11 +118,11 @@ describe('the arrows of the pool chart, with real relays', () => {
   test('relay actors that throw: replaced, given up, removed, or let go', async () => {
     const relay = await one();
     const pool = watched([relay], { supervisor: { restartsMax: 1 } });
-    await connected(pool, 1);
+    await ponged(pool, relay);
     const restarted = nextFact(pool, 'relay.restarted');
     tell(pool, relay, poison);
     await restarted;
-    await connected(pool, 1);
+    await ponged(pool, relay);
     const abandoned = nextFact(pool, 'relay.abandoned');
     tell(pool, relay, poison);
     await abandoned;
@@ -193,6 +199,88 @@ describe('the arrows of the pool chart, with real relays', () => {
     const pool = watched([], { clock });
     broken = false;
     await expect(pool.publish(next())).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+  });
+
+  test('few of many serve, then more, then none', async () => {
+    const relays = await startRelays(4);
+    const [first, ...others] = relays as [FaultableRelay, FaultableRelay, FaultableRelay, FaultableRelay];
+    for (const relay of others) await relay.stop();
+    const pool = watched(relays);
+    // In doubt of its own network, a pool would not count what is lost here.
+    pool.actor.send({ type: 'network.online' });
+    const told: string[] = [];
+    pool.on('*', ({ type }) => {
+      if (type.startsWith('pool.') && !type.startsWith('pool.network')) told.push(type);
+    });
+    await nextFact(pool, 'pool.strained');
+    for (const relay of others) await relay.listen();
+    await nextFact(pool, 'pool.relieved');
+    await connected(pool, 4);
+    for (const relay of others) await relay.stop();
+    await nextFact(pool, 'pool.strained');
+    await first.stop();
+    await nextFact(pool, 'pool.stranded');
+    await first.listen();
+    await nextFact(pool, 'pool.strained');
+    expect(told).toEqual([
+      'pool.strained',
+      'pool.relieved',
+      'pool.strained',
+      'pool.stranded',
+      'pool.recovered',
+      'pool.strained',
+    ]);
+  });
+
+  test('the network goes and comes back', async () => {
+    const relays = await startRelays(3);
+    const clock = new VirtualClock(Date.now());
+    const pool = watched(relays, { clock });
+    await connected(pool, 3);
+    const facts: string[] = [];
+    pool.on('*', ({ type }) => {
+      if (type.startsWith('pool.network')) facts.push(type);
+    });
+    const [a, b, c] = relays.map(({ url }) => url);
+    const say = (fact: object): void => pool.actor.send(fact as never);
+    const suspect = (url: string | undefined) => say({ type: 'relay.suspected', url, atMs: clock.now() });
+    pool.actor.send({ type: 'network.offline' });
+    pool.actor.send({ type: 'network.offline' });
+    pool.actor.send({ type: 'network.online' });
+    suspect(a);
+    say({ type: 'relay.cleared', url: a });
+    suspect(a);
+    suspect(b);
+    say({ type: 'relay.cleared', url: a });
+    suspect(b);
+    suspect(c);
+    say({ type: 'relay.connected', url: a, generation: 1 });
+    suspect(b);
+    suspect(c);
+    clock.advance(60_000);
+    expect(facts).toEqual([
+      'pool.network-offline',
+      'pool.network-recovered',
+      'pool.network-suspected',
+      'pool.network-recovered',
+      'pool.network-suspected',
+      'pool.network-recovered',
+      'pool.network-suspected',
+    ]);
+    await pool.close({ drainMs: 0 });
+  });
+
+  test('all connections are cut in one moment, and it is not the relays’ fault', async () => {
+    const relays = await startRelays(3);
+    const pool = watched(relays);
+    await connected(pool, 3);
+    const doubted = nextFact(pool, 'pool.network-suspected');
+    const recovered = nextFact(pool, 'pool.network-recovered');
+    for (const relay of relays) relay.cut();
+    expect(await doubted).toMatchObject({ relays: 2 });
+    await recovered;
+    await connected(pool, 3);
+    for (const { url } of relays) expect(pool.relayMetrics(url)).toMatchObject({ circuit: 'closed' });
   });
 
   test('are all taken', () => {

@@ -114,7 +114,9 @@ describe('publishing', () => {
     const receipt = await pool.publish(next());
     expect(receipt).toMatchObject({ status: 'confirmed', confirmedMs: expect.any(Number) });
     expect(refused).toBe(2);
-    expect(pool.status()[relay.url]).toBe('connected');
+    // It asked for rest, and gets it; its circuit has nothing against it.
+    expect(pool.status()[relay.url]).toBe('degraded');
+    expect(pool.metrics().relays[relay.url]).toMatchObject({ circuit: 'closed', failures: 0 });
   });
 
   test('a passing refusal that does not pass is given up after its tries', async () => {

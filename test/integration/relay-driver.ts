@@ -1,8 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyActorRef, type AnyMachineSnapshot, type EventObject, initialTransition, transition } from 'xstate';
+import { DIALS_MAX } from '../../machines/policy/limits.ts';
 import type { RelayOptions, RelaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { createPool, type Pool, type Receipt, type Transport } from '../../src/index.ts';
+import type { Turn } from '../../src/pool/dial-gate.ts';
+import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
 import { FaultableRelay, FaultProxy, signedEvents, VirtualClock } from '../../src/testing/index.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
 import type { EdgeCoverage } from '../kit/edges.ts';
@@ -26,22 +29,37 @@ const stateOf = (snapshot: AnyMachineSnapshot): string => JSON.stringify(snapsho
 const isOpen = (snapshot: AnyMachineSnapshot): boolean =>
   snapshot.status === 'active' && snapshot.matches('session') && !snapshot.matches({ session: 'connecting' });
 
+const isServing = (snapshot: AnyMachineSnapshot): boolean =>
+  snapshot.matches({ session: 'connected' }) || snapshot.matches({ session: 'degraded' });
+
+/** What only the pool says, and its measurements where nothing arrives that could be measured. */
+const isWhispered = ({ type }: EventObject, before: AnyMachineSnapshot): boolean =>
+  type.startsWith('SET_') ||
+  (before.matches({ session: { degraded: 'suspected' } }) && /^(health|operation|probe)/.test(type));
+
 /** Whether a real relay, or somebody who uses the pool, can make this happen in that state. */
 export function isDrivable(event: Said, before: AnyMachineSnapshot): boolean {
   const { generation } = before.context as RelayContext;
   if (event.generation !== undefined && event.generation !== generation) return true;
-  // The pool says this itself, when others come and go.
-  if (event.type === 'SET_URGENCY') return false;
+  // Who waits for its turn has no connection that could break.
+  if (event.type.startsWith('xstate.error')) return !before.matches({ session: { connecting: 'queued' } });
   if (event.type.startsWith('xstate.')) return true;
   if (!event.type.includes('.')) return true;
   if (!before.matches('session')) return false;
-  if (event.type === 'socket.opened') return before.matches({ session: 'connecting' });
+  const isDialling = before.matches({ session: { connecting: 'dialling' } });
+  if (event.type === 'socket.dialling') return before.matches({ session: { connecting: 'queued' } });
+  if (event.type === 'socket.opened') return isDialling;
+  if (event.type.startsWith('link.')) {
+    if (event.type !== 'link.silent') return before.matches({ session: { degraded: 'suspected' } });
+    return before.matches({ session: 'connected' }) || before.matches({ session: { degraded: 'unwell' } });
+  }
+  if (event.type === 'socket.closed' && before.matches({ session: { connecting: 'queued' } })) return false;
   if (event.type === 'socket.closed') return isOpen(before) ? event.report?.httpStatus === undefined : true;
   if (event.type === 'socket.proved') return isOpen(before) && !(before.context as RelayContext).proven;
-  if (event.type === 'health.recovered') return before.matches({ session: 'degraded' });
-  if (event.type === 'health.degraded') return before.matches({ session: 'connected' });
-  if (event.type === 'operation.failed')
-    return before.matches({ session: 'connected' }) || before.matches({ session: 'degraded' });
+  if (event.type === 'health.recovered') return before.matches({ session: { degraded: 'unwell' } });
+  if (event.type === 'health.degraded')
+    return !before.matches({ session: { degraded: 'unwell' } }) && isServing(before);
+  if (event.type === 'operation.failed') return isServing(before);
   if (event.type === 'probe.failed' && before.matches({ session: 'degraded' })) return true;
   return before.matches({ session: 'half-open' }) || before.matches({ session: { connected: 'unproven' } });
 }
@@ -58,6 +76,10 @@ export class RelayDriver {
   readonly #published: string[] = [];
   readonly receipts: Promise<Receipt>[] = [];
   #crashes = false;
+  #others: readonly Turn[] = [];
+  /** Whether the platform says that no byte arrives; otherwise some do whenever it is asked. */
+  #isQuiet = false;
+  #bytes = 0;
   #expected: AnyMachineSnapshot;
 
   private constructor(relay: FaultableRelay, proxy: FaultProxy, options: RelayOptions, coverage: EdgeCoverage) {
@@ -80,11 +102,16 @@ export class RelayDriver {
       publish: { triesMax: 1 },
       relays: [proxy.url],
       connect: false,
+      // It looks often whether something has arrived, and finds that it has unless a path says otherwise.
+      heartbeatMs: 100,
       inspect: (event) => {
         const { id } = event.actorRef as AnyActorRef;
         if (event.type === '@xstate.microstep' && id === `relay:${proxy.url}`) coverage.note(event._transitions);
       },
     });
+    this.#crowd();
+    // One relay alone is never put aside; this one behaves as one of many.
+    this.#actor?.send({ type: 'SET_EJECTABLE', ejectable: true });
   }
 
   static async start(options: RelayOptions, coverage: EdgeCoverage): Promise<RelayDriver> {
@@ -146,6 +173,20 @@ export class RelayDriver {
 
   async #make(event: Said, before: AnyMachineSnapshot, next: EventObject | undefined): Promise<void> {
     const { generation } = before.context as RelayContext;
+    if (isWhispered(event, before)) {
+      const nowMs = this.#clock.now();
+      const isLater = Number((event as { atMs?: number }).atMs) > (before.context as RelayContext).reading.nowMs;
+      const own = event.generation === undefined ? {} : { generation: this.#chart.generation };
+      const isOld = event.generation !== undefined && event.generation !== generation;
+      const at = 'atMs' in event ? { atMs: isLater ? nowMs + 60_000 : nowMs } : {};
+      this.#actor?.send({
+        ...event,
+        ...own,
+        ...at,
+        ...(isOld ? { generation: this.#chart.generation - 1 } : {}),
+      } as never);
+      return;
+    }
     if (event.generation !== undefined && event.generation !== generation) {
       // An old socket cannot speak any more; its word is put into the actor's ear, under its own number.
       this.#actor?.send({ ...event, generation: this.#chart.generation - 1 } as never);
@@ -171,6 +212,18 @@ export class RelayDriver {
         this.#pool.configureRelay(this.#url, { breaker: { halfOpenTimeoutMs } });
         return this.#hold(false);
       }
+      case 'socket.dialling':
+        for (const turn of this.#others) this.#gate?.leave(turn);
+        return this.#crowd();
+      case 'link.silent':
+        return this.#fallSilent();
+      case 'link.heard':
+        this.#isQuiet = false;
+        this.#proxy.set({ down: { held: false } });
+        return this.#relay.send('["NOTICE","still here"]');
+      case 'link.dead':
+        for (let steps = 0; steps < 250 && !this.#hasArrived(); steps += 1) this.#clock.advance(100);
+        return;
       case 'socket.proved':
         return this.#relay.send('["NOTICE","hello"]');
       case 'socket.closed':
@@ -194,6 +247,22 @@ export class RelayDriver {
       default:
         throw new Error(`Nobody knows how to make ${event.type} happen.`);
     }
+  }
+
+  /** As many others dial as may at one time, so that a relay has to wait for its turn. */
+  #crowd(): void {
+    this.#others = Array.from({ length: DIALS_MAX.usual }, () => this.#gate?.enter(false, () => {}) as Turn);
+  }
+
+  get #gate() {
+    return dataPlaneOf(this.#pool.actor)?.gate;
+  }
+
+  /** Nothing arrives any more, so a ping stays without an answer. */
+  async #fallSilent(): Promise<void> {
+    this.#proxy.set({ down: { held: true } });
+    this.#isQuiet = true;
+    for (let steps = 0; steps < 300 && !this.#hasArrived(); steps += 1) this.#clock.advance(5);
   }
 
   /** While it is held, the request to upgrade does not reach the relay. */
@@ -249,7 +318,10 @@ export class RelayDriver {
   }
 
   async #fail(): Promise<void> {
+    const failures = (): number => this.#pool.metrics().relays[this.#url]?.failures ?? 0;
+    const before = failures();
     for (const id of await this.#publish(1)) this.#relay.send(JSON.stringify(['OK', id, false, 'error: no']));
+    await this.#until('the failure', () => failures() > before);
   }
 
   /** Slow is what is slower than usual, so some calls come first that are not. */
@@ -268,7 +340,7 @@ export class RelayDriver {
 
   /** It is asked once a second, and answers at once, until it has been well for long enough. */
   async #recover(): Promise<void> {
-    for (let second = 0; second < 11; second += 1) {
+    for (let second = 0; second < 20; second += 1) {
       const asked = this.#asked.length;
       this.#clock.advance(this.#settings.recoveryCheckMs);
       if (this.#hasArrived()) return;
@@ -291,6 +363,7 @@ export class RelayDriver {
   }
 
   #transport(): Transport {
+    const self = this;
     return {
       name: 'ws that can be broken',
       open: (url, options, handlers) => {
@@ -299,6 +372,11 @@ export class RelayDriver {
           get bufferedBytes() {
             return connection.bufferedBytes;
           },
+          get receivedBytes() {
+            if (!self.#isQuiet) self.#bytes += 1;
+            return self.#bytes;
+          },
+          ping: () => connection.ping?.() ?? false,
           send: (frame) => connection.send(frame),
           terminate: () => connection.terminate(),
           close: () => {

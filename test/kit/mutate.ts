@@ -7,6 +7,8 @@ export interface Mutant {
   /** Id of the state in which it is wrong, and the event. */
   readonly node: string;
   readonly event: string | undefined;
+  /** Id of the arrow that is wrong, where it is one. */
+  readonly edge: string | undefined;
   readonly machine: AnyStateMachine;
 }
 
@@ -36,7 +38,13 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
   const original = machine.config as Config;
 
   /** Applies `change` to a fresh copy, at the node that `path` leads to. */
-  const mutate = (path: readonly string[], what: string, change: (node: Config) => void, event?: string): void => {
+  const mutate = (
+    path: readonly string[],
+    what: string,
+    change: (node: Config) => void,
+    event?: string,
+    branch?: string,
+  ): void => {
     // A mutant may go round in circles; that counts as noticed, and must not take for ever.
     const config: Config = { ...copy(original), options: { maxIterations: 20 } };
     let node = config;
@@ -47,6 +55,7 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
       id: `${id}: ${what}`,
       node: id,
       event,
+      edge: branch && `${id} | ${branch}`,
       machine: createMachine(config as never, machine.implementations as never),
     });
   };
@@ -65,6 +74,7 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
     const label = `${group} ${event ?? ''}`;
     asList(read(node)).forEach((branch, index) => {
       const at = `${label} [${index}]`;
+      const edge = `${event ?? '(always)'} | ${index}`;
       const edit = (what: string, change: (branch: Config) => void): void =>
         mutate(
           path,
@@ -75,6 +85,7 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
             write(copied, branches);
           },
           event,
+          edge,
         );
       mutate(
         path,
@@ -86,6 +97,7 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
           else delete (copied[group] as Config)[event];
         },
         event,
+        edge,
       );
       if (!isObject(branch)) return;
       if (branch.guard !== undefined) {
@@ -141,12 +153,17 @@ export function mutantsOf(machine: AnyStateMachine, targets: readonly string[]):
   return mutants;
 }
 
-/** The paths that are about the mutated state and event first: they are the likely ones to notice. */
-export function likelyFirst(paths: readonly Path[], { node, event }: Mutant): readonly Path[] {
+/** The paths that take the mutated arrow, or are about its state and event, first: they are the likely ones to notice. */
+export function likelyFirst(
+  paths: readonly Path[],
+  { node, event, edge }: Mutant,
+  taken: ReadonlyMap<Path, ReadonlySet<string>>,
+): readonly Path[] {
   const likelihood = (path: Path): number => {
+    const takes = edge !== undefined && taken.get(path)?.has(edge);
     const passes = path.arrivesAt.split(' ').some((state) => state.startsWith(node));
     const says = event !== undefined && path.events.at(-1)?.type.includes(event);
-    return (passes ? 1 : 0) + (says ? 2 : 0);
+    return (passes ? 1 : 0) + (says ? 2 : 0) + (takes ? 4 : 0);
   };
   const ranked = paths.map((path) => ({ path, rank: likelihood(path) }));
   return ranked.sort((a, b) => b.rank - a.rank).map(({ path }) => path);

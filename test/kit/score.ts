@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
-import { likelyFirst, type Mutant, mutantsOf } from './mutate.ts';
+import { EdgeCoverage } from './edges.ts';
+import { likelyFirst, mutantsOf } from './mutate.ts';
 import type { Path } from './paths.ts';
 
 export interface Score {
@@ -8,21 +9,29 @@ export interface Score {
   readonly survivors: readonly string[];
 }
 
+/** Runs one path against a machine: what is wrong, or nothing. */
+type Run = (machine: AnyStateMachine, path: Path, coverage?: EdgeCoverage) => string | undefined;
+
 /**
- * How many charts with one thing wrong are noticed. `noticed` runs one path against a mutant; a mutant that is declared
- * equivalent is left out, with its reason.
+ * How many charts with one thing wrong are noticed. A mutant that is declared equivalent is left out, with its reason.
  */
 export function mutationScore(
   machine: AnyStateMachine,
   targets: readonly string[],
   paths: readonly Path[],
-  noticed: (mutant: Mutant, path: Path) => boolean,
+  run: Run,
   equivalent: Readonly<Record<string, string>> = {},
 ): Score {
   const mutants = mutantsOf(machine, targets).filter((mutant) => !(mutant.id in equivalent));
-  // The chart as it is must pass, or everything would count as noticed.
-  const original: Mutant = { id: 'the chart itself', node: '', event: undefined, machine };
-  if (paths.some((path) => noticed(original, path))) throw new Error('The chart fails without anything wrong in it.');
-  const survivors = mutants.filter((mutant) => !likelyFirst(paths, mutant).some((path) => noticed(mutant, path)));
+  const taken = new Map<Path, ReadonlySet<string>>();
+  for (const path of paths) {
+    const coverage = new EdgeCoverage(machine);
+    // The chart as it is must pass, or everything would count as noticed.
+    if (run(machine, path, coverage) !== undefined) throw new Error('The chart fails without anything wrong in it.');
+    taken.set(path, coverage.taken);
+  }
+  const survivors = mutants.filter(
+    (mutant) => !likelyFirst(paths, mutant, taken).some((path) => run(mutant.machine, path) !== undefined),
+  );
   return { killed: mutants.length - survivors.length, total: mutants.length, survivors: survivors.map(({ id }) => id) };
 }

@@ -5,6 +5,8 @@ import type { Rig } from '../kit/run.ts';
 
 const A = 'wss://a.example/';
 const B = 'wss://b.example/';
+const C = 'wss://c.example/';
+const D = 'wss://d.example/';
 
 export const INPUTS = {
   'one relay, one restart': { relays: [A], options: { supervisor: { restartsMax: 1 } } },
@@ -13,6 +15,8 @@ export const INPUTS = {
     connect: false,
     options: { supervisor: { restartsMax: 0, relaysMax: 2 } },
   },
+  'four relays that come and go': { relays: [A, B, C, D], options: { supervisor: { relaysMax: 4 } } },
+  'two relays whose network comes and goes': { relays: [A, B], options: { supervisor: { relaysMax: 3 } } },
   'no relay': { options: { supervisor: { relaysMax: 1 } } },
 } as const;
 
@@ -44,6 +48,7 @@ const HANDS = [
   'cancelPublication',
   'openLane',
   'updateLane',
+  'updateNetwork',
   'dropConnection',
   'closeLane',
   'beginDraining',
@@ -62,9 +67,35 @@ export const modelledPool = withFakes(poolMachine);
 const status = (url: string, to: string): EventObject & { url: string } =>
   ({ type: 'relay.status-changed', url, status: to, generation: 1 }) as EventObject & { url: string };
 
+const fact = (given: object): EventObject => given as EventObject;
+
+/** What makes a pool strained, and what makes it doubt its own network; alone, or the others would multiply it. */
+function circumstances({ context }: AnyMachineSnapshot): readonly EventObject[] | undefined {
+  const { relays, reading, settings } = context as PoolContext;
+  if (settings.supervisor.relaysMax === 4)
+    return Object.keys(relays).flatMap((url) => [status(url, 'connected'), status(url, 'backoff')]);
+  if (settings.supervisor.relaysMax !== 3) return undefined;
+  return [
+    ...[A, B].flatMap((url) => [
+      status(url, 'connected'),
+      status(url, 'backoff'),
+      fact({ type: 'relay.suspected', url, atMs: reading.nowMs }),
+      fact({ type: 'relay.disconnected', url, atMs: reading.nowMs, code: 1006, reason: '' }),
+    ]),
+    fact({ type: 'relay.suspected', url: A, atMs: reading.nowMs + 60_000 }),
+    fact({ type: 'relay.connected', url: A, generation: 1 }),
+    fact({ type: 'relay.reconnected', url: A, generation: 2, attempts: 1 }),
+    fact({ type: 'relay.cleared', url: A }),
+    { type: 'network.offline' },
+    { type: 'network.online' },
+  ];
+}
+
 /** Everything that can be said to a pool, in every version that a guard tells apart. */
 export function poolEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
   const { relays } = snapshot.context as PoolContext;
+  const given = circumstances(snapshot);
+  if (given) return given;
   const present = Object.keys(relays);
   return [
     { type: 'ADD_RELAY', url: A, options: { stableMs: 50 } },
@@ -96,27 +127,31 @@ function isPossible(event: EventObject, relays: PoolContext['relays']): boolean 
 }
 
 /** What leads nowhere: refused commands, and what is only passed on. */
-export const deadEnds = (): readonly EventObject[] =>
-  [
-    { type: 'PUBLISH', event: {} },
-    { type: 'CANCEL', id: 'x' },
-    { type: 'ADD_RELAY', url: 'ws://10.0.0.1/' },
-    { type: 'ADD_RELAY', url: B, options: { connectTimeoutMs: -1 } },
-    { type: 'REMOVE_RELAY', url: 'wss://nobody.example/' },
-    { type: 'CONFIGURE', options: { stableMs: 'long' } },
-    { type: 'CONFIGURE_RELAY', url: 'wss://nobody.example/', options: {} },
-    { type: 'CONNECT', url: 'wss://nobody.example/' },
-    { type: 'DISCONNECT', url: 'wss://nobody.example/' },
-    { type: 'DRAIN', timeoutMs: -1 },
-    status('wss://nobody.example/', 'connected'),
-    { type: 'relay.recovered', url: A },
-    { type: 'publication.cancelled', id: 'x' },
-    { type: 'delivery.settled', id: 'x', relay: A, outcome: { status: 'unknown', atMs: 1 } },
-  ] as EventObject[];
+const REFUSED: readonly EventObject[] = [
+  { type: 'PUBLISH', event: {} },
+  { type: 'CANCEL', id: 'x' },
+  { type: 'ADD_RELAY', url: 'ws://10.0.0.1/' },
+  { type: 'ADD_RELAY', url: B, options: { connectTimeoutMs: -1 } },
+  { type: 'REMOVE_RELAY', url: 'wss://nobody.example/' },
+  { type: 'CONFIGURE', options: { stableMs: 'long' } },
+  { type: 'CONFIGURE_RELAY', url: 'wss://nobody.example/', options: {} },
+  { type: 'CONNECT', url: 'wss://nobody.example/' },
+  { type: 'DISCONNECT', url: 'wss://nobody.example/' },
+  { type: 'DRAIN', timeoutMs: -1 },
+  status('wss://nobody.example/', 'connected'),
+  { type: 'relay.recovered', url: A },
+  { type: 'publication.cancelled', id: 'x' },
+  { type: 'delivery.settled', id: 'x', relay: A, outcome: { status: 'unknown', atMs: 1 } },
+] as EventObject[];
+
+export const deadEnds = (snapshot: AnyMachineSnapshot): readonly EventObject[] =>
+  circumstances(snapshot) ? [] : REFUSED;
 
 export function projectPool(snapshot: AnyMachineSnapshot): unknown {
-  const { relays, settings } = snapshot.context as PoolContext;
+  const { relays, settings, network, lostAtMs, reading } = snapshot.context as PoolContext;
   return [
+    network,
+    Object.entries(lostAtMs).map(([url, at]) => [url, at >= reading.nowMs]),
     Object.entries(relays).map(([url, record]) => [url, record.phase, record.status, record.restartsAt.length]),
     settings.supervisor.restartsMax,
   ];

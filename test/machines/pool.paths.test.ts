@@ -34,10 +34,14 @@ describe('the pool chart', () => {
 
   test('with one thing wrong, is always noticed', () => {
     const targets = ['pool.closed', 'pool.draining'];
-    const { killed, total, survivors } = mutationScore(poolMachine, targets, paths, (mutant, path) => {
-      const rig = () => poolRig(mutant.machine as typeof poolMachine);
-      return runPath(path, { model: modelledPool, input: inputs.get(path), rig }) !== undefined;
-    });
+    const { killed, total, survivors } = mutationScore(poolMachine, targets, paths, (machine, path, coverage) =>
+      runPath(path, {
+        model: modelledPool,
+        input: inputs.get(path),
+        rig: () => poolRig(machine as typeof poolMachine),
+        ...(coverage ? { coverage } : {}),
+      }),
+    );
     console.log(`pool: ${killed} of ${total} mutants noticed`);
     expect(survivors).toEqual([]);
   });

@@ -21,6 +21,10 @@ export const POLICIES: Readonly<Record<string, RelayOptions>> = {
     reconnect: { attemptsMax: 2, refusalsMax: 3, strategy: 'linear' },
     breaker: { failureThreshold: 3, successThreshold: 1 },
   },
+  'the network comes and goes': {
+    reconnect: { refusalsMax: 1, strategy: 'decorrelated' },
+    breaker: { failureThreshold: 1, successThreshold: 1 },
+  },
   'no reconnecting': {
     reconnect: { enabled: false, refusalsMax: 2, strategy: 'fixed' },
     breaker: { failureThreshold: 1, successThreshold: 1 },
@@ -42,11 +46,15 @@ const close = (report: object): object => ({
 });
 
 const FACTS: readonly object[] = [
+  { type: 'socket.dialling' },
   { type: 'socket.opened' },
   { type: 'socket.proved' },
   close({}),
   { type: 'health.degraded', reasons: ['slow'] },
   { type: 'health.recovered' },
+  { type: 'link.silent' },
+  { type: 'link.heard' },
+  { type: 'link.dead', silentMs: 5_000 },
   { type: 'operation.failed', successesAt: [] },
   { type: 'probe.succeeded', latencyMs: 10 },
   { type: 'probe.failed', successesAt: [] },
@@ -62,20 +70,33 @@ const VARIANTS: readonly object[] = [
 
 /** Everything that can be said to a relay, in every version that a guard tells apart. */
 export function relayEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
-  const { generation, settings } = snapshot.context as RelayContext;
+  const { generation, settings, reading } = snapshot.context as RelayContext;
+  const { strategy } = settings.reconnect;
+  const facts = [
+    ...[...FACTS, ...VARIANTS].map((fact) => ({ ...fact, generation })),
+    { type: 'xstate.error.actor.socket', error: 'crash', actorId: 'socket' },
+  ];
   const other = { ...settings, reconnect: { ...settings.reconnect, enabled: !settings.reconnect.enabled } };
   // Switching reconnection only matters to some; for the others it would double every state.
-  const switches = settings.reconnect.strategy === 'fixed' ? [{ type: 'CONFIGURE', settings: other }] : [];
+  const isSwitched = strategy === 'fixed' || snapshot.matches('paused');
+  const switches = isSwitched ? [{ type: 'CONFIGURE', settings: other }] : [];
+  const network = (state: string, atMs = reading.nowMs) => ({ type: 'SET_NETWORK', network: state, atMs });
+  const doubts = strategy === 'decorrelated' ? [network('suspect'), network('suspect', reading.nowMs + 60_000)] : [];
+  const caps = [true, false].map((ejectable) => ({ type: 'SET_EJECTABLE', ejectable }));
+  const outages = strategy === 'decorrelated' ? [network('offline'), network('well')] : [];
   return [
     { type: 'CONNECT' },
     { type: 'DISCONNECT' },
     { type: 'STOP' },
     { type: 'CONFIGURE', settings: { ...settings, stableMs: settings.stableMs + 1 } },
     ...switches,
+    ...(snapshot.matches('session') && strategy === 'linear' ? caps : []),
+    ...doubts,
+    ...outages,
     { type: 'SET_URGENCY', urgent: true },
     { type: 'SET_URGENCY', urgent: false },
-    ...[...FACTS, ...VARIANTS].map((fact) => ({ ...fact, generation })),
-    { type: 'xstate.error.actor.socket', error: 'crash', actorId: 'socket' },
+    // Who waits for its turn to dial has nothing else to say.
+    ...(snapshot.matches({ session: { connecting: 'queued' } }) ? [{ type: 'socket.dialling', generation }] : facts),
   ] as EventObject[];
 }
 
@@ -96,15 +117,16 @@ export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
   const inSession = within('session');
   return [
     within('idle') || within({ session: 'closing' }) ? [context.wanted, context.stopping] : null,
-    within('backoff') ? context.urgent : null,
-    inSession ? [context.proven, context.settled] : null,
+    within('backoff') || within('open-circuit') ? [context.urgent, context.before !== undefined] : null,
+    inSession ? [context.proven, context.settled, context.unwell] : null,
+    [context.network, context.ejectable],
     within({ session: 'connected' }) ? Math.min(context.trips, 1) : null,
     context.trial,
     Math.min(context.attempts, 2),
     Math.min(context.refusals, settings.reconnect.refusalsMax),
     context.probes,
     Math.min(window.failuresInRow, settings.breaker.failureThreshold),
-    inSession ? null : context.loss.meaning,
+    inSession ? null : [context.loss.meaning, context.rest],
     settings.reconnect.enabled,
   ];
 }

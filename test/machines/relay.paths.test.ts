@@ -44,10 +44,14 @@ describe('the relay chart', () => {
 
   test('with one thing wrong, is always noticed', () => {
     const targets = ['relay.idle', 'relay.backoff'];
-    const { killed, total, survivors } = mutationScore(relayMachine, targets, paths, (mutant, path) => {
-      const rig = () => relayRig(mutant.machine as typeof relayMachine);
-      return runPath(path, { model: modelledRelay, input: inputs.get(path), rig }) !== undefined;
-    });
+    const { killed, total, survivors } = mutationScore(relayMachine, targets, paths, (machine, path, coverage) =>
+      runPath(path, {
+        model: modelledRelay,
+        input: inputs.get(path),
+        rig: () => relayRig(machine as typeof relayMachine),
+        ...(coverage ? { coverage } : {}),
+      }),
+    );
     console.log(`relay: ${killed} of ${total} mutants noticed`);
     expect(survivors).toEqual([]);
   });

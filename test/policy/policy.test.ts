@@ -4,17 +4,19 @@ import { isPrivateAddress } from '../../machines/policy/address.ts';
 import { backoffDelayMs } from '../../machines/policy/backoff.ts';
 import { EMPTY_BREAKER_WINDOW, openDelayMs, recordFailure, tripTrigger } from '../../machines/policy/breaker.ts';
 import { closeMeaning } from '../../machines/policy/close.ts';
-import { hasRecovered, reasonsToDegrade } from '../../machines/policy/degraded.ts';
+import { afterFlap, exitHoldMs, isWell, NO_FLAPS, reasonsToDegrade } from '../../machines/policy/degraded.ts';
 import { rank } from '../../machines/policy/ranking.ts';
 import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import { mayRestart } from '../../machines/policy/restart.ts';
+import { afterSample, answerTimeoutMs, NO_ROUND_TRIP } from '../../machines/policy/round-trip.ts';
 import {
   BACKOFF_STRATEGIES,
   DEFAULT_RELAY_SETTINGS,
   poolSettings,
   relaySettings,
 } from '../../machines/policy/settings.ts';
+import { deadAfterMs, silenceVerdict } from '../../machines/policy/silence.ts';
 
 const { reconnect, breaker } = DEFAULT_RELAY_SETTINGS;
 const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
@@ -123,13 +125,19 @@ test('what an end of a connection means', () => {
 });
 
 test('a connection degrades at a fifth of slow or failed calls, and recovers at a twentieth after its dwell', () => {
-  expect(reasonsToDegrade({ calls: 9, slow: 9, failed: 9 })).toEqual([]);
-  expect(reasonsToDegrade({ calls: 10, slow: 2, failed: 1 })).toEqual(['slow']);
-  expect(reasonsToDegrade({ calls: 10, slow: 2, failed: 2 })).toEqual(['slow', 'failing']);
-  expect(hasRecovered({ calls: 20, slow: 1, failed: 1 }, 10_000)).toBe(true);
-  expect(hasRecovered({ calls: 20, slow: 1, failed: 1 }, 9_999)).toBe(false);
-  expect(hasRecovered({ calls: 20, slow: 2, failed: 0 }, 10_000)).toBe(false);
-  expect(hasRecovered({ calls: 4, slow: 0, failed: 0 }, 10_000)).toBe(false);
+  const fine = { paced: false, congested: false, erratic: false };
+  expect(reasonsToDegrade({ ...fine, calls: 9, slow: 9, failed: 9 })).toEqual([]);
+  expect(reasonsToDegrade({ ...fine, calls: 10, slow: 2, failed: 1 })).toEqual(['slow']);
+  expect(reasonsToDegrade({ ...fine, calls: 10, slow: 2, failed: 2 })).toEqual(['slow', 'failing']);
+  expect(reasonsToDegrade({ calls: 0, slow: 0, failed: 0, paced: true, congested: true, erratic: true })).toEqual([
+    'paced',
+    'congested',
+    'erratic',
+  ]);
+  expect(isWell({ ...fine, calls: 20, slow: 1, failed: 1 })).toBe(true);
+  expect(isWell({ ...fine, calls: 20, slow: 2, failed: 0 })).toBe(false);
+  expect(isWell({ ...fine, calls: 4, slow: 0, failed: 0 })).toBe(false);
+  expect(isWell({ ...fine, calls: 20, slow: 0, failed: 0, paced: true })).toBe(false);
 });
 
 test('healthy relays are asked before degraded ones, and loaded ones later', () => {
@@ -305,4 +313,43 @@ describe('settings', () => {
       { numRuns: 2_000 },
     );
   });
+});
+
+test('a connection that was degraded often has to be well for longer, and that is forgotten', () => {
+  const once = afterFlap(NO_FLAPS, 0);
+  const thrice = afterFlap(afterFlap(once, 0), 0);
+  expect(exitHoldMs(once, 0)).toBe(5_000);
+  expect(exitHoldMs(thrice, 0)).toBe(20_000);
+  expect(exitHoldMs(thrice, 240_000)).toBe(5_000);
+  const often = Array.from({ length: 50 }).reduce<typeof once>((flaps) => afterFlap(flaps, 0), once);
+  expect(exitHoldMs(often, 0)).toBe(60_000);
+});
+
+test('the answer timeout follows RFC 6298, within bounds that suit messages', () => {
+  expect(answerTimeoutMs(NO_ROUND_TRIP)).toBe(1_000);
+  const first = afterSample(NO_ROUND_TRIP, 100);
+  expect(first).toEqual({ smoothedMs: 100, deviationMs: 50, samples: 1 });
+  expect(answerTimeoutMs(first)).toBe(300);
+  expect(afterSample(first, 180)).toEqual({ smoothedMs: 110, deviationMs: 57.5, samples: 2 });
+  const steady = (ms: number) =>
+    Array.from({ length: 200 }).reduce<typeof first>((trip) => afterSample(trip, ms), NO_ROUND_TRIP);
+  expect(answerTimeoutMs(steady(8))).toBe(25);
+  expect(answerTimeoutMs(steady(80))).toBeCloseTo(85, 0);
+  expect(answerTimeoutMs(steady(9_000))).toBe(2_000);
+  fc.assert(
+    fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { maxLength: 50 }), (samples) => {
+      const timeoutMs = answerTimeoutMs(samples.reduce(afterSample, NO_ROUND_TRIP));
+      return timeoutMs >= 25 && timeoutMs <= 2_000;
+    }),
+  );
+});
+
+test('silence is suspect after one answer timeout, and dead only after seven and never sooner than asked', () => {
+  expect(silenceVerdict(99, 100, 5_000)).toBe('fine');
+  expect(silenceVerdict(100, 100, 5_000)).toBe('suspect');
+  expect(silenceVerdict(4_999, 100, 5_000)).toBe('suspect');
+  expect(silenceVerdict(5_000, 100, 5_000)).toBe('dead');
+  expect(silenceVerdict(6_999, 1_000, 5_000)).toBe('suspect');
+  expect(silenceVerdict(7_000, 1_000, 5_000)).toBe('dead');
+  expect(deadAfterMs(10_000, 5_000)).toBe(20_000);
 });

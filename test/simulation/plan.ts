@@ -318,7 +318,7 @@ function drawClogging(draw: Draw, chaosMs: number, relays: number): Op[] {
 /** Everything that a seed decides before a simulation begins. */
 export function drawPlan(seed: number, hours?: number): Plan {
   const draw = new Draw(seededRandom(`${seed}/plan`));
-  const count = draw.pick([1, 2, 3, 3, 4, 5]);
+  const count = draw.pick([1, 2, 3, 3, 4, 5, 10]);
   const chaosMs = hours === undefined ? draw.skewed(30 * SECOND, 10 * MINUTE) : hours * 60 * MINUTE;
   const shared = count > 1 && draw.chance(0.1);
   const relays = Array.from({ length: count }, (_, index) => ({

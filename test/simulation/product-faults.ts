@@ -2,7 +2,7 @@ import { type AnyStateMachine, assign } from 'xstate';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
-import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { isTripped, type RelayContext } from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
 import { Deadlines } from '../../src/delivery/deadlines.ts';
 import { Dispatcher } from '../../src/delivery/dispatcher.ts';
@@ -11,6 +11,7 @@ import { Ledger } from '../../src/delivery/ledger.ts';
 import { Publication } from '../../src/delivery/publication.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
+import { DialGate } from '../../src/pool/dial-gate.ts';
 import { Session } from '../../src/pool/session.ts';
 
 /** A fault that somebody might have made in the product, and the promise that it breaks. */
@@ -224,9 +225,40 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     says: 'a degraded relay counts as healthy after one answer',
     breaks: ['S30'],
     plant: () =>
-      edit(relayMachine, ['session', 'degraded', 'watched'], 'after', {
-        recoveryCheckDelay: { target: '#relay.session.connected' },
+      edit(relayMachine, ['session', 'degraded', 'unwell', 'watched'], 'after', {
+        recoveryCheckDelay: { target: '#relay.session.connected', actions: ['reportRecovered'] },
       }),
+  },
+  {
+    says: 'a connection is given up as soon as it is suspect',
+    breaks: ['S26'],
+    plant: () =>
+      edit(relayMachine, ['session', 'connected'], 'on', {
+        'link.silent': {
+          target: '#relay.assessing',
+          actions: ['takeReading', 'recordSilence', 'reportSuspected', 'reportDisconnected'],
+        },
+      }),
+  },
+  {
+    says: 'everybody dials and is tried at once',
+    breaks: ['S11'],
+    plant: () =>
+      replace(of(DialGate), 'enter', () => (isTrial: boolean, begin: () => void) => {
+        begin();
+        return { isTrial, begin, begun: true, dialled: false };
+      }),
+  },
+  {
+    says: 'every relay that trips is put aside, however many are already',
+    breaks: ['S10'],
+    plant: () =>
+      part(relayMachine, 'guards', 'isEjected', ({ context }: { context: RelayContext }) => isTripped(context)),
+  },
+  {
+    says: 'nobody notices that few relays serve',
+    breaks: ['S34'],
+    plant: () => part(poolMachine, 'guards', 'isStrained', () => false),
   },
   {
     says: 'acknowledgements that come late are dropped',

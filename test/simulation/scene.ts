@@ -14,6 +14,8 @@ export interface Wire {
   /** Neither closed nor let go of. */
   live: boolean;
   opened: boolean;
+  /** When anything last arrived here, a pong as well, by the process's clock. */
+  heardAt: number;
   /** When each event was last sent here and has not been answered, by the process's clock. */
   readonly unanswered: Map<string, number>;
   /** Probes that were sent here and have not been answered, and answers since the relay became half-open. */
@@ -82,6 +84,8 @@ export interface Scene {
   readonly settlingMs: number;
   /** Whether the process's clock has ever been set, or the process been asleep. */
   readonly timeWasOdd: boolean;
+  /** Whether its clock has ever been set. */
+  readonly clockWasSet: boolean;
   /** Whether a relay of this process may be gone for good: taken away, or crashed. */
   readonly hasRemoved: boolean;
   readonly pool: Pool;

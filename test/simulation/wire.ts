@@ -8,6 +8,9 @@ export interface WireTap {
   opened(wire: Wire): void;
   sent(wire: Wire, frame: string, eventId: string | undefined): void;
   received(wire: Wire, data: string | Uint8Array, message: Message): void;
+  /** A ping was sent, and answered. */
+  pinged(wire: Wire): void;
+  heard(wire: Wire): void;
   ended(wire: Wire, report: CloseReport | undefined): void;
   /** The pool has let go of a connection; with what its handlers would hear if the transport went on talking. */
   terminated(wire: Wire, talk: TalkingOn): void;
@@ -34,6 +37,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
         number: count,
         live: true,
         opened: false,
+        heardAt: now(),
         unanswered: new Map(),
         probesOpen: 0,
         probesAnswered: 0,
@@ -48,11 +52,13 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
       const inner = transport.open(url, options, {
         onOpen() {
           wire.opened = true;
+          wire.heardAt = now();
           tap.opened(wire);
           handlers.onOpen();
         },
         onFrame(data) {
           const message = nostrCodec.decode(data);
+          wire.heardAt = now();
           tap.received(wire, data, message);
           if (message.type === 'answer') wire.unanswered.delete(message.id);
           if (isProbeAnswer(message)) {
@@ -60,6 +66,11 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
             wire.probesAnswered += 1;
           }
           handlers.onFrame(data);
+        },
+        onPong() {
+          wire.heardAt = now();
+          tap.heard(wire);
+          handlers.onPong();
         },
         onClose(report) {
           end(report);
@@ -84,6 +95,10 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           }
           tap.sent(wire, frame, eventId);
           return true;
+        },
+        ping: () => {
+          tap.pinged(wire);
+          return inner.ping?.() ?? false;
         },
         close: () => inner.close(),
         terminate() {

@@ -60,6 +60,7 @@ export class World implements Scene {
   #sleptFrom = 0;
   #processes = 0;
   timeWasOdd = false;
+  clockWasSet = false;
   isHealed = false;
   hasRemoved = false;
 
@@ -204,6 +205,7 @@ export class World implements Scene {
     for (const view of this.relays.values()) this.#forget(view);
     this.calls = [];
     this.timeWasOdd = false;
+    this.clockWasSet = false;
     this.hasRemoved = false;
     this.#isClosing = false;
     const process = this.#processes;
@@ -253,6 +255,7 @@ export class World implements Scene {
       case 'jump':
         if (!isRunning) return;
         this.timeWasOdd = true;
+        this.clockWasSet = true;
         return this.host.jump(op.byMs);
     }
   }
@@ -373,6 +376,12 @@ export class World implements Scene {
         if (!isCurrent()) return;
         if (this.#trace) this.note(`${wire.url} -> ${typeof data === 'string' ? data.slice(0, 120) : 'bytes'}`);
         this.#audience.tell('received', wire, this.relay(wire.url), message);
+      },
+      pinged: (wire) => {
+        if (isCurrent() && this.#trace) this.note(`${wire.url} <- ping`);
+      },
+      heard: (wire) => {
+        if (isCurrent() && this.#trace) this.note(`${wire.url} -> pong`);
       },
       ended: (wire, report: CloseReport | undefined) => {
         if (!isCurrent()) return;

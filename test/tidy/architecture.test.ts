@@ -70,6 +70,7 @@ test('the doors let out what they always did; a change here is a change for user
     {
       "recloser": [
         "RecloserError",
+        "browserNetwork",
         "createPool",
         "nostrCodec",
         "poolMachine",

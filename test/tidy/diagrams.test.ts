@@ -33,7 +33,7 @@ test.each(Object.values(charts).map((chart) => [chart.id, chart] as const))(
         return { what: id, x, y, width, height: label.length * 15 };
       });
     const states: Box[] = drawing.states
-      .filter(({ kind }) => kind !== 'root' && kind !== 'compound')
+      .filter(({ kind }) => kind !== 'root' && kind !== 'compound' && kind !== 'parallel')
       .map(({ id, x, y, width, height }) => ({ what: id, x, y, width, height }));
     const collisions = labels.flatMap((label, index) =>
       [...labels.slice(index + 1), ...states]

@@ -29,12 +29,18 @@ interface Server {
 
 /** What a connection told, in order, and a way to wait for more. */
 class Log {
-  readonly entries: (readonly ['open'] | readonly ['frame', string] | readonly ['close', CloseReport])[] = [];
+  readonly entries: (
+    | readonly ['open']
+    | readonly ['pong']
+    | readonly ['frame', string]
+    | readonly ['close', CloseReport]
+  )[] = [];
   #wake: () => void = () => {};
   readonly handlers = {
     onOpen: () => this.#note(['open']),
     onFrame: (data: string | Uint8Array) =>
       this.#note(['frame', typeof data === 'string' ? data : `${data.byteLength} bytes`]),
+    onPong: () => this.#note(['pong']),
     onClose: (report: CloseReport) => this.#note(['close', report]),
   };
 
@@ -47,7 +53,7 @@ class Log {
     return last?.[0] === 'close' ? last[1] : undefined;
   }
 
-  async until(kind: 'open' | 'frame' | 'close', times = 1): Promise<void> {
+  async until(kind: 'open' | 'frame' | 'pong' | 'close', times = 1): Promise<void> {
     const late = AbortSignal.timeout(10_000);
     while (this.entries.filter((entry) => entry[0] === kind).length < times) {
       await new Promise<void>((resolve, reject) => {

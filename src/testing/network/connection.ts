@@ -73,6 +73,14 @@ export class SimulatedConnection implements Connection, Linked {
     return true;
   }
 
+  ping(): boolean {
+    if (this.#state !== 'open') return false;
+    this.#up.send(0, () => {
+      if (this.#isPeerOpen) this.#down.send(0, () => this.#state === 'open' && this.#handlers.onPong());
+    });
+    return true;
+  }
+
   close(): void {
     this.#up.send(0, () => {
       if (this.#isPeerOpen) this.#answer({ code: 1000, reason: '' });

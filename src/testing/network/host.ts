@@ -122,8 +122,9 @@ export class SimulatedHost {
     let ended = false;
     const tell = (callback: () => void): void => this.#run(() => !ended && callback());
     const inner = transport.open(url, options, {
-      onOpen: () => tell(handlers.onOpen),
+      onOpen: () => tell(() => handlers.onOpen()),
       onFrame: (data) => tell(() => handlers.onFrame(data)),
+      onPong: () => tell(() => handlers.onPong()),
       onClose: (report) =>
         tell(() => {
           end();
@@ -139,6 +140,7 @@ export class SimulatedHost {
         return inner.bufferedBytes;
       },
       send: (frame) => !ended && inner.send(frame),
+      ping: () => !ended && (inner.ping?.() ?? false),
       close: () => inner.close(),
       terminate: () => {
         end();

@@ -1,6 +1,14 @@
 import { type CloseReport, closeMeaning } from '../../../machines/policy/close.ts';
-import { RESTART_DELAY_MS, RETRY_AFTER_MS_MAX } from '../../../machines/policy/limits.ts';
+import {
+  EJECTED_SHARE_MAX,
+  PANIC,
+  RESTART_DELAY_MS,
+  RETRY_AFTER_MS_MAX,
+  SILENCE,
+} from '../../../machines/policy/limits.ts';
 import { isRelayFault } from '../../../machines/policy/refusal.ts';
+import { isRoutable } from '../../../machines/policy/status.ts';
+import type { PoolContext } from '../../../machines/pool/pool.context.ts';
 import type { Invariant, Scene } from '../scene.ts';
 
 /** What went wrong at one relay, counted on the wire. */
@@ -11,7 +19,7 @@ interface Trouble {
   /** Events that were not answered in time on a connection that lived that long. */
   overdue: number;
   /** What was sent on the connection that lives, and when; an event may be sent twice. */
-  pending: { readonly id: string; readonly sentAt: number }[];
+  pending: { readonly id: string; readonly sentOwn: number; readonly sentAwake: number }[];
 }
 
 /** Counts what went wrong at every relay, from outside. */
@@ -27,8 +35,16 @@ function troubles(scene: Scene) {
   };
   /** Moves what is overdue by now from pending to overdue. */
   const settle = (trouble: Trouble): void => {
-    const limit = scene.timeWasOdd ? Number.POSITIVE_INFINITY : scene.ownNow - scene.publishing.ackTimeoutMs;
-    const waiting = trouble.pending.filter(({ sentAt }) => sentAt > limit);
+    const { ackTimeoutMs } = scene.publishing;
+    const isOverdue = ({ sentOwn, sentAwake }: Trouble['pending'][number]): boolean => {
+      if (scene.clockWasSet) return true;
+      const forMs = scene.ownNow - sentOwn;
+      const awakeMs = scene.awakeMs - sentAwake;
+      // Who slept for long has not waited; a short sleep is not told from a process that was busy.
+      const slept = forMs - awakeMs > ackTimeoutMs + SILENCE.oversleptMs;
+      return forMs >= ackTimeoutMs && (!slept || awakeMs >= ackTimeoutMs);
+    };
+    const waiting = trouble.pending.filter((each) => !isOverdue(each));
     trouble.overdue += trouble.pending.length - waiting.length;
     trouble.pending = waiting;
   };
@@ -43,7 +59,8 @@ const measurements: Invariant = {
     return {
       began: () => all.clear(),
       sent({ url }, _relay, eventId) {
-        if (eventId !== undefined) of(url).pending.push({ id: eventId, sentAt: scene.ownNow });
+        if (eventId !== undefined)
+          of(url).pending.push({ id: eventId, sentOwn: scene.ownNow, sentAwake: scene.awakeMs });
       },
       received({ url }, _relay, message) {
         const trouble = of(url);
@@ -125,6 +142,10 @@ const circuits: Invariant = {
           if (onTrial.has(fact.url)) scene.fail('S9', `${fact.url} came out of an open circuit without a trial`);
         }
         if (fact.type === 'relay.status-changed' && fact.status === 'stopped') forget(fact.url);
+        // Our own network was to blame, so the circuit should not have opened.
+        const isExcused =
+          fact.type === 'relay.status-changed' && before === 'open-circuit' && fact.status === 'backoff';
+        if (isExcused && !scene.chart(fact.url)?.trial) onTrial.delete(fact.url);
         if (fact.type === 'relay.removed' || fact.type === 'relay.added' || fact.type === 'relay.restarted')
           forget(fact.url);
         if (fact.type === 'relay.circuit-closed') forget(fact.url);
@@ -242,12 +263,58 @@ const attempts: Invariant = {
         // The fact comes before the one that says what the relay has become.
         checkSettled(url);
         const last = counted.get(url) ?? 0;
-        if (attempt <= last && !settled.has(url)) scene.fail('S13', `attempt ${attempt} of ${url} came after ${last}`);
-        counted.set(url, attempt);
+        const excused = scene.chart(url)?.loss.excused;
+        if (attempt <= last && !settled.has(url) && !excused)
+          scene.fail('S13', `attempt ${attempt} of ${url} came after ${last}`);
+        // What was our own network's fault is not counted.
+        counted.set(url, excused ? (scene.chart(url)?.attempts ?? 0) : attempt);
         settled.delete(url);
       },
     };
   },
 };
 
-export const FAILURE_INVARIANTS: readonly Invariant[] = [measurements, circuits, delays, attempts];
+const ejections: Invariant = {
+  ids: 'S10',
+  says: 'not more than half of the relays are put aside for how they answer, and never the last that serves',
+  watch: (scene) => ({
+    fact(fact, _relay, before) {
+      if (fact.type !== 'relay.circuit-opened' || before === undefined || !isRoutable(before)) return;
+      if (!scene.chart(fact.url)?.ejected) return;
+      scene.mark('ejected');
+      const snapshot = scene.pool.actor.getSnapshot();
+      if (!snapshot.matches('running')) return;
+      const records = Object.entries(snapshot.context.relays);
+      const members = records.filter(([, { wanted, phase }]) => wanted && phase !== 'leaving').map(([url]) => url);
+      const ejected = members.filter((url) => scene.chart(url)?.ejected).length;
+      if (ejected > EJECTED_SHARE_MAX * members.length) {
+        scene.fail('S10', `${ejected} of ${members.length} relays are ejected`);
+      }
+      const serves = (url: string): boolean => isRoutable(scene.statusOf(url) ?? 'idle');
+      if (!members.some((url) => url !== fact.url && serves(url))) {
+        scene.fail('S10', `${fact.url} was ejected, and nobody else serves`);
+      }
+    },
+  }),
+};
+
+const panic: Invariant = {
+  ids: 'S34',
+  says: 'the pool counts as strained exactly while too few of its relays serve',
+  watch: (scene) => ({
+    stepped() {
+      const { value, context } = scene.pool.actor.getSnapshot() as { value: unknown; context: PoolContext };
+      const service = (value as { running?: { service?: string } }).running?.service;
+      if (service === undefined || service === 'starting') return;
+      const records = Object.values(context.relays).filter(({ wanted, phase }) => wanted && phase !== 'leaving');
+      const routable = records.filter(({ status }) => isRoutable(status)).length;
+      const few = records.length >= PANIC.relaysMin && routable < PANIC.share * records.length;
+      if (service === 'serving' && few)
+        scene.fail('S34', `${routable} of ${records.length} relays serve without strain`);
+      if (service === 'strained' && !few) scene.fail('S34', `strained, though ${routable} of ${records.length} serve`);
+      if (service === 'strained') scene.mark('strained');
+    },
+  }),
+};
+
+export const FAILURE_INVARIANTS: readonly Invariant[] = [measurements, circuits, ejections, panic, delays, attempts];

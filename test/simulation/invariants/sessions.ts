@@ -1,17 +1,20 @@
-import { DEGRADED } from '../../../machines/policy/limits.ts';
+import { DEGRADED, DIALS_MAX, TRIALS_SHARE_MAX } from '../../../machines/policy/limits.ts';
 import { isRoutable, type RelayStatus } from '../../../machines/policy/status.ts';
 import type { Invariant } from '../scene.ts';
 
 /** Where each status may lead. */
 const JOURNEYS: Readonly<Record<RelayStatus, readonly RelayStatus[]>> = {
-  idle: ['connecting', 'backoff', 'open-circuit', 'locked-out', 'stopped'],
-  connecting: ['connected', 'half-open', 'backoff', 'open-circuit', 'locked-out', 'idle', 'stopped'],
-  connected: ['degraded', 'closing', 'backoff', 'open-circuit', 'locked-out', 'idle'],
-  degraded: ['connected', 'closing', 'backoff', 'open-circuit', 'locked-out', 'idle'],
-  'half-open': ['connected', 'closing', 'open-circuit', 'locked-out', 'idle'],
-  closing: ['connecting', 'backoff', 'open-circuit', 'locked-out', 'idle', 'stopped'],
-  backoff: ['connecting', 'backoff', 'idle', 'stopped'],
-  'open-circuit': ['connecting', 'idle', 'stopped'],
+  idle: ['connecting', 'backoff', 'open-circuit', 'paused', 'locked-out', 'stopped'],
+  connecting: ['connected', 'half-open', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle', 'stopped'],
+  connected: ['degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
+  // Silence comes and goes within it.
+  degraded: ['connected', 'degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
+  'half-open': ['connected', 'closing', 'open-circuit', 'paused', 'locked-out', 'idle'],
+  closing: ['connecting', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle', 'stopped'],
+  // From an open circuit too, where our own network was to blame; both may be drawn anew.
+  backoff: ['connecting', 'backoff', 'paused', 'idle', 'stopped'],
+  'open-circuit': ['connecting', 'open-circuit', 'backoff', 'paused', 'idle', 'stopped'],
+  paused: ['backoff', 'idle', 'stopped'],
   'locked-out': ['connecting', 'idle', 'stopped'],
   // A relay that was removed and added again has a new actor.
   stopped: ['idle'],
@@ -120,14 +123,19 @@ const deadlines: Invariant = {
     };
     let since = new Map<string, number>();
     const checkAll = (): void => {
-      for (const { url, status, statusSince } of scene.relays.values()) {
-        if (since.has(url)) check(url, status, scene.awakeMs - statusSince);
+      for (const { url, status } of scene.relays.values()) {
+        const began = since.get(url);
+        if (began !== undefined) check(url, status, scene.awakeMs - began);
       }
     };
     return {
       began: () => {
         longest.clear();
         since = new Map();
+      },
+      // Who waits for its turn to dial has no deadline of its own.
+      dialled(_wire, { url }) {
+        if (since.has(url)) since.set(url, scene.awakeMs);
       },
       fact(fact, _relay, before) {
         if (fact.type === 'relay.crashed' || fact.type === 'relay.removed') since.delete(fact.url);
@@ -178,13 +186,70 @@ const windows: Invariant = {
 
 const dwell: Invariant = {
   ids: 'S30',
-  says: 'a degraded relay stays so for its dwell before it counts as healthy again',
+  says: 'a degraded relay stays so for its dwell before it counts as well again',
+  watch: (scene) => {
+    const since = new Map<string, number>();
+    return {
+      began: () => since.clear(),
+      fact(fact) {
+        if (fact.type === 'relay.degraded') since.set(fact.url, since.get(fact.url) ?? scene.awakeMs);
+        if (fact.type === 'relay.disconnected') since.delete(fact.url);
+        if (fact.type !== 'relay.recovered') return;
+        const forMs = scene.awakeMs - (since.get(fact.url) ?? 0);
+        since.delete(fact.url);
+        if (forMs < DEGRADED.dwellMs - TOLERANCE_MS && !scene.timeWasOdd) {
+          scene.fail('S30', `${fact.url} was degraded for ${forMs} ms only`);
+        }
+      },
+    };
+  },
+};
+
+const verdicts: Invariant = {
+  ids: 'S26',
+  says: 'a suspicion closes no socket, and a connection counts as dead only after long silence',
+  watch: (scene) => {
+    const suspects = new Set<string>();
+    return {
+      began: () => suspects.clear(),
+      fact(fact, relay) {
+        if (fact.type === 'relay.suspected') {
+          scene.mark('suspected');
+          suspects.add(fact.url);
+          if (!relay?.wire?.live) scene.fail('S26', `${fact.url} lost its socket when it was suspected`);
+        }
+        if (fact.type === 'relay.status-changed' && !fact.suspect) suspects.delete(fact.url);
+        if (fact.type !== 'relay.disconnected') return;
+        const isLetGo = relay?.wire !== undefined && !relay.wire.live && relay.lastReport === undefined;
+        if (fact.reason === 'silent for too long' || (isLetGo && suspects.has(fact.url))) {
+          scene.mark('dead');
+          const silentMs = scene.ownNow - (relay?.wire?.heardAt ?? scene.ownNow);
+          const { deadAfterMs } = scene.settings(fact.url);
+          if (!suspects.has(fact.url)) scene.fail('S26', `${fact.url} was dead without having been suspected`);
+          if (silentMs < deadAfterMs - TOLERANCE_MS && !scene.clockWasSet) {
+            scene.fail('S26', `${fact.url} counts as dead after ${silentMs} of ${deadAfterMs} ms`);
+          }
+        }
+        suspects.delete(fact.url);
+      },
+    };
+  },
+};
+
+const crowds: Invariant = {
+  ids: 'S11',
+  says: 'few relays are dialled at one time, and few are on trial',
   watch: (scene) => ({
-    fact(fact, relay, before) {
-      if (fact.type !== 'relay.status-changed' || before !== 'degraded' || fact.status !== 'connected') return;
-      const forMs = scene.awakeMs - (relay?.statusSince ?? 0);
-      if (forMs < DEGRADED.dwellMs - TOLERANCE_MS && !scene.timeWasOdd) {
-        scene.fail('S30', `${fact.url} was degraded for ${forMs} ms only`);
+    dialled() {
+      const relays = [...scene.relays.values()].filter(({ wire }) => wire?.live);
+      const dialling = relays.filter(({ wire }) => !wire?.opened).length;
+      if (dialling > DIALS_MAX.usual) scene.fail('S11', `${dialling} relays are dialled at one time`);
+      const total = Object.keys(scene.pool.status()).length;
+      const trials = relays.filter(
+        ({ url, wire }) => scene.chart(url)?.trial && (!wire?.opened || scene.statusOf(url) === 'half-open'),
+      ).length;
+      if (trials > Math.max(1, Math.ceil(TRIALS_SHARE_MAX * total))) {
+        scene.fail('S11', `${trials} of ${total} relays are on trial`);
       }
     },
   }),
@@ -199,4 +264,6 @@ export const SESSION_INVARIANTS: readonly Invariant[] = [
   deadlines,
   windows,
   dwell,
+  verdicts,
+  crowds,
 ];

@@ -1,0 +1,143 @@
+import { SILENCE } from '../../machines/policy/limits.ts';
+import { deadAfterMs, isOverslept, silenceVerdict } from '../../machines/policy/silence.ts';
+import type { Clock } from '../clock.ts';
+
+/** What listening for a pulse needs from the connection. */
+export interface PulseNeeds {
+  readonly clock: Clock;
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  /** Milliseconds after which an answer is late. */
+  answerTimeoutMs(): number;
+  /** When the oldest message after a time was sent that has not been answered; nothing when nothing is owed. */
+  owedSince(afterMs: number): number | undefined;
+  /** Bytes that have arrived, where the platform counts them: a large message is a sign of life before it is whole. */
+  receivedBytes(): number | undefined;
+  /** Asks for a sign of life; `urgently` by every means there is. */
+  ask(urgently: boolean): void;
+  /** The connection owes an answer and says nothing; it says something again; it has been silent for too long. */
+  silent(): void;
+  heard(): void;
+  dead(silentMs: number): void;
+}
+
+/**
+ * Listens whether a connection lives. While it owes an answer to something that was sent after it was last heard, one
+ * timer stands at the end of that answer's timeout; while it owes nothing, at the next heartbeat. It decides nothing
+ * beyond the rules of `machines/policy/silence.ts`.
+ */
+export class Pulse {
+  readonly #needs: PulseNeeds;
+  #heardAt: number;
+  /** Nothing before this counts as silence: we were asleep. */
+  #awakeSince: number;
+  #isSilent = false;
+  #questions = 0;
+  #bytes: number | undefined;
+  #watching = false;
+  #timer: unknown;
+  #dueAt = Number.POSITIVE_INFINITY;
+  #isSecondLook = false;
+  #ended = false;
+
+  constructor(needs: PulseNeeds) {
+    this.#needs = needs;
+    const now = needs.clock.now();
+    this.#heardAt = now;
+    this.#awakeSince = now;
+    this.#bytes = needs.receivedBytes();
+    this.#arm(now + needs.heartbeatMs);
+  }
+
+  /** Something was sent that is to be answered. */
+  sent(now: number): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    const dueAt = now + this.#needs.answerTimeoutMs();
+    if (dueAt < this.#dueAt) this.#arm(dueAt);
+  }
+
+  /** When something last arrived. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Something has arrived. */
+  heard(now: number): void {
+    this.#heardAt = now;
+    if (!this.#isSilent) return;
+    this.#isSilent = false;
+    this.#questions = 0;
+    this.#needs.heard();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#needs.clock.clearTimeout(this.#timer);
+  }
+
+  #arm(dueAt: number): void {
+    const { clock } = this.#needs;
+    clock.clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    // Never at once: sums of fractions may say that it is due a little before its time has come.
+    const delayMs = Math.max(SILENCE.secondLookMs, dueAt - clock.now());
+    if (!this.#ended) this.#timer = clock.setTimeout(() => this.#look(), delayMs);
+  }
+
+  #look(): void {
+    const { clock, heartbeatMs, owedSince } = this.#needs;
+    const now = clock.now();
+    if (isOverslept(now - this.#dueAt)) return this.#awake(now);
+    this.#countBytes(now);
+    // Whoever has said anything since lives, even where an answer is missing: that is for the deadline of that answer.
+    const since = owedSince(this.#heardAt);
+    this.#watching = since !== undefined;
+    if (since !== undefined) return this.#judge(Math.max(since, this.#awakeSince), now);
+    const beatAt = Math.max(this.#heardAt, this.#awakeSince) + heartbeatMs;
+    if (beatAt > now) return this.#arm(beatAt);
+    // What is asked is owed, so the next look comes in time; where it could not be sent, the socket is closing.
+    this.#arm(now + heartbeatMs);
+    this.#needs.ask(false);
+  }
+
+  #judge(since: number, now: number): void {
+    const timeoutMs = this.#needs.answerTimeoutMs();
+    const silentMs = now - since;
+    const verdict = silenceVerdict(silentMs, timeoutMs, this.#needs.deadAfterMs);
+    if (verdict === 'fine') return this.#arm(since + timeoutMs);
+    // While we were busy, the answer may have arrived unread.
+    if (!this.#isSecondLook) {
+      this.#isSecondLook = true;
+      return this.#arm(now + SILENCE.secondLookMs);
+    }
+    this.#isSecondLook = false;
+    if (verdict === 'dead') {
+      this.#arm(now + timeoutMs);
+      return this.#needs.dead(silentMs);
+    }
+    // It is asked again after one, two, four timeouts: as often as Karn's backoff allows.
+    this.#questions += 1;
+    const nextMs = timeoutMs * 2 ** this.#questions;
+    this.#arm(since + Math.min(nextMs, deadAfterMs(timeoutMs, this.#needs.deadAfterMs)));
+    const isNews = !this.#isSilent;
+    this.#isSilent = true;
+    this.#needs.ask(true);
+    if (isNews) this.#needs.silent();
+  }
+
+  /** A timer that is far too late says that we slept: whatever was owed may have come and gone. */
+  #awake(now: number): void {
+    this.#awakeSince = now;
+    this.#isSecondLook = false;
+    this.#arm(now + this.#needs.answerTimeoutMs());
+    this.#needs.ask(true);
+  }
+
+  #countBytes(now: number): void {
+    const bytes = this.#needs.receivedBytes();
+    if (bytes === this.#bytes) return;
+    this.#bytes = bytes;
+    this.heard(now);
+  }
+}
