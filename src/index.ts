@@ -14,6 +14,7 @@ export type {
 } from '../machines/publication/publication.events.ts';
 export type { RelayFact } from '../machines/relay/relay.events.ts';
 export { type Clock, systemClock } from './clock.ts';
+export type { Failover, FailoverCause, FailoverStatistics } from './delivery/failovers.ts';
 export type { Moment, Receipt } from './delivery/receipt.ts';
 export {
   type CreatePoolOptions,

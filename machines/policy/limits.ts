@@ -152,6 +152,41 @@ export const SILENCE = {
   secondLookMs: 1,
 } as const;
 
+/** Copies of what is late. */
+export const HEDGE = {
+  /** Milliseconds that an answer always has. */
+  delayMsMin: 15,
+  /** Latencies that must be known before the usual one is, and the share of them that it exceeds. */
+  samplesMin: 20,
+  usualShare: 0.95,
+  /** Copies at once, and for every message that is sent. */
+  budgetMax: 10,
+  perSend: 0.1,
+  /** The throttle: full, per answer, and per second. */
+  trustMax: 10,
+  perAnswer: 0.1,
+  perSecond: 0.1,
+  /** Silent relays from which on it is no relay's own failure: so many, and such a share. */
+  systemicMin: 2,
+  systemicShare: 0.3,
+} as const;
+
+/** How the cost of a relay is learned. */
+export const BALANCE = {
+  /** Milliseconds in which a peak loses two thirds of its height. */
+  peakDecayMs: 10 * SECOND,
+  /** Weight of a new answer in the averages. */
+  weight: 0.2,
+  /** Milliseconds that a relay is taken for that has neither answered nor ponged, and that a failure is worth. */
+  unknownMs: 250,
+  failureMs: SECOND,
+  /** A smaller share of successes makes no difference. */
+  successMin: 0.05,
+} as const;
+
+/** Failovers that are remembered. */
+export const FAILOVERS_MAX = 100;
+
 /** When our own network is what failed: so large a share of the relays that served, and so many, within this time. */
 export const NETWORK_DOUBT = {
   share: 0.5,

@@ -1,10 +1,11 @@
+import { betterOfTwo } from './balance/two-choices.ts';
 import { isOutOfService, type RelayStatus } from './status.ts';
 
 /** What the choice between relays looks at. */
 export interface Candidate {
   readonly status: RelayStatus;
-  /** Messages that wait there for an acknowledgement or for their turn. */
-  readonly load: number;
+  /** Expected milliseconds to success there, times what waits. */
+  readonly costMs: number;
 }
 
 function tier(status: RelayStatus): number {
@@ -14,7 +15,9 @@ function tier(status: RelayStatus): number {
   return 2;
 }
 
-/** Healthy before degraded, either before what is down, the less loaded first; equals stay in the order given. */
-export function rank<Each extends Candidate>(candidates: readonly Each[]): Each[] {
-  return [...candidates].sort((a, b) => tier(a.status) - tier(b.status) || a.load - b.load);
+/** The relay to ask next: healthy before degraded, either before what is down; among equals the cheaper of two drawn. */
+export function choose<Each extends Candidate>(candidates: readonly Each[], random: () => number): Each | undefined {
+  const best = Math.min(...candidates.map(({ status }) => tier(status)));
+  const equals = candidates.filter(({ status }) => tier(status) === best);
+  return betterOfTwo(equals, (a, b) => a.costMs < b.costMs, random);
 }

@@ -78,6 +78,19 @@ export type PoolFact =
   | RelayFact
   | CrashFact
   | { readonly type: 'relay.added'; readonly url: string }
+  /**
+   * What was on its way to a relay that fell silent (`silent`), was lost, or became `unfit`, has been accepted by others.
+   * Milliseconds count from the detected loss: until the last event was sent elsewhere, and until it was accepted.
+   */
+  | {
+      readonly type: 'relay.failed-over';
+      readonly url: string;
+      readonly cause: 'silent' | 'lost' | 'unfit';
+      readonly to: readonly string[];
+      readonly count: number;
+      readonly movedMs: number;
+      readonly ms: number;
+    }
   | { readonly type: 'relay.removed'; readonly url: string }
   | { readonly type: 'relay.restarted'; readonly url: string; readonly restarts: number }
   /** The relay crashed too often and stays down until it is removed and added again. */

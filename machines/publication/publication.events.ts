@@ -59,5 +59,12 @@ export type PublicationFact =
       readonly status: PublicationStatus;
       readonly outcomes: Readonly<Record<string, Outcome>>;
     } & OfPublication)
+  /** A relay is late with its answer, `afterMs` after the event was sent to it, and another one is asked as well. */
+  | ({
+      readonly type: 'delivery.hedged';
+      readonly relay: string;
+      readonly to: string;
+      readonly afterMs: number;
+    } & OfPublication)
   /** One relay's outcome became known, or was upgraded by a late answer. */
   | ({ readonly type: 'delivery.settled'; readonly relay: string; readonly outcome: Outcome } & OfPublication);

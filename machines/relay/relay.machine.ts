@@ -195,6 +195,7 @@ export const relayMachine = relaySetup.createMachine({
                   },
                 ],
                 'health.degraded': [{ guard: 'isStale' }, { actions: ['markUnwell', 'reportDegraded'] }],
+                'health.recovered': [{ guard: 'isStale' }, { actions: ['markWell', 'reportRecovered'] }],
               },
             },
           },

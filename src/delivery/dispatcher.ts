@@ -1,6 +1,8 @@
 import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
-import { rank } from '../../machines/policy/ranking.ts';
+import { choose } from '../../machines/policy/ranking.ts';
 import { Delivery, type DeliveryLane, type Publication } from './publication.ts';
+
+const NOBODY: readonly DeliveryLane[] = [];
 
 /** Steps a delivery, and does what its chart says. */
 type Step = (delivery: Delivery, event: DeliveryEvent) => void;
@@ -14,27 +16,42 @@ export class Dispatcher {
   readonly #step: Step;
   /** Publications that want more than there are relays to bring them to at the moment. */
   readonly #needy = new Set<Publication>();
-  #turn = 0;
+  readonly #random: () => number;
 
-  constructor(triesMax: number, step: Step) {
+  constructor(triesMax: number, random: () => number, step: Step) {
     this.#triesMax = triesMax;
+    this.#random = random;
     this.#step = step;
   }
 
-  /** Starts deliveries until enough of them promise something, and there is nobody better to ask. */
-  topUp(publication: Publication): void {
-    if (publication.isOver) return;
+  /**
+   * Starts deliveries until enough of them promise something, and there is nobody better to ask. Where there was
+   * something to choose, the relays that were chosen.
+   */
+  topUp(publication: Publication): readonly DeliveryLane[] {
+    if (publication.isOver) return NOBODY;
     this.#resumeSkipped(publication);
     if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
+    const chosen: DeliveryLane[] = [];
     while (publication.wantsMore && publication.hasUntried) {
       const lane = this.#nextLane(publication);
       // A relay that does not serve is no better than one that was asked and does not serve either.
       if (!lane || (publication.hopeful >= publication.copies && !lane.isServing)) break;
       this.#deliver(publication, lane);
-      if (publication.isOver) return;
+      chosen.push(lane);
+      if (publication.isOver) return chosen;
     }
     if (publication.wantsMore) this.#needy.add(publication);
     else this.#needy.delete(publication);
+    return chosen;
+  }
+
+  /** Asks one more relay, of another host than the one that is late; which, if there is one that serves. */
+  copy(publication: Publication, late: DeliveryLane): DeliveryLane | undefined {
+    const lane = this.#nextLane(publication);
+    if (!lane?.isServing || lane.host === late.host) return undefined;
+    this.#deliver(publication, lane);
+    return lane;
   }
 
   #resumeSkipped(publication: Publication): void {
@@ -45,25 +62,23 @@ export class Dispatcher {
     }
   }
 
-  #deliverEverywhere(publication: Publication): void {
+  #deliverEverywhere(publication: Publication): readonly DeliveryLane[] {
     for (const lane of publication.candidates) {
-      if (publication.isOver) return;
+      if (publication.isOver) break;
       if (!publication.deliveries.has(lane)) this.#deliver(publication, lane);
     }
+    return NOBODY;
   }
 
   #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
     // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
-    // that has; equals take turns.
+    // that has.
     const untried = candidates.filter((lane) => !deliveries.has(lane));
     const serving = untried.filter((lane) => lane.isServing);
     const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
     const best = serving.length > 0 ? serving : untried;
     const fresh = best.filter((lane) => !asked.has(lane.host));
-    const pick = fresh.length > 0 ? fresh : best;
-    this.#turn += 1;
-    const turn = this.#turn % pick.length;
-    return rank([...pick.slice(turn), ...pick.slice(0, turn)])[0];
+    return choose(fresh.length > 0 ? fresh : best, this.#random);
   }
 
   #deliver(publication: Publication, lane: DeliveryLane): void {

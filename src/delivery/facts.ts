@@ -1,5 +1,5 @@
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
-import type { Delivery, Publication } from './publication.ts';
+import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 
 /** What is reported of a publication. Facts are only made when somebody listens, so each is a function. */
 type Fact = () => PublicationFact;
@@ -35,4 +35,8 @@ export const completed = (publication: Publication): Fact => {
 export const settled = (delivery: Delivery, now: number): Fact => {
   const { publication, lane } = delivery;
   return () => ({ type: 'delivery.settled', id: publication.id, relay: lane.url, outcome: delivery.outcome(now) });
+};
+
+export const hedged = ({ publication, lane, sentAt }: Delivery, to: DeliveryLane, now: number): Fact => {
+  return () => ({ type: 'delivery.hedged', id: publication.id, relay: lane.url, to: to.url, afterMs: now - sentAt });
 };

@@ -1,3 +1,4 @@
+import { SILENCE } from '../../machines/policy/limits.ts';
 import { isOverslept } from '../../machines/policy/silence.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
@@ -5,6 +6,8 @@ import type { Clock } from '../clock.ts';
 /** A live connection, as far as sending is concerned. */
 export interface LaneSession {
   readonly generation: number;
+  /** When something last arrived. */
+  readonly heardAt: number;
   /** Whether the frame was taken. */
   send(frame: string): boolean;
 }
@@ -23,6 +26,14 @@ export interface LaneOwner<Item extends LaneItem> {
   readonly ackTimeoutMs: number;
   /** The item's frame has been sent. */
   sent(item: Item, at: number, generation: number): void;
+  /** Expected milliseconds to success on this way, with what waits there. */
+  costMs(url: string, load: number, oldestMs: number): number;
+  /** Whether anything can be done about an item whose answer is late. */
+  isCoverable(item: Item): boolean;
+  /** Milliseconds after which an answer on this way is late. */
+  lateAfterMs(url: string): number;
+  /** The answer is later than answers usually are here. */
+  late(item: Item): void;
   /** No answer came in time. */
   overdue(item: Item): void;
 }
@@ -61,6 +72,10 @@ export class Lane<Item extends LaneItem> {
   /** Nothing before this counts as waiting: we were asleep. */
   #awakeSince = Number.NEGATIVE_INFINITY;
   #ackDueAt = 0;
+  /** In flight, not late yet, and somebody else could be asked; in the order in which they were sent. */
+  readonly #timely = new Set<Item>();
+  #lateTimer: unknown;
+  #lateDueAt = 0;
   #disposed = false;
 
   constructor(url: string, host: string, owner: LaneOwner<Item>) {
@@ -78,9 +93,14 @@ export class Lane<Item extends LaneItem> {
     return this.#session !== undefined && isRoutable(status) && !suspect;
   }
 
+  /** When something last arrived on the connection that is there. */
+  get heardAt(): number {
+    return this.#session?.heardAt ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** When the oldest message after a time went out that has not been answered. */
   owedSince(afterMs: number): number | undefined {
-    for (const { sentAt } of this.inFlight) if (sentAt > afterMs) return sentAt;
+    for (const { sentAt } of this.inFlight) if (sentAt >= afterMs) return sentAt;
     return undefined;
   }
 
@@ -91,6 +111,12 @@ export class Lane<Item extends LaneItem> {
 
   get load(): number {
     return this.inFlight.size + this.queue.size;
+  }
+
+  get costMs(): number {
+    const [oldest] = this.inFlight;
+    const oldestMs = oldest ? Math.max(0, this.#owner.clock.now() - oldest.sentAt) : 0;
+    return this.#owner.costMs(this.url, this.load, oldestMs);
   }
 
   /** Why nothing is sent here, for the outcome of a skipped delivery. */
@@ -111,6 +137,9 @@ export class Lane<Item extends LaneItem> {
     this.#session = undefined;
     this.inFlight.clear();
     this.owed.clear();
+    this.#timely.clear();
+    this.#owner.clock.clearTimeout(this.#lateTimer);
+    this.#lateTimer = undefined;
     this.#armAckTimer();
     this.#endPause();
   }
@@ -126,6 +155,8 @@ export class Lane<Item extends LaneItem> {
       this.inFlight.add(item);
       this.#owner.sent(item, clock.now(), session.generation);
       if (this.#ackTimer === undefined) this.#armAckTimer();
+      if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.add(item);
+      if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
     }
   }
 
@@ -138,6 +169,7 @@ export class Lane<Item extends LaneItem> {
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
     this.inFlight.delete(item);
+    this.#timely.delete(item);
   }
 
   /**
@@ -148,6 +180,7 @@ export class Lane<Item extends LaneItem> {
     const owed = this.owed.get(id);
     if (!owed) return undefined;
     this.owed.delete(id);
+    this.#timely.delete(owed);
     this.inFlight = new Set(Array.from(this.inFlight, (each) => (each === owed ? item : each)));
     return owed;
   }
@@ -184,6 +217,32 @@ export class Lane<Item extends LaneItem> {
     this.#pauseTimer = undefined;
   }
 
+  #armLateTimer(): void {
+    const { clock } = this.#owner;
+    const [oldest] = this.#timely;
+    if (!oldest) return;
+    const dueAt = Math.max(oldest.sentAt, this.#awakeSince) + this.#owner.lateAfterMs(this.url);
+    const now = clock.now();
+    // Never at once: sums of fractions may say that it is due a little before its time has come.
+    this.#lateDueAt = Math.max(dueAt, now + SILENCE.secondLookMs);
+    this.#lateTimer = clock.setTimeout(() => this.#checkLate(), this.#lateDueAt - now);
+  }
+
+  #checkLate(): void {
+    this.#lateTimer = undefined;
+    const now = this.#owner.clock.now();
+    if (isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
+    const deadline = now - this.#owner.lateAfterMs(this.url);
+    const late: Item[] = [];
+    for (const item of this.#timely) {
+      if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
+      late.push(item);
+    }
+    // What is done about the first may be the end of the others.
+    for (const item of late) if (this.#timely.delete(item)) this.#owner.late(item);
+    if (this.#lateTimer === undefined) this.#armLateTimer();
+  }
+
   // One timer for the whole window: every message has the same time to be answered, so the oldest is due first.
   #armAckTimer(): void {
     const { clock, ackTimeoutMs } = this.#owner;
@@ -208,6 +267,7 @@ export class Lane<Item extends LaneItem> {
     }
     for (const item of overdue) {
       // Telling of the first may have ended the session, and with it all that was in flight.
+      this.#timely.delete(item);
       if (this.inFlight.delete(item)) this.#owner.overdue(item);
     }
     this.pump();

@@ -15,7 +15,9 @@ import type { Message, PreparedEvent } from '../protocol/codec.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
+import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
 import { Lane, type LaneOwner, type LaneSession, type LaneState } from './lane.ts';
+import { type AnswerTimes, isCoverable, Mover } from './mover.ts';
 import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
@@ -36,6 +38,10 @@ export interface LedgerNeeds {
   failed(lane: DeliveryLane): void;
   /** A relay wants to be asked less often. */
   paced(lane: DeliveryLane): void;
+  answerTimes(url: string): AnswerTimes;
+  costMs(url: string, load: number, oldestMs: number): number;
+  /** Work was moved off a relay, and is stored elsewhere. */
+  failedOver(failover: Failover): void;
   /** Draining was asked for, and nothing is on its way any more. */
   emptied(): void;
 }
@@ -66,6 +72,8 @@ export class Ledger implements LaneOwner<Delivery> {
   /** Confirmed, but not yet everywhere; the oldest first. */
   readonly #trailing = new Set<Publication>();
   readonly #dispatcher: Dispatcher;
+  readonly #mover: Mover;
+  readonly #failovers: Failovers;
   readonly #deadlines: Deadlines;
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
@@ -77,7 +85,27 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#needs = needs;
     this.clock = needs.clock;
     this.#deadlines = new Deadlines(needs.clock);
-    this.#dispatcher = new Dispatcher(settings.triesMax, (delivery, event) => this.#step(delivery, event));
+    this.#dispatcher = new Dispatcher(settings.triesMax, needs.random, (delivery, event) =>
+      this.#step(delivery, event),
+    );
+    this.#failovers = new Failovers((failover) => needs.failedOver(failover));
+    this.#mover = new Mover({
+      clock: needs.clock,
+      dispatcher: this.#dispatcher,
+      failovers: this.#failovers,
+      lanes: () => this.#all,
+      answerTimes: (url) => needs.answerTimes(url),
+      hedged: (delivery, to) => this.#report(delivery.publication, facts.hedged(delivery, to, this.clock.now())),
+    });
+  }
+
+  /** Copies that were sent because an answer was late, and how much more such copies are trusted. */
+  get hedges(): { readonly count: number; readonly trust: number } {
+    return { count: this.#mover.hedges, trust: this.#mover.trust };
+  }
+
+  get failovers(): FailoverStatistics {
+    return this.#failovers.statistics;
   }
 
   get window(): number {
@@ -144,17 +172,10 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.state = state;
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
-    if (served && !lane.isServing) this.#bringElsewhere(lane);
+    if (served && !lane.isServing) this.#mover.evacuate(lane, state.suspect ? 'silent' : 'unfit');
     if (!lane.isServing) return;
     this.#dispatcher.topUpNeedy();
     lane.pump();
-  }
-
-  /** The relay does not serve at the moment: whatever waits there goes elsewhere where it can, and stays here as well. */
-  #bringElsewhere(lane: DeliveryLane): void {
-    for (const { publication } of [...lane.items.values()]) {
-      if (!publication.goesEverywhere) this.#dispatcher.topUp(publication);
-    }
   }
 
   attach(url: string, session: LaneSession): void {
@@ -174,7 +195,7 @@ export class Ledger implements LaneOwner<Delivery> {
       unanswered.push(delivery);
     }
     lane.putFirst(unanswered);
-    this.#bringElsewhere(lane);
+    this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
 
@@ -230,6 +251,7 @@ export class Ledger implements LaneOwner<Delivery> {
     // a sample like any other, or a relay that has become slower would be late for ever.
     const isSample = tries === 1 && answeredAt === 0;
     if (message.accepted || !isRelayFault(message.refusal)) {
+      this.#mover.answered();
       this.#needs.answered(lane, isSample ? at - sentAt : undefined);
     } else {
       this.#needs.failed(lane);
@@ -259,7 +281,24 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#deadlines.clear();
   }
 
+  costMs(url: string, load: number, oldestMs: number): number {
+    return this.#needs.costMs(url, load, oldestMs);
+  }
+
+  isCoverable({ publication }: Delivery): boolean {
+    return isCoverable(publication);
+  }
+
+  lateAfterMs(url: string): number {
+    return this.#mover.lateAfterMs(url);
+  }
+
+  late(delivery: Delivery): void {
+    this.#mover.late(delivery);
+  }
+
   sent(delivery: Delivery, at: number, generation: number): void {
+    this.#mover.sent();
     this.#step(delivery, { type: 'frame.sent', at, generation });
   }
 
@@ -329,7 +368,9 @@ export class Ledger implements LaneOwner<Delivery> {
         return this.#rejected(delivery);
       case 'reportUnknown':
         lane.release(delivery);
-        return this.#dispatcher.topUp(publication);
+        // What was lost with its socket is moved with all that was; what is overdue costs trust.
+        if (lane.isServing && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+        return;
       case 'resendLater':
         lane.release(delivery);
         return this.#resendLater(delivery);
@@ -369,6 +410,7 @@ export class Ledger implements LaneOwner<Delivery> {
   #accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
     const accepted = publication.countAcceptance(lane);
+    this.#failovers.accepted(publication, lane.url, this.clock.now());
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
     this.#report(publication, facts.settled(delivery, this.clock.now()));
@@ -394,6 +436,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#stopResend(delivery);
     delivery.resendTimer = this.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
+      if (delivery.record.state === 'unknown') this.#dispatcher.topUp(delivery.publication);
       delivery.lane.offer(delivery);
     }, delayMs);
   }
@@ -480,6 +523,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#bytes -= publication.frame.length;
     this.#trailing.delete(publication);
     this.#dispatcher.forget(publication);
+    this.#failovers.forget(publication);
     publication.settleWaiters();
     this.#report(publication, facts.completed(publication));
     this.#checkDrained();

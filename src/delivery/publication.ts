@@ -9,6 +9,7 @@ import { type PublicationRecord, publicationTable } from '../../machines/publica
 import type { Clock } from '../clock.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
+import type { OpenFailover } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
 import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
@@ -71,6 +72,10 @@ export class Publication {
   /** Relays that may be asked, and how many of them shall have the event. */
   candidates: readonly DeliveryLane[];
   copies: number;
+  /** Copies beyond that, because an answer was late. */
+  hedges = 0;
+  /** The failover that it is part of, while it has not been accepted elsewhere. */
+  failover: OpenFailover | undefined;
   readonly deliveries = new Map<DeliveryLane, Delivery>();
   /** Callers who may still withdraw; one who cannot keeps it for good. */
   owners: Set<Waiter> | undefined;

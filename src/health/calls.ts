@@ -1,3 +1,4 @@
+import { type AnswerCost, afterCost, afterFailure, NO_COST } from '../../machines/policy/balance/cost.ts';
 import {
   afterFlap,
   type CallQuality,
@@ -9,7 +10,7 @@ import {
   reasonsToDegrade,
   slowMs,
 } from '../../machines/policy/degraded.ts';
-import { BREAKER_WINDOW_CALLS, DEGRADED } from '../../machines/policy/limits.ts';
+import { BREAKER_WINDOW_CALLS, DEGRADED, HEDGE } from '../../machines/policy/limits.ts';
 import {
   afterSample,
   answerTimeoutMs,
@@ -40,6 +41,9 @@ export class Calls {
   #roundTrip: RoundTrip = NO_ROUND_TRIP;
   #roundTripIsPing = false;
   #pingMs: number | undefined;
+  #cost: AnswerCost = NO_COST;
+  #usualMs: number | undefined;
+  #usualAt = 0;
   #successesAt: number[] = [];
   #recent: Call[] = [];
   #degradedAt: number | undefined;
@@ -77,6 +81,23 @@ export class Calls {
     return this.#pingMs;
   }
 
+  /** Milliseconds that an answer usually takes at most; nothing before enough are known. */
+  get usualMs(): number | undefined {
+    const { count } = this.latency;
+    if (count < HEDGE.samplesMin) return undefined;
+    // Looked up again only once in a while: it takes sorting.
+    if (count >= this.#usualAt + HEDGE.samplesMin || this.#usualMs === undefined) {
+      this.#usualAt = count;
+      this.#usualMs = this.latency.percentileMs(HEDGE.usualShare);
+    }
+    return this.#usualMs;
+  }
+
+  /** What answers have cost lately, for choosing between relays. */
+  get cost(): AnswerCost {
+    return this.#cost;
+  }
+
   /** A ping was answered. It stands for an answer until there is one: answering events takes relays longer. */
   pinged(latencyMs: number): void {
     this.#pingMs = latencyMs;
@@ -88,7 +109,7 @@ export class Calls {
   /** `latencyMs` is left out where the answer does not measure the relay. */
   succeeded(latencyMs: number | undefined, now: number): void {
     this.succeededTotal += 1;
-    if (latencyMs !== undefined) this.#measure(latencyMs);
+    if (latencyMs !== undefined) this.#measure(latencyMs, now);
     this.#successesAt.push(now);
     if (this.#successesAt.length > 2 * BREAKER_WINDOW_CALLS) this.#successesAt = this.#lastSuccesses();
     this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
@@ -96,6 +117,7 @@ export class Calls {
 
   failed(now: number): void {
     this.failedTotal += 1;
+    this.#cost = afterFailure(this.#cost);
     this.#listener.failed(this.takeSuccesses());
     this.#note('failed', now);
   }
@@ -142,8 +164,9 @@ export class Calls {
     return total === 0 ? undefined : this.succeededTotal / total;
   }
 
-  #measure(latencyMs: number): void {
+  #measure(latencyMs: number, now: number): void {
     this.latency.add(latencyMs);
+    this.#cost = afterCost(this.#cost, latencyMs, now);
     this.#roundTrip = afterSample(this.#roundTripIsPing ? NO_ROUND_TRIP : this.#roundTrip, latencyMs);
     this.#roundTripIsPing = false;
   }

@@ -1,3 +1,5 @@
+import { percentile } from '../../machines/policy/percentile.ts';
+
 /** Samples that the percentiles look at, and the weight of a new one in the average. */
 const WINDOW = 128;
 const WEIGHT = 1 / 8;
@@ -14,6 +16,11 @@ export class Latency {
     this.#count += 1;
   }
 
+  /** Samples so far. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Nothing before the first sample. */
   get averageMs(): number | undefined {
     return this.#count === 0 ? undefined : this.#averageMs;
@@ -23,7 +30,6 @@ export class Latency {
   percentileMs(share: number): number | undefined {
     const size = Math.min(this.#count, WINDOW);
     if (size === 0) return undefined;
-    const sorted = this.#samples.slice(0, size).sort();
-    return sorted[Math.min(size - 1, Math.max(0, Math.ceil(share * size) - 1))];
+    return percentile(this.#samples.slice(0, size).sort(), share);
   }
 }

@@ -1,8 +1,9 @@
+import { costMs } from '../../machines/policy/balance/cost.ts';
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
-import type { PoolCommand, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
+import type { PoolCommand, PoolFact, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
@@ -29,11 +30,12 @@ export interface PoolParts {
   readonly network?: NetworkStatus;
 }
 
+type FailoverFact = Extract<PoolFact, { type: 'relay.failed-over' }>;
 type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
 
 /** Whoever supervises: hears the facts that nobody asked for by name, and that everything is delivered. */
 export interface DataPlaneOwner {
-  report(fact: PublicationFact): void;
+  report(fact: PublicationFact | FailoverFact): void;
   emptied(): void;
 }
 
@@ -66,6 +68,15 @@ export class DataPlane {
       answered: (lane, latencyMs) => this.linkOf(lane.url).calls.succeeded(latencyMs, parts.clock.now()),
       failed: (lane) => this.linkOf(lane.url).calls.failed(parts.clock.now()),
       paced: (lane) => this.linkOf(lane.url).calls.paced(parts.clock.now()),
+      answerTimes: (url) => {
+        const { usualMs, answerTimeoutMs: timeoutMs } = this.linkOf(url).calls;
+        return { usualMs, timeoutMs };
+      },
+      costMs: (url, load, oldestMs) => {
+        const { cost, pingMs } = this.linkOf(url).calls;
+        return costMs({ cost, pingMs, load, oldestMs }, parts.clock.now());
+      },
+      failedOver: ({ atMs: _at, ...failover }) => owner.report({ type: 'relay.failed-over', ...failover }),
       emptied: () => owner.emptied(),
     });
   }

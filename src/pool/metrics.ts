@@ -1,6 +1,7 @@
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolContext, RelayRecord } from '../../machines/pool/pool.context.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { FailoverStatistics } from '../delivery/failovers.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { RelayLink } from './relay-link.ts';
 
@@ -64,6 +65,10 @@ export interface PoolMetrics {
   readonly openPublications: number;
   readonly unconfirmedPublications: number;
   readonly queueBytes: number;
+  /** Copies sent because an answer was late, and how many more of them are trusted to help, from 0 to 10. */
+  readonly hedges: number;
+  readonly hedgeTrust: number;
+  readonly failovers: FailoverStatistics;
   readonly uptimeMs: number;
   readonly relays: Readonly<Record<string, RelayMetrics>>;
 }
@@ -93,6 +98,9 @@ export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRe
     openPublications: plane.ledger.open,
     unconfirmedPublications: plane.ledger.unconfirmed,
     queueBytes: plane.ledger.queueBytes,
+    hedges: plane.ledger.hedges.count,
+    hedgeTrust: plane.ledger.hedges.trust,
+    failovers: plane.ledger.failovers,
     uptimeMs: now - plane.startedAt,
     relays,
   };

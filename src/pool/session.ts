@@ -64,6 +64,10 @@ export class Session implements LaneSession, LinkedSession {
     return this.#ended;
   }
 
+  get heardAt(): number {
+    return this.#pulse?.heardAt ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** Sends what is to be answered. */
   send(frame: string): boolean {
     if (!this.#write(frame)) return false;
@@ -156,7 +160,6 @@ export class Session implements LaneSession, LinkedSession {
     const { link, clock, codec } = this.#needs;
     const now = clock.now();
     link.received(data.length, now);
-    this.#pulse?.heard(now);
     if (!this.#proven) {
       this.#proven = true;
       this.#tell({ type: 'socket.proved', generation: this.generation });
@@ -165,6 +168,8 @@ export class Session implements LaneSession, LinkedSession {
     const message = codec.decode(data);
     if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
     else this.#needs.receive(message);
+    // Only now: what it says, such as that it wants rest, comes before what follows from its saying anything.
+    if (!this.isOver) this.#pulse?.heard(now);
   }
 
   #ponged(): void {
@@ -192,7 +197,7 @@ export class Session implements LaneSession, LinkedSession {
     // An answer to one of two pings does not say to which.
     this.#isPingSample = this.#pingedAt === undefined;
     // Owed is the oldest that was sent since the last sign of life.
-    const isOwed = this.#pingedAt !== undefined && this.#pingedAt > (this.#pulse?.heardAt ?? 0);
+    const isOwed = this.#pingedAt !== undefined && this.#pingedAt >= this.heardAt;
     if (!isOwed) this.#pingedAt = now;
     this.#pulse?.sent(now);
     return true;
@@ -200,7 +205,7 @@ export class Session implements LaneSession, LinkedSession {
 
   /** A ping where there is one; a question of the protocol where there is none, or where a ping was not answered. */
   #askForLife(urgently: boolean): void {
-    const waits = this.#pingedAt !== undefined && this.#pingedAt > (this.#pulse?.heardAt ?? 0);
+    const waits = this.#pingedAt !== undefined && this.#pingedAt >= this.heardAt;
     if (!this.#ping() || (urgently && waits)) this.#ask(false);
   }
 
@@ -208,7 +213,7 @@ export class Session implements LaneSession, LinkedSession {
     const { clock, codec } = this.#needs;
     if (this.#probe?.isAsked) return;
     // A heartbeat that was never answered, though the relay lives, must not stand in the way of the next.
-    const isStale = this.#probe !== undefined && this.#probe.sentAt <= (this.#pulse?.heardAt ?? 0);
+    const isStale = this.#probe !== undefined && this.#probe.sentAt < this.heardAt;
     if (this.#probe && !isStale) {
       if (isAsked) this.#waitFor(this.#probe);
       return;
@@ -267,7 +272,7 @@ export class Session implements LaneSession, LinkedSession {
   }
 
   #owedSince(afterMs: number): number | undefined {
-    const signs = [this.#pingedAt, this.#probe?.sentAt].filter((at) => at !== undefined && at > afterMs) as number[];
+    const signs = [this.#pingedAt, this.#probe?.sentAt].filter((at) => at !== undefined && at >= afterMs) as number[];
     const owed = this.#needs.owedSince(afterMs);
     if (owed !== undefined) signs.push(owed);
     return signs.length === 0 ? undefined : Math.min(...signs);

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { createPool, RecloserError, type Transport, webSocketTransport } from '../../src/index.ts';
+import {
+  type CreatePoolOptions,
+  createPool,
+  RecloserError,
+  type Transport,
+  webSocketTransport,
+} from '../../src/index.ts';
 import { signedEvents } from '../../src/testing/index.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
 import { nextFact, until } from '../kit/facts.ts';
@@ -33,8 +39,8 @@ afterEach(async () => {
 });
 
 /** A pool whose only relay is a raw server. */
-function poolAt(url: string, transport: Transport) {
-  const pool = createPool({ ...QUICK, transport, trust: { allowPrivate: true }, relays: [url] });
+function poolAt(url: string, transport: Transport, options: CreatePoolOptions = {}) {
+  const pool = createPool({ ...QUICK, ...options, transport, trust: { allowPrivate: true }, relays: [url] });
   onTestFinished(() => pool.close({ drainMs: 0 }));
   return pool;
 }
@@ -121,9 +127,9 @@ describe.each(TRANSPORTS)('over %s, a server that breaks the handshake', (_name,
         socket.on('data', () => socket.write(ok(event)));
       } else socket.end(answer(key));
     });
-    expect(await poolAt(server.url, transport).publish(event, { timeoutMs: 10_000 })).toMatchObject({
-      status: 'confirmed',
-    });
+    // Megabytes take a busy machine longer than this suite usually waits for an upgrade.
+    const pool = poolAt(server.url, transport, { connectTimeoutMs: 5_000 });
+    expect(await pool.publish(event, { timeoutMs: 10_000 })).toMatchObject({ status: 'confirmed' });
     expect(server.dials).toBe(3);
   });
 

@@ -56,7 +56,7 @@ export function isDrivable(event: Said, before: AnyMachineSnapshot): boolean {
   if (event.type === 'socket.closed' && before.matches({ session: { connecting: 'queued' } })) return false;
   if (event.type === 'socket.closed') return isOpen(before) ? event.report?.httpStatus === undefined : true;
   if (event.type === 'socket.proved') return isOpen(before) && !(before.context as RelayContext).proven;
-  if (event.type === 'health.recovered') return before.matches({ session: { degraded: 'unwell' } });
+  if (event.type === 'health.recovered') return before.matches({ session: 'degraded' });
   if (event.type === 'health.degraded')
     return !before.matches({ session: { degraded: 'unwell' } }) && isServing(before);
   if (event.type === 'operation.failed') return isServing(before);

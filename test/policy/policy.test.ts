@@ -2,10 +2,24 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isPrivateAddress } from '../../machines/policy/address.ts';
 import { backoffDelayMs } from '../../machines/policy/backoff.ts';
+import { type AnswerCost, afterCost, afterFailure, costMs, NO_COST } from '../../machines/policy/balance/cost.ts';
 import { EMPTY_BREAKER_WINDOW, openDelayMs, recordFailure, tripTrigger } from '../../machines/policy/breaker.ts';
 import { closeMeaning } from '../../machines/policy/close.ts';
 import { afterFlap, exitHoldMs, isWell, NO_FLAPS, reasonsToDegrade } from '../../machines/policy/degraded.ts';
-import { rank } from '../../machines/policy/ranking.ts';
+import {
+  afterAnswer,
+  afterHedge,
+  afterLate,
+  afterSend,
+  afterWaiting,
+  type Duplicates,
+  hedgeDelayMs,
+  isSystemic,
+  mayHedge,
+  mayRetry,
+  NO_DUPLICATES,
+} from '../../machines/policy/hedge.ts';
+import { choose } from '../../machines/policy/ranking.ts';
 import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import { mayRestart } from '../../machines/policy/restart.ts';
@@ -17,6 +31,7 @@ import {
   relaySettings,
 } from '../../machines/policy/settings.ts';
 import { deadAfterMs, silenceVerdict } from '../../machines/policy/silence.ts';
+import { seededRandom } from '../../src/testing/index.ts';
 
 const { reconnect, breaker } = DEFAULT_RELAY_SETTINGS;
 const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
@@ -140,21 +155,85 @@ test('a connection degrades at a fifth of slow or failed calls, and recovers at 
   expect(isWell({ ...fine, calls: 20, slow: 0, failed: 0, paced: true })).toBe(false);
 });
 
-test('healthy relays are asked before degraded ones, and loaded ones later', () => {
-  const order = rank([
-    { status: 'stopped', load: 0 },
-    { status: 'degraded', load: 0 },
-    { status: 'backoff', load: 0 },
-    { status: 'connected', load: 5 },
-    { status: 'connected', load: 1 },
-  ] as const);
-  expect(order.map(({ status, load }) => `${status} ${load}`)).toEqual([
-    'connected 1',
-    'connected 5',
-    'degraded 0',
-    'backoff 0',
-    'stopped 0',
-  ]);
+describe('the choice between relays', () => {
+  const of = (status: 'connected' | 'degraded' | 'backoff' | 'stopped', costMs: number) => ({ status, costMs });
+  const draws = (from: readonly ReturnType<typeof of>[]): readonly string[] => {
+    const dice = seededRandom(1);
+    const drawn = Array.from({ length: 200 }, () => choose(from, dice));
+    return [...new Set(drawn.map((each) => `${each?.status} ${each?.costMs}`))].sort();
+  };
+
+  test('takes healthy relays before degraded ones, and either before what is down', () => {
+    expect(draws([of('stopped', 0), of('degraded', 0), of('backoff', 0), of('connected', 9)])).toEqual(['connected 9']);
+    expect(draws([of('stopped', 0), of('degraded', 5), of('backoff', 0)])).toEqual(['degraded 5']);
+    expect(draws([of('stopped', 0), of('backoff', 5)])).toEqual(['backoff 5']);
+    expect(choose([], () => 0)).toBeUndefined();
+  });
+
+  test('never takes the dearest, and spreads over the others', () => {
+    const drawn = draws([of('connected', 1), of('connected', 2), of('connected', 3), of('connected', 4)]);
+    expect(drawn).toEqual(['connected 1', 'connected 2', 'connected 3']);
+  });
+
+  test('costs the expected time to success', () => {
+    const steady = Array.from({ length: 50 }).reduce<AnswerCost>((cost) => afterCost(cost, 40, 0), NO_COST);
+    const idle = { cost: steady, pingMs: 10, load: 0, oldestMs: 0 };
+    expect(costMs(idle, 0)).toBeCloseTo(40);
+    expect(costMs({ ...idle, load: 3 }, 0)).toBeCloseTo(160);
+    // Who answers nothing costs what it has kept somebody waiting; who fails at once costs what failing does.
+    expect(costMs({ ...idle, oldestMs: 900 }, 0)).toBeCloseTo(900);
+    expect(costMs({ ...idle, cost: afterFailure(steady) }, 0)).toBeCloseTo(40 + 250);
+    // Trouble is believed at once, and recovery after a while.
+    const slow = afterCost(steady, 1_000, 0);
+    expect(costMs({ ...idle, cost: slow }, 0)).toBeGreaterThan(600);
+    expect(costMs({ ...idle, cost: slow }, 60_000)).toBeLessThan(150);
+    // Who has not answered anything yet is taken for its ping, or for what is usual.
+    expect(costMs({ ...idle, cost: NO_COST }, 0)).toBe(10);
+    expect(costMs({ ...idle, cost: NO_COST, pingMs: undefined }, 0)).toBe(250);
+    fc.assert(
+      fc.property(fc.array(fc.option(fc.double({ min: 0, max: 1e6, noNaN: true })), { maxLength: 30 }), (answers) => {
+        const cost = answers.reduce<AnswerCost>(
+          (before, ms) => (ms === null ? afterFailure(before) : afterCost(before, ms, 0)),
+          NO_COST,
+        );
+        const found = costMs({ cost, pingMs: undefined, load: 2, oldestMs: 0 }, 5);
+        return Number.isFinite(found) && found >= 0 && cost.success >= 0 && cost.success <= 1;
+      }),
+    );
+  });
+});
+
+describe('copies of what is late', () => {
+  const times = (count: number, state: Duplicates, step: (state: Duplicates) => Duplicates): Duplicates =>
+    Array.from({ length: count }).reduce<Duplicates>((each) => step(each), state);
+
+  test('come when an answer is later than usual, or than its timeout', () => {
+    expect(hedgeDelayMs(undefined, 300)).toBe(300);
+    expect(hedgeDelayMs(80, 300)).toBe(80);
+    expect(hedgeDelayMs(800, 300)).toBe(300);
+    expect(hedgeDelayMs(2, 300)).toBe(15);
+  });
+
+  test('stay within a tenth of what is sent, and ten at once', () => {
+    const spent = times(10, NO_DUPLICATES, afterHedge);
+    expect(mayHedge(spent)).toBe(false);
+    expect(mayHedge(times(9, spent, afterSend))).toBe(false);
+    expect(mayHedge(times(11, spent, afterSend))).toBe(true);
+    expect(times(1_000, spent, afterSend).budget).toBe(10);
+  });
+
+  test('stop when too much is late, and come back with answers, or slowly by themselves', () => {
+    const distrusted = times(5, NO_DUPLICATES, afterLate);
+    expect(mayHedge(distrusted)).toBe(false);
+    expect(mayRetry(distrusted)).toBe(false);
+    expect(mayRetry(afterAnswer(distrusted))).toBe(true);
+    expect(mayRetry(afterWaiting(afterWaiting(distrusted, 0), 5_000))).toBe(true);
+    expect(times(100, distrusted, afterLate).trust).toBe(0);
+    expect(isSystemic(1, 3)).toBe(false);
+    expect(isSystemic(2, 3)).toBe(true);
+    expect(isSystemic(2, 10)).toBe(false);
+    expect(isSystemic(3, 10)).toBe(true);
+  });
 });
 
 test('resends wait longer every time, and restarts are counted within their window', () => {

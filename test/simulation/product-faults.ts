@@ -8,7 +8,8 @@ import { Deadlines } from '../../src/delivery/deadlines.ts';
 import { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Lane } from '../../src/delivery/lane.ts';
 import { Ledger } from '../../src/delivery/ledger.ts';
-import { Publication } from '../../src/delivery/publication.ts';
+import { Mover } from '../../src/delivery/mover.ts';
+import { type Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
@@ -261,6 +262,22 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     plant: () => part(poolMachine, 'guards', 'isStrained', () => false),
   },
   {
+    says: 'everything that is late is copied, however much it is',
+    breaks: ['S15', 'S16'],
+    plant: () =>
+      replace(
+        of(Mover),
+        'late',
+        () =>
+          function late(this: Mover, { publication, lane }: Delivery) {
+            if (publication.isOver) return;
+            const { dispatcher, hedged } = this.needs;
+            const to = dispatcher.copy(publication, lane);
+            if (to) hedged({ publication, lane } as Delivery, to);
+          },
+      ),
+  },
+  {
     says: 'acknowledgements that come late are dropped',
     breaks: ['S19', 'P5'],
     plant: () =>
@@ -285,7 +302,8 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     plant: () =>
       step(deliveryTable, (original) => (record, event) => {
         const effects = original(record, event);
-        return event.type === 'answer.overdue' ? effects?.filter((effect) => effect !== 'resendLater') : effects;
+        // Nobody else is asked either, or that would make up for it.
+        return event.type === 'answer.overdue' ? [] : effects;
       }),
   },
   {

@@ -94,7 +94,12 @@ export interface Scene {
   readonly calls: readonly Call[];
   readonly publishing: PublishSettings;
   /** What is open in the books of publishing. */
-  readonly books: { readonly open: number; readonly unconfirmed: number; readonly queueBytes: number };
+  readonly books: {
+    readonly open: number;
+    readonly unconfirmed: number;
+    readonly queueBytes: number;
+    readonly hedges: { readonly count: number; readonly trust: number };
+  };
   /** The ways to all relays, as the books have them. */
   lanes(): readonly DeliveryLane[];
   relay(url: string): RelayView;

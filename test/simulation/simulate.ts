@@ -40,7 +40,7 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
     await null;
     await goOn(world.recoveryMs, () => world.isEverybodyConnected);
     if (world.violation === undefined) world.finale();
-    await goOn(world.settlingMs, () => world.areBooksEmpty && world.isEverybodyConnected);
+    await goOn(world.calmingMs, () => world.areBooksEmpty && world.isEverybodyConnected);
     await null;
     if (world.violation === undefined) world.calmed();
   }

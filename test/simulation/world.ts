@@ -97,14 +97,17 @@ export class World implements Scene {
     return this.#running.host;
   }
 
-  /**
-   * A connection that is lost without a word is only found out by the answers that it owes, as many as the breaker
-   * needs; that is, where nobody told the machine of it.
-   */
   get settlingMs(): number {
     const { ackTimeoutMs, resendDelayMaxMs, triesMax } = this.publishing;
-    const tries = this.#plan.resets ? triesMax : triesMax + 10;
-    return tries * (ackTimeoutMs + resendDelayMaxMs) + (this.#plan.resets ? 0 : this.recoveryMs);
+    return triesMax * (ackTimeoutMs + resendDelayMaxMs);
+  }
+
+  /**
+   * How long until all is quiet. A connection that is lost without a word is found out by a heartbeat, where nobody told the
+   * machine of it; then the relay has to come back.
+   */
+  get calmingMs(): number {
+    return this.settlingMs + (this.#plan.resets ? 0 : this.settlingMs + this.recoveryMs);
   }
 
   /** The longest that a healthy relay may take to be connected again. */
@@ -134,7 +137,7 @@ export class World implements Scene {
   }
 
   get books(): Scene['books'] {
-    return this.#ledger ?? { open: 0, unconfirmed: 0, queueBytes: 0 };
+    return this.#ledger ?? { open: 0, unconfirmed: 0, queueBytes: 0, hedges: { count: 0, trust: 0 } };
   }
 
   lanes(): readonly DeliveryLane[] {

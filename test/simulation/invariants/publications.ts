@@ -1,3 +1,4 @@
+import { HEDGE } from '../../../machines/policy/limits.ts';
 import { hostOf } from '../../../machines/policy/relay-url.ts';
 import type { Invariant, Scene } from '../scene.ts';
 
@@ -275,4 +276,35 @@ const standIns: Invariant = {
   },
 };
 
-export const PUBLICATION_INVARIANTS: readonly Invariant[] = [truth, quorums, ends, standIns, bounds, promises];
+const copies: Invariant = {
+  ids: 'S15 S16',
+  says: 'copies of what is late go to another host, are few beside what is sent, and stop when too much is late',
+  watch: (scene) => {
+    let sent = 0;
+    let hedged = 0;
+    return {
+      began: () => {
+        sent = 0;
+        hedged = 0;
+      },
+      sent(_wire, _relay, eventId) {
+        if (eventId !== undefined) sent += 1;
+      },
+      fact(fact) {
+        if (fact.type === 'relay.failed-over') scene.mark('failed-over');
+        if (fact.type !== 'delivery.hedged') return;
+        scene.mark('hedged');
+        hedged += 1;
+        const { id, relay, to } = fact;
+        if (hostOf(relay) === hostOf(to)) scene.fail('S15', `${id.slice(0, 8)} was copied from ${relay} to itself`);
+        if (hedged > HEDGE.budgetMax + HEDGE.perSend * sent) {
+          scene.fail('S15', `${hedged} copies were made beside ${sent} events`);
+        }
+        const { trust } = scene.books.hedges;
+        if (trust <= HEDGE.trustMax / 2) scene.fail('S16', `a copy was made with a trust of ${trust}`);
+      },
+    };
+  },
+};
+
+export const PUBLICATION_INVARIANTS: readonly Invariant[] = [copies, truth, quorums, ends, standIns, bounds, promises];

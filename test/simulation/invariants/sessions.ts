@@ -135,7 +135,9 @@ const deadlines: Invariant = {
       },
       // Who waits for its turn to dial has no deadline of its own.
       dialled(_wire, { url }) {
-        if (since.has(url)) since.set(url, scene.awakeMs);
+        if (!since.has(url)) return;
+        since.set(url, scene.awakeMs);
+        longest.set(url, scene.settings(url).connectTimeoutMs);
       },
       fact(fact, _relay, before) {
         if (fact.type === 'relay.crashed' || fact.type === 'relay.removed') since.delete(fact.url);

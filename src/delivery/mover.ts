@@ -1,0 +1,124 @@
+import {
+  afterAnswer,
+  afterHedge,
+  afterLate,
+  afterSend,
+  afterWaiting,
+  type Duplicates,
+  hedgeDelayMs,
+  isSystemic,
+  mayHedge,
+  mayRetry,
+  NO_DUPLICATES,
+} from '../../machines/policy/hedge.ts';
+import type { Clock } from '../clock.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { type FailoverCause, type Failovers, OpenFailover } from './failovers.ts';
+import type { Delivery, DeliveryLane, Publication } from './publication.ts';
+
+/** What is known of the time that a relay takes to answer. */
+export interface AnswerTimes {
+  /** Milliseconds that 95 % of its answers do not exceed; nothing before enough are known. */
+  readonly usualMs: number | undefined;
+  /** Milliseconds after which an answer is late on the connection as it is. */
+  readonly timeoutMs: number;
+}
+
+export interface MoverNeeds {
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  readonly failovers: Failovers;
+  lanes(): readonly DeliveryLane[];
+  answerTimes(url: string): AnswerTimes;
+  /** The event was copied to another relay, because this one is late with its answer. */
+  hedged(delivery: Delivery, to: DeliveryLane): void;
+}
+
+/**
+ * Brings work to other relays: a copy of what is late, within its budget, and all that waits at a relay that fell
+ * silent or is gone. When copies may be made is for `machines/policy/hedge.ts` to say.
+ */
+export class Mover {
+  hedges = 0;
+  readonly needs: MoverNeeds;
+  #duplicates: Duplicates = NO_DUPLICATES;
+  /** When a silent relay last cost trust; once per answer timeout is enough. */
+  readonly #chargedAt = new WeakMap<DeliveryLane, number>();
+
+  constructor(needs: MoverNeeds) {
+    this.needs = needs;
+  }
+
+  /** From 0, when nothing late may be copied, to 10. */
+  get trust(): number {
+    return this.#duplicates.trust;
+  }
+
+  lateAfterMs(url: string): number {
+    const { usualMs, timeoutMs } = this.needs.answerTimes(url);
+    return hedgeDelayMs(usualMs, timeoutMs);
+  }
+
+  sent(): void {
+    this.#duplicates = afterSend(this.#duplicates);
+  }
+
+  answered(): void {
+    this.#duplicates = afterAnswer(this.#duplicates);
+  }
+
+  /** An answer is later than usual: another relay is asked as well, if there is one and copies are within bounds. */
+  late(delivery: Delivery): void {
+    const { publication, lane } = delivery;
+    if (publication.isOver || publication.isConfirmed || delivery.record.state !== 'sent') return;
+    if (publication.hedges >= publication.copies) return;
+    this.#charge(delivery);
+    if (!mayHedge(this.#duplicates)) return;
+    const to = this.needs.dispatcher.copy(publication, lane);
+    if (!to) return;
+    this.#duplicates = afterHedge(this.#duplicates);
+    publication.hedges += 1;
+    this.hedges += 1;
+    this.needs.hedged(delivery, to);
+  }
+
+  /** No answer came in time: whether it may be tried elsewhere at once. */
+  mayRetry(): boolean {
+    const now = this.needs.clock.now();
+    this.#duplicates = afterLate(afterWaiting(this.#duplicates, now));
+    return mayRetry(this.#duplicates);
+  }
+
+  /** A relay does not serve any more: what is on its way there, or waits, goes elsewhere where it can. */
+  evacuate(lane: DeliveryLane, cause: FailoverCause): void {
+    const { clock, dispatcher, failovers } = this.needs;
+    const failover = new OpenFailover(lane.url, cause, clock.now());
+    const costs = cause === 'silent' && this.#isSystemic();
+    for (const { publication, record } of [...lane.items.values()]) {
+      if (publication.goesEverywhere) continue;
+      // What has not been sent is no copy, wherever it goes.
+      if (costs && record.state === 'sent' && !this.mayRetry()) continue;
+      for (const to of dispatcher.topUp(publication)) failovers.moved(failover, publication, to.url, clock.now());
+    }
+    failovers.seal(failover);
+  }
+
+  /** What a late answer costs: every one where the relay talks and is slow, one in a while where it is silent. */
+  #charge({ lane, record }: Delivery): void {
+    const now = this.needs.clock.now();
+    this.#duplicates = afterWaiting(this.#duplicates, now);
+    const isTalking = lane.heardAt > record.context.sentAt;
+    const lastMs = now - (this.#chargedAt.get(lane) ?? Number.NEGATIVE_INFINITY);
+    if (!isTalking && lastMs < this.needs.answerTimes(lane.url).timeoutMs) return;
+    if (!isTalking) this.#chargedAt.set(lane, now);
+    this.#duplicates = afterLate(this.#duplicates);
+  }
+
+  #isSystemic(): boolean {
+    const lanes = this.needs.lanes();
+    return isSystemic(lanes.filter(({ state }) => state.suspect).length, lanes.length);
+  }
+}
+
+/** Whether another relay could be asked for a publication. */
+export const isCoverable = ({ goesEverywhere, isConfirmed }: Publication): boolean => !goesEverywhere && !isConfirmed;

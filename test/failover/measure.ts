@@ -1,0 +1,88 @@
+import { createPool, type Fact, type NostrEvent, type Receipt } from '../../src/index.ts';
+import type { RemoteRelay } from '../faults/remote-relay.ts';
+
+/** What goes wrong with one relay of several, and how it is made good again. */
+export interface FailoverCase {
+  readonly name: string;
+  readonly begin: (relay: RemoteRelay, rttMs: number) => unknown;
+  readonly end: (relay: RemoteRelay) => unknown;
+}
+
+export const CASES: readonly FailoverCase[] = [
+  { name: 'cut', begin: ({ proxy }) => proxy.set({ refuse: true }) ?? proxy.reset(), end: () => {} },
+  { name: 'silent', begin: (relay) => relay.set({ silent: true }), end: (relay) => relay.heal() },
+  { name: 'slow', begin: (relay) => relay.set({ delayMs: 2_000 }), end: (relay) => relay.heal() },
+  { name: 'stopped process', begin: (relay) => relay.freeze(), end: (relay) => relay.thaw() },
+  {
+    name: 'frozen proxy',
+    begin: ({ proxy }) => proxy.set({ up: { held: true }, down: { held: true } }),
+    end: () => {},
+  },
+];
+
+/** What one failover took, in milliseconds. */
+export interface Measured {
+  readonly published: number;
+  readonly lost: number;
+  /** Of all events after the fault, and of those that went to the relay that failed. */
+  readonly worstMs: number;
+  readonly affectedMs: readonly number[];
+  /** From the detected loss until the last event was sent elsewhere; nothing where nothing had to be moved. */
+  readonly movedMs: number | undefined;
+}
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Publishes to one relay at a time, breaks one of them, and looks how long anything took. */
+export async function measure(
+  relays: readonly RemoteRelay[],
+  rttMs: number,
+  fault: FailoverCase,
+  events: Iterator<NostrEvent>,
+  perSecond = 50,
+): Promise<Measured> {
+  for (const { proxy } of relays) proxy.set({ up: { latencyMs: rttMs / 2 }, down: { latencyMs: rttMs / 2 } });
+  const [failing] = relays as [RemoteRelay];
+  const pool = createPool({ relays: relays.map(({ url }) => url), trust: { allowPrivate: true } });
+  const moved: number[] = [];
+  pool.on('relay.failed-over', (fact: Fact) => {
+    if (fact.type === 'relay.failed-over') moved.push(fact.movedMs);
+  });
+  while (pool.metrics().activeConnections < relays.length) await wait(5);
+  const publish = (): Promise<{ readonly tookMs: number; readonly receipt: Receipt }> => {
+    const startedAt = performance.now();
+    return pool
+      .publish(events.next().value, { relays: 1, quorum: 1 })
+      .then((receipt) => ({ tookMs: performance.now() - startedAt, receipt }));
+  };
+  // Enough to know what is usual.
+  const warm: Promise<unknown>[] = [];
+  for (let index = 0; index < 40 * relays.length; index += 1) {
+    warm.push(publish());
+    await wait(4);
+  }
+  await Promise.all(warm);
+  const publishing: ReturnType<typeof publish>[] = [];
+  const publishFor = async (ms: number): Promise<void> => {
+    const until = performance.now() + ms;
+    while (performance.now() < until) {
+      publishing.push(publish());
+      await wait(1_000 / perSecond);
+    }
+  };
+  await publishFor(200);
+  const before = publishing.length;
+  await fault.begin(failing, rttMs);
+  await publishFor(1_200);
+  const results = (await Promise.all(publishing)).slice(Math.max(0, before - 3));
+  await fault.end(failing);
+  await pool.close({ drainMs: 0 });
+  for (const { proxy } of relays) proxy.heal();
+  return {
+    published: results.length,
+    lost: results.filter(({ receipt }) => receipt.status !== 'confirmed').length,
+    worstMs: Math.max(...results.map(({ tookMs }) => tookMs)),
+    affectedMs: results.filter(({ receipt }) => failing.url in receipt.outcomes).map(({ tookMs }) => tookMs),
+    movedMs: moved.length === 0 ? undefined : Math.max(...moved),
+  };
+}
