@@ -50,7 +50,7 @@ export interface FlapPenalty {
 
 export const NO_FLAPS: FlapPenalty = { penalty: 0, at: 0 };
 
-export const decayedPenalty = ({ penalty, at }: FlapPenalty, now: number): number =>
+const decayedPenalty = ({ penalty, at }: FlapPenalty, now: number): number =>
   penalty === 0 ? 0 : penalty * 2 ** (-Math.max(0, now - at) / DEGRADED.flapHalfLifeMs);
 
 export const afterFlap = (flaps: FlapPenalty, now: number): FlapPenalty => ({

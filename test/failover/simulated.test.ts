@@ -1,0 +1,106 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { percentile } from '../../machines/policy/percentile.ts';
+import { createPool, type NostrEvent, type Pool } from '../../src/index.ts';
+import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../../src/testing/index.ts';
+import { eventOf } from '../simulation/events.ts';
+
+/** Milliseconds: one way, without and with what varies. */
+const LATENCY = { minMs: 35, spreadMs: 5 };
+
+interface Result {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly status: string;
+}
+
+/** Relays that are all alike, and a pool that publishes to one of them at a time. */
+class Field {
+  readonly clock = new VirtualClock(1_700_000_000_000);
+  readonly relays: readonly SimulatedRelay[];
+  readonly pool: Pool;
+  readonly results: Result[] = [];
+  readonly #startedAt = this.clock.now();
+  #count = 0;
+
+  constructor(count: number, seed: number) {
+    const dice = (name: string) => seededRandom(`${seed}/${name}`);
+    const network = new SimulatedNetwork({ clock: this.clock, dice: (url) => dice(url) });
+    this.relays = Array.from({ length: count }, (_, index) => {
+      const url = `wss://relay${index}.example/`;
+      network.link(url).set({ latency: LATENCY });
+      return new SimulatedRelay(network, { url, clock: this.clock, dice: dice(`relay ${index}`) });
+    });
+    this.pool = createPool({
+      relays: this.relays.map(({ url }) => url),
+      clock: this.clock,
+      transport: network.transport,
+      random: dice('pool'),
+      publish: { publicationsMax: 100_000, queueBytesMax: 1024 ** 3 },
+    });
+    onTestFinished(async () => {
+      const closed = this.pool.close({ drainMs: 0 });
+      this.clock.advance(10_000);
+      await closed;
+    });
+    this.clock.advance(1_000);
+  }
+
+  get atMs(): number {
+    return this.clock.now() - this.#startedAt;
+  }
+
+  /** Publishes so many events a second for a while. */
+  async publish(perSecond: number, forMs: number): Promise<void> {
+    const until = this.clock.now() + forMs;
+    while (this.clock.now() < until) {
+      this.#publishOne();
+      await this.pass(1_000 / perSecond);
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    const until = this.clock.now() + ms;
+    while ((this.clock.nextInMs ?? Number.POSITIVE_INFINITY) <= until - this.clock.now()) {
+      this.clock.step();
+      await null;
+    }
+    this.clock.advance(until - this.clock.now());
+    await null;
+  }
+
+  tookMs(fromMs: number, toMs: number, share: number): number {
+    const taken = this.results.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).map(({ tookMs }) => tookMs);
+    return percentile(
+      taken.sort((a, b) => a - b),
+      share,
+    );
+  }
+
+  #publishOne(): void {
+    this.#count += 1;
+    const event: NostrEvent = eventOf(1, this.#count, this.clock.now());
+    const { atMs } = this;
+    const startedAt = this.clock.now();
+    void this.pool.publish(event, { relays: 1, quorum: 1, timeoutMs: 120_000 }).then(({ status }) => {
+      this.results.push({ atMs, tookMs: this.clock.now() - startedAt, status });
+    });
+  }
+}
+
+describe('one silent relay among ten', () => {
+  test('delays nothing beyond a hedge, and nothing is lost', async () => {
+    const field = new Field(10, 1);
+    await field.publish(100, 10_000);
+    const [silent] = field.relays as [SimulatedRelay];
+    const fromMs = field.atMs;
+    silent.set({ silent: true });
+    await field.publish(100, 3_000);
+    await field.pass(10_000);
+    const after = field.results.filter(({ atMs }) => atMs >= fromMs);
+    expect(after.length).toBe(300);
+    expect(after.every(({ status }) => status === 'confirmed')).toBe(true);
+    // A round trip takes 80 ms; what is late after 95 % of all is asked for elsewhere, which takes another.
+    expect(field.tookMs(fromMs, fromMs + 3_000, 1)).toBeLessThan(350);
+    expect(field.pool.metrics().hedges).toBeGreaterThan(0);
+  });
+});
