@@ -1,5 +1,6 @@
 export type { CloseReport } from '../machines/policy/close.ts';
 export { RecloserError, type RecloserErrorCode } from '../machines/policy/error.ts';
+export type { Preset } from '../machines/policy/presets.ts';
 export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
 export type { BackoffStrategy, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
 export type { NetworkState, RelayStatus } from '../machines/policy/status.ts';

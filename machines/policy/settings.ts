@@ -7,6 +7,7 @@ import {
   PUBLISH_LIMITS,
   RECONNECT_LIMITS,
 } from './limits.ts';
+import { PRESETS, type Preset } from './presets.ts';
 
 type Numbers<Limits> = { readonly [Key in keyof Limits]: number };
 
@@ -58,6 +59,8 @@ export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>> {
 
 /** Settings of a pool as an application gives them; relay settings given here are the default of every relay. */
 export interface PoolOptions extends RelayOptions {
+  /** Options that go together; what is given beside it lies over it. Default `production`. */
+  readonly preset?: Preset | undefined;
   readonly publish?: Input<PublishSettings> | undefined;
   readonly supervisor?: Input<SupervisorSettings> | undefined;
   readonly trust?: Input<TrustSettings> | undefined;
@@ -169,10 +172,21 @@ function publishSettings(options: unknown, base: PublishSettings = DEFAULT_PUBLI
   return numbers('publish', record('publish', options, keysOf(PUBLISH_LIMITS)), PUBLISH_LIMITS, base);
 }
 
-/** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
-export function poolSettings(options?: PoolOptions, base: PoolSettings = DEFAULTS): PoolSettings {
-  const input = record('', options, [...RELAY_KEYS, 'publish', 'supervisor', 'trust']);
-  const { publish, supervisor, trust, ...relay } = input;
+/** Lays `options` over their preset and checks the result; throws `INVALID_OPTION` with what to give instead. */
+export function poolSettings(options?: PoolOptions): PoolSettings {
+  const { preset = 'production', ...given } = record('', options, ['preset', ...POOL_KEYS]);
+  if (typeof preset !== 'string' || !Object.hasOwn(PRESETS, preset)) {
+    refuse('preset', preset, `one of ${Object.keys(PRESETS).join(', ')}`);
+  }
+  return overlaid(given, overlaid(KNOWN_PRESETS[preset as Preset] as Record<string, unknown>, DEFAULTS));
+}
+
+// Said here, so that a preset can only have options that there are.
+const KNOWN_PRESETS: Readonly<Record<Preset, Omit<PoolOptions, 'preset'>>> = PRESETS;
+const POOL_KEYS = [...RELAY_KEYS, 'publish', 'supervisor', 'trust'];
+
+function overlaid(given: Record<string, unknown>, base: PoolSettings): PoolSettings {
+  const { publish, supervisor, trust, ...relay } = given;
   const trusted = record('trust', trust, ['allowPrivate', 'allowInsecure']);
   return {
     relay: relaySettings(relay, base.relay),

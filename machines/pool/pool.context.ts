@@ -97,7 +97,13 @@ function newRecord(context: Pick<PoolContext, 'settings' | 'connects'>, options:
 /** Throws `INVALID_OPTION` or `INVALID_URL` for input that cannot be used. */
 export function initialPoolContext(input: PoolInput): PoolContext {
   const settings = poolSettings(input.options);
-  const { publish: _publish, supervisor: _supervisor, trust: _trust, ...options } = input.options ?? {};
+  const {
+    preset: _preset,
+    publish: _publish,
+    supervisor: _supervisor,
+    trust: _trust,
+    ...options
+  } = input.options ?? {};
   const connects = input.connect ?? true;
   const relays = (input.relays ?? []).map((entry) => (typeof entry === 'string' ? { url: entry } : entry));
   if (relays.length > settings.supervisor.relaysMax) {
@@ -224,7 +230,7 @@ export const markSpawned = (context: PoolContext): Update => ({
 
 /** Whether there is an actor to talk to. */
 export const hasActor = (record: RelayRecord | undefined): record is RelayRecord =>
-  record !== undefined && record.phase !== 'new' && record.phase !== 'abandoned';
+  record !== undefined && record.phase !== 'new' && record.phase !== 'abandoned' && record.status !== 'stopped';
 
 export const removeRelay = (context: PoolContext, url: string): Update =>
   edit(context, url, () => ({ phase: 'leaving' }));

@@ -19,6 +19,7 @@ import {
   mayRetry,
   NO_DUPLICATES,
 } from '../../machines/policy/hedge.ts';
+import { PRESETS, type Preset } from '../../machines/policy/presets.ts';
 import { choose } from '../../machines/policy/ranking.ts';
 import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
@@ -372,6 +373,20 @@ describe('settings', () => {
     [{ reconect: {} }, /^reconect is "unknown"; give one of /],
   ])('%j is refused with what to give instead', (options, message) => {
     expect(() => relaySettings(options as never)).toThrow(message);
+  });
+
+  test.each(Object.keys(PRESETS) as Preset[])('go together as %s, and what is given lies over it', (preset) => {
+    const settings = poolSettings({ preset });
+    expect(settings).toEqual(poolSettings({ ...PRESETS[preset] }));
+    expect(poolSettings({ preset, heartbeatMs: 1_234 })).toEqual({
+      ...settings,
+      relay: { ...settings.relay, heartbeatMs: 1_234 },
+    });
+    if (preset !== 'production') expect(settings).not.toEqual(poolSettings());
+  });
+
+  test.each(['fast', 'toString', 5, null])('%j is no preset', (preset) => {
+    expect(() => poolSettings({ preset } as never)).toThrow(/^preset is .*give one of production, development/);
   });
 
   test('of one relay lie over those of the pool', () => {
