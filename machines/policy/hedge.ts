@@ -54,8 +54,12 @@ export const afterHedge = (state: Duplicates): Duplicates => ({ ...state, budget
 /** Whether something that is late may be sent elsewhere. */
 export const mayRetry = ({ trust }: Duplicates): boolean => trust > HEDGE.trustMax / 2;
 
-/** Whether something that is late may be copied, though it may still be answered. */
-export const mayHedge = (state: Duplicates): boolean => mayRetry(state) && state.budget >= 1;
+/**
+ * Whether something that is late may be copied, though it may still be answered. Half of the budget is for what is later
+ * than its timeout: what is only later than usual must not use up what a relay that fails will need.
+ */
+export const mayHedge = (state: Duplicates, isOverTimeout: boolean): boolean =>
+  mayRetry(state) && state.budget >= (isOverTimeout ? 1 : HEDGE.budgetMax / 2 + 1);
 
 /** Whether so many relays are silent at once that it is no relay's own failure, and moving work does not help. */
 export const isSystemic = (suspects: number, relays: number): boolean =>

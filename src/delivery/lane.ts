@@ -32,8 +32,8 @@ export interface LaneOwner<Item extends LaneItem> {
   isCoverable(item: Item): boolean;
   /** Milliseconds after which an answer on this way is late. */
   lateAfterMs(url: string): number;
-  /** The answer is later than answers usually are here. */
-  late(item: Item): void;
+  /** The answer is later than answers usually are here. Whether that is settled; otherwise it is told again later. */
+  late(item: Item): boolean;
   /** No answer came in time. */
   overdue(item: Item): void;
 }
@@ -72,8 +72,8 @@ export class Lane<Item extends LaneItem> {
   /** Nothing before this counts as waiting: we were asleep. */
   #awakeSince = Number.NEGATIVE_INFINITY;
   #ackDueAt = 0;
-  /** In flight, not late yet, and somebody else could be asked; in the order in which they were sent. */
-  readonly #timely = new Set<Item>();
+  /** In flight, and somebody else could be asked; with the time from which its lateness counts, the oldest first. */
+  readonly #timely = new Map<Item, number>();
   #lateTimer: unknown;
   #lateDueAt = 0;
   #disposed = false;
@@ -155,7 +155,7 @@ export class Lane<Item extends LaneItem> {
       this.inFlight.add(item);
       this.#owner.sent(item, clock.now(), session.generation);
       if (this.#ackTimer === undefined) this.#armAckTimer();
-      if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.add(item);
+      if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.set(item, item.sentAt);
       if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
     }
   }
@@ -219,9 +219,9 @@ export class Lane<Item extends LaneItem> {
 
   #armLateTimer(): void {
     const { clock } = this.#owner;
-    const [oldest] = this.#timely;
-    if (!oldest) return;
-    const dueAt = Math.max(oldest.sentAt, this.#awakeSince) + this.#owner.lateAfterMs(this.url);
+    const [oldest] = this.#timely.values();
+    if (oldest === undefined) return;
+    const dueAt = Math.max(oldest, this.#awakeSince) + this.#owner.lateAfterMs(this.url);
     const now = clock.now();
     // Never at once: sums of fractions may say that it is due a little before its time has come.
     this.#lateDueAt = Math.max(dueAt, now + SILENCE.secondLookMs);
@@ -234,12 +234,14 @@ export class Lane<Item extends LaneItem> {
     if (isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
     const deadline = now - this.#owner.lateAfterMs(this.url);
     const late: Item[] = [];
-    for (const item of this.#timely) {
-      if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
+    for (const [item, fromMs] of this.#timely) {
+      if (Math.max(fromMs, this.#awakeSince) > deadline) break;
       late.push(item);
     }
     // What is done about the first may be the end of the others.
-    for (const item of late) if (this.#timely.delete(item)) this.#owner.late(item);
+    for (const item of late) {
+      if (this.#timely.delete(item) && !this.#owner.late(item) && this.inFlight.has(item)) this.#timely.set(item, now);
+    }
     if (this.#lateTimer === undefined) this.#armLateTimer();
   }
 

@@ -293,8 +293,8 @@ export class Ledger implements LaneOwner<Delivery> {
     return this.#mover.lateAfterMs(url);
   }
 
-  late(delivery: Delivery): void {
-    this.#mover.late(delivery);
+  late(delivery: Delivery): boolean {
+    return this.#mover.late(delivery);
   }
 
   sent(delivery: Delivery, at: number, generation: number): void {

@@ -67,19 +67,25 @@ export class Mover {
     this.#duplicates = afterAnswer(this.#duplicates);
   }
 
-  /** An answer is later than usual: another relay is asked as well, if there is one and copies are within bounds. */
-  late(delivery: Delivery): void {
-    const { publication, lane } = delivery;
-    if (publication.isOver || publication.isConfirmed || delivery.record.state !== 'sent') return;
-    if (publication.hedges >= publication.copies) return;
-    this.#charge(delivery);
-    if (!mayHedge(this.#duplicates)) return;
+  /**
+   * An answer is later than usual: another relay is asked as well, if there is one and copies are within bounds. False
+   * where they are not, and it may be looked at again.
+   */
+  late(delivery: Delivery): boolean {
+    const { publication, lane, record } = delivery;
+    if (publication.isOver || publication.isConfirmed || record.state !== 'sent') return true;
+    if (publication.hedges >= publication.copies) return true;
+    if (!delivery.isKnownLate) this.#charge(delivery);
+    delivery.isKnownLate = true;
+    const lateMs = this.needs.clock.now() - record.context.sentAt;
+    if (!mayHedge(this.#duplicates, lateMs >= this.needs.answerTimes(lane.url).timeoutMs)) return false;
     const to = this.needs.dispatcher.copy(publication, lane);
-    if (!to) return;
+    if (!to) return false;
     this.#duplicates = afterHedge(this.#duplicates);
     publication.hedges += 1;
     this.hedges += 1;
     this.needs.hedged(delivery, to);
+    return true;
   }
 
   /** No answer came in time: whether it may be tried elsewhere at once. */

@@ -22,6 +22,8 @@ export class Delivery implements LaneItem {
   readonly publication: Publication;
   readonly lane: DeliveryLane;
   readonly record: DeliveryRecord;
+  /** Whether its lateness has cost trust. */
+  isKnownLate = false;
   /** The delay before a resend, while one runs. */
   resendTimer: unknown;
 

@@ -48,6 +48,7 @@ export class Session implements LaneSession, LinkedSession {
   #proven = false;
   #ended = false;
   #probe: OpenProbe | undefined;
+  #givenUp: Probe | undefined;
   #pingedAt: number | undefined;
   #isPingSample = false;
   #probes = 0;
@@ -167,7 +168,7 @@ export class Session implements LaneSession, LinkedSession {
     }
     const message = codec.decode(data);
     if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
-    else this.#needs.receive(message);
+    else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message);
     // Only now: what it says, such as that it wants rest, comes before what follows from its saying anything.
     if (!this.isOver) this.#pulse?.heard(now);
   }
@@ -218,7 +219,7 @@ export class Session implements LaneSession, LinkedSession {
       if (isAsked) this.#waitFor(this.#probe);
       return;
     }
-    if (this.#probe) this.#write(this.#probe.cleanup);
+    if (this.#probe) this.#giveUp(this.#probe);
     this.#probes += 1;
     const probe = codec.probe(`${this.generation}-${this.#probes}`);
     // A connection that cannot be sent on any more is about to say that it is closed.
@@ -237,10 +238,16 @@ export class Session implements LaneSession, LinkedSession {
       // Who slept has not waited.
       if (isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
       this.#probe = undefined;
-      this.#write(probe.cleanup);
+      this.#giveUp(probe);
       this.#needs.link.calls.checked(undefined, clock.now());
       this.#probeFailed();
     }, probeTimeoutMs);
+  }
+
+  /** Its answer may still come, and is no fault of the relay. */
+  #giveUp(probe: Probe): void {
+    this.#givenUp = probe;
+    this.#write(probe.cleanup);
   }
 
   #answered(probe: OpenProbe): void {

@@ -217,15 +217,19 @@ describe('copies of what is late', () => {
 
   test('stay within a tenth of what is sent, and ten at once', () => {
     const spent = times(10, NO_DUPLICATES, afterHedge);
-    expect(mayHedge(spent)).toBe(false);
-    expect(mayHedge(times(9, spent, afterSend))).toBe(false);
-    expect(mayHedge(times(11, spent, afterSend))).toBe(true);
+    expect(mayHedge(spent, true)).toBe(false);
+    expect(mayHedge(times(9, spent, afterSend), true)).toBe(false);
+    expect(mayHedge(times(11, spent, afterSend), true)).toBe(true);
+    // What is late but within its timeout leaves half of it alone.
+    expect(mayHedge(times(4, NO_DUPLICATES, afterHedge), false)).toBe(true);
+    expect(mayHedge(times(5, NO_DUPLICATES, afterHedge), false)).toBe(false);
+    expect(mayHedge(times(5, NO_DUPLICATES, afterHedge), true)).toBe(true);
     expect(times(1_000, spent, afterSend).budget).toBe(10);
   });
 
   test('stop when too much is late, and come back with answers, or slowly by themselves', () => {
     const distrusted = times(5, NO_DUPLICATES, afterLate);
-    expect(mayHedge(distrusted)).toBe(false);
+    expect(mayHedge(distrusted, true)).toBe(false);
     expect(mayRetry(distrusted)).toBe(false);
     expect(mayRetry(afterAnswer(distrusted))).toBe(true);
     expect(mayRetry(afterWaiting(afterWaiting(distrusted, 0), 5_000))).toBe(true);

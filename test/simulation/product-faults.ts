@@ -269,11 +269,12 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
         of(Mover),
         'late',
         () =>
-          function late(this: Mover, { publication, lane }: Delivery) {
-            if (publication.isOver) return;
+          function late(this: Mover, { publication, lane }: Delivery): boolean {
+            if (publication.isOver) return true;
             const { dispatcher, hedged } = this.needs;
             const to = dispatcher.copy(publication, lane);
             if (to) hedged({ publication, lane } as Delivery, to);
+            return true;
           },
       ),
   },
