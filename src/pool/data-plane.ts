@@ -3,6 +3,7 @@ import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
+import { isRoutable } from '../../machines/policy/status.ts';
 import type { PoolCommand, PoolFact, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
@@ -100,8 +101,10 @@ export class DataPlane {
     if (link && !link.session) this.#links.delete(url);
   }
 
-  updateLane(url: string, state: LaneState): void {
-    if (state.status !== 'connecting' && state.status !== 'half-open') this.#links.get(url)?.session?.passTrial();
+  updateLane(url: string, state: LaneState, generation: number): void {
+    const session = this.#links.get(url)?.session;
+    // What is told of a relay may be older than the session that it has by now.
+    if (session?.generation === generation && isRoutable(state.status)) session.passTrial();
     this.ledger.updateLane(url, state);
   }
 

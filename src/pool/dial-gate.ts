@@ -1,11 +1,10 @@
 import { DIALS_MAX, TRIALS_SHARE_MAX } from '../../machines/policy/limits.ts';
 
 /** Somebody who waits to dial, or dials. */
-interface Turn {
+export interface Turn {
   readonly isTrial: boolean;
   readonly begin: () => void;
-  /** Begun; and whether the dial itself is over, so that only a trial still holds on to its turn. */
-  begun: boolean;
+  /** The dial itself is over, so that only a trial still holds on to its turn. */
   dialled: boolean;
 }
 
@@ -32,7 +31,7 @@ export class DialGate {
 
   /** Calls back when it may dial, perhaps at once. */
   enter(isTrial: boolean, begin: () => void): Turn {
-    const turn: Turn = { isTrial, begin, begun: false, dialled: false };
+    const turn: Turn = { isTrial, begin, dialled: false };
     this.#waiting.add(turn);
     this.#admit();
     return turn;
@@ -60,10 +59,7 @@ export class DialGate {
       if (turn.isTrial && held.filter(({ isTrial }) => isTrial).length >= trialsMax) continue;
       this.#waiting.delete(turn);
       this.#holding.add(turn);
-      turn.begun = true;
       turn.begin();
     }
   }
 }
-
-export type { Turn };

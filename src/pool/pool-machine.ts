@@ -82,8 +82,8 @@ export function providePoolMachine(given: PoolParts) {
         const record = url === undefined ? undefined : context.relays[url];
         if (url === undefined || !record) return;
         const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
-        const { status, suspect } = record;
-        planeOf(self).updateLane(url, { status, suspect, retryAtMs });
+        const { status, suspect, generation } = record;
+        planeOf(self).updateLane(url, { status, suspect, retryAtMs }, generation);
       },
       updateNetwork: ({ self, context }) => {
         planeOf(self).isNetworkInDoubt = context.network !== 'well';

@@ -93,7 +93,7 @@ async function converse(
 ): Promise<readonly string[]> {
   const socket = new WebSocket(url);
   const got: string[] = [];
-  await once(socket, 'open');
+  // Listens from the start: a relay's first frame may come in one piece with the opening.
   const done = new Promise<void>((resolve) => {
     socket.on('message', (data) => {
       const frame = data.toString();
@@ -103,6 +103,7 @@ async function converse(
       if (isLast(frame)) resolve();
     });
   });
+  await once(socket, 'open');
   for (const frame of frames) socket.send(frame);
   await done;
   socket.terminate();

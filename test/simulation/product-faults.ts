@@ -247,7 +247,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     plant: () =>
       replace(of(DialGate), 'enter', () => (isTrial: boolean, begin: () => void) => {
         begin();
-        return { isTrial, begin, begun: true, dialled: false };
+        return { isTrial, begin, dialled: false };
       }),
   },
   {

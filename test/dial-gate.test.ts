@@ -1,0 +1,46 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { DIALS_MAX } from '../machines/policy/limits.ts';
+import { createPool, type Transport } from '../src/index.ts';
+import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
+
+test.each(['given to createPool', 'added one by one'])(
+  'twenty relays that are %s are dialled a few at a time',
+  async (how) => {
+    const clock = new VirtualClock(1_700_000_000_000);
+    const network = new SimulatedNetwork({ clock, dice: (url) => seededRandom(url) });
+    const urls = Array.from({ length: 20 }, (_, index) => `wss://relay${index}.example/`);
+    for (const url of urls) {
+      network.link(url).set({ latency: { minMs: 100, spreadMs: 0 } });
+      new SimulatedRelay(network, { url, clock, dice: seededRandom(url) });
+    }
+    let dialling = 0;
+    let most = 0;
+    const transport: Transport = {
+      name: 'counting',
+      open(url, options, handlers) {
+        dialling += 1;
+        most = Math.max(most, dialling);
+        return network.transport.open(url, options, {
+          onOpen() {
+            dialling -= 1;
+            handlers.onOpen();
+          },
+          onFrame: (data) => handlers.onFrame(data),
+          onPong: () => handlers.onPong(),
+          onClose: (report) => handlers.onClose(report),
+        });
+      },
+    };
+    const isGiven = how === 'given to createPool';
+    const pool = createPool({ relays: isGiven ? urls : [], clock, transport, random: seededRandom(1) });
+    onTestFinished(async () => {
+      const closed = pool.close({ drainMs: 0 });
+      clock.advance(5_000);
+      await closed;
+    });
+    if (!isGiven) for (const url of urls) pool.addRelay(url);
+    clock.advance(2_000);
+    expect(most).toBe(DIALS_MAX.usual);
+    expect(new Set(Object.values(pool.status()))).toEqual(new Set(['connected']));
+  },
+);
