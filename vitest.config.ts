@@ -3,6 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
+const ON_SOCKETS = [
+  'test/{faults,integration,transport}/**/*.test.ts',
+  'test/testing/fault-proxy.test.ts',
+  'test/readme.test.ts',
+];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -13,7 +19,23 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      // What runs on real sockets runs alone: its deadlines are real.
+      {
+        extends: true,
+        test: { name: 'sockets', include: ON_SOCKETS, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'reckoned',
+          include: ['test/**/*.test.ts'],
+          exclude: ON_SOCKETS,
+          maxWorkers: '100%',
+          sequence: { groupOrder: 0 },
+        },
+      },
+    ],
     // Node 20 has the platform's WebSocket behind a flag; one transport is tested on it.
     execArgv: ['--experimental-websocket'],
     testTimeout: 90_000,
