@@ -27,16 +27,14 @@ export const NO_DUPLICATES: Duplicates = {
 };
 
 /** Something was sent for the first time. */
-export const afterSend = (state: Duplicates): Duplicates => ({
-  ...state,
-  budget: Math.min(HEDGE.budgetMax, state.budget + HEDGE.perSend),
-});
+export const afterSend = (state: Duplicates): Duplicates =>
+  state.budget >= HEDGE.budgetMax
+    ? state
+    : { ...state, budget: Math.min(HEDGE.budgetMax, state.budget + HEDGE.perSend) };
 
 /** Something was answered. */
-export const afterAnswer = (state: Duplicates): Duplicates => ({
-  ...state,
-  trust: Math.min(HEDGE.trustMax, state.trust + HEDGE.perAnswer),
-});
+export const afterAnswer = (state: Duplicates): Duplicates =>
+  state.trust >= HEDGE.trustMax ? state : { ...state, trust: Math.min(HEDGE.trustMax, state.trust + HEDGE.perAnswer) };
 
 /** A pool that sends little must not be throttled for ever: trust comes back slowly, also where nothing is answered. */
 export function afterWaiting(state: Duplicates, now: number): Duplicates {

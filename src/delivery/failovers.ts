@@ -27,9 +27,17 @@ export interface FailoverStatistics {
   readonly recent: readonly Failover[];
 }
 
-/** Something that is moved: it is part of one failover at a time. */
-interface Movable {
-  failover: OpenFailover | undefined;
+/** Something that can be moved; it is part of one failover at a time. */
+export interface Movable {
+  move: Move | undefined;
+  /** Nothing is sent any more. */
+  readonly isOver: boolean;
+}
+
+export interface Move {
+  readonly failover: OpenFailover;
+  /** URLs of the relays that shall take over. */
+  readonly to: Set<string>;
 }
 
 /** One that goes on: the publications that have not been accepted elsewhere yet. */
@@ -42,8 +50,6 @@ export class OpenFailover {
   count = 0;
   movedMs = 0;
   ms = 0;
-  /** All that is to be moved has been. */
-  sealed = false;
 
   constructor(url: string, cause: FailoverCause, atMs: number) {
     this.url = url;
@@ -52,16 +58,11 @@ export class OpenFailover {
   }
 }
 
-/** The failovers that go on, and the last that have ended. */
+/** The failovers that go on, and the last that have ended. Whatever ends one returns it, to be reported. */
 export class Failovers {
   readonly #recent: Failover[] = [];
-  readonly #report: (failover: Failover) => void;
   #failovers = 0;
   #events = 0;
-
-  constructor(report: (failover: Failover) => void) {
-    this.#report = report;
-  }
 
   get statistics(): FailoverStatistics {
     const sorted = this.#recent.map(({ ms }) => ms).sort((a, b) => a - b);
@@ -74,52 +75,48 @@ export class Failovers {
     };
   }
 
-  /** An event was sent to another relay instead. */
-  moved(failover: OpenFailover, publication: Movable, to: string, now: number): void {
-    if (publication.failover !== undefined && publication.failover !== failover) this.#leave(publication);
-    publication.failover = failover;
-    failover.waiting.add(publication);
-    failover.to.add(to);
-    failover.count += 1;
-    failover.movedMs = now - failover.atMs;
+  /** An event shall go to another relay instead. */
+  moved(failover: OpenFailover, moved: Movable, to: string): Failover | undefined {
+    if (moved.isOver) return undefined;
+    if (moved.move?.failover === failover) {
+      moved.move.to.add(to);
+      return undefined;
+    }
+    const ended = this.forget(moved);
+    moved.move = { failover, to: new Set([to]) };
+    failover.waiting.add(moved);
+    return ended;
   }
 
-  /** All that can be moved has been. */
-  seal(failover: OpenFailover): void {
-    failover.sealed = true;
-    this.#end(failover);
+  /** A relay accepted. Where it was another than those that took over, nothing had to be moved after all. */
+  accepted(moved: Movable, url: string, sentAt: number, now: number): Failover | undefined {
+    const { move } = moved;
+    if (move?.to.has(url)) {
+      const { failover } = move;
+      failover.to.add(url);
+      failover.count += 1;
+      failover.movedMs = Math.max(failover.movedMs, sentAt - failover.atMs);
+      failover.ms = Math.max(failover.ms, now - failover.atMs);
+    }
+    return this.forget(moved);
   }
 
-  /** A relay accepted. */
-  accepted(publication: Movable, url: string, now: number): void {
-    const { failover } = publication;
-    if (!failover) return;
-    // The relay that was given up may have been right after all; then nothing had to be waited for.
-    if (failover.to.has(url) || url === failover.url) failover.ms = Math.max(failover.ms, now - failover.atMs);
-    this.#leave(publication);
+  /** Nobody waits for it any more. */
+  forget(moved: Movable): Failover | undefined {
+    const { move } = moved;
+    if (!move) return undefined;
+    moved.move = undefined;
+    move.failover.waiting.delete(moved);
+    return this.#end(move.failover);
   }
 
-  /** The publication is over; nobody waits for it any more. */
-  forget(publication: Movable): void {
-    if (publication.failover) this.#leave(publication);
-  }
-
-  #leave(publication: Movable): void {
-    const { failover } = publication;
-    publication.failover = undefined;
-    failover?.waiting.delete(publication);
-    if (failover) this.#end(failover);
-  }
-
-  #end(open: OpenFailover): void {
-    if (!open.sealed || open.waiting.size > 0 || open.count === 0) return;
-    const { url, cause, atMs, to, count, movedMs, ms } = open;
+  #end({ waiting, url, cause, atMs, to, count, movedMs, ms }: OpenFailover): Failover | undefined {
+    if (waiting.size > 0 || count === 0) return undefined;
     const failover: Failover = { url, cause, atMs, to: [...to], count, movedMs, ms };
-    open.count = 0;
     this.#failovers += 1;
     this.#events += count;
     this.#recent.push(failover);
     if (this.#recent.length > FAILOVERS_MAX) this.#recent.shift();
-    this.#report(failover);
+    return failover;
   }
 }

@@ -73,7 +73,7 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #trailing = new Set<Publication>();
   readonly #dispatcher: Dispatcher;
   readonly #mover: Mover;
-  readonly #failovers: Failovers;
+  readonly #failovers = new Failovers();
   readonly #deadlines: Deadlines;
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
@@ -88,11 +88,11 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#dispatcher = new Dispatcher(settings.triesMax, needs.random, (delivery, event) =>
       this.#step(delivery, event),
     );
-    this.#failovers = new Failovers((failover) => needs.failedOver(failover));
     this.#mover = new Mover({
       clock: needs.clock,
       dispatcher: this.#dispatcher,
       failovers: this.#failovers,
+      failedOver: (failover) => needs.failedOver(failover),
       lanes: () => this.#all,
       answerTimes: (url) => needs.answerTimes(url),
       hedged: (delivery, to) => this.#report(delivery.publication, facts.hedged(delivery, to, this.clock.now())),
@@ -369,7 +369,7 @@ export class Ledger implements LaneOwner<Delivery> {
       case 'reportUnknown':
         lane.release(delivery);
         // What was lost with its socket is moved with all that was; what is overdue costs trust.
-        if (lane.isServing && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+        if (lane.isServing && this.#mover.unanswered()) this.#dispatcher.topUp(publication);
         return;
       case 'resendLater':
         lane.release(delivery);
@@ -410,12 +410,13 @@ export class Ledger implements LaneOwner<Delivery> {
   #accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
     const accepted = publication.countAcceptance(lane);
-    this.#failovers.accepted(publication, lane.url, this.clock.now());
+    const failover = this.#failovers.accepted(publication, lane.url, record.context.sentAt, this.clock.now());
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
     this.#report(publication, facts.settled(delivery, this.clock.now()));
     this.#advance(publication, { type: 'delivery.accepted', accepted });
     this.#checkComplete(publication);
+    if (failover) this.#needs.failedOver(failover);
   }
 
   #rejected(delivery: Delivery): void {
@@ -436,7 +437,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#stopResend(delivery);
     delivery.resendTimer = this.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
-      if (delivery.record.state === 'unknown') this.#dispatcher.topUp(delivery.publication);
+      if (delivery.record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(delivery.publication);
       delivery.lane.offer(delivery);
     }, delayMs);
   }
@@ -523,9 +524,10 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#bytes -= publication.frame.length;
     this.#trailing.delete(publication);
     this.#dispatcher.forget(publication);
-    this.#failovers.forget(publication);
+    const failover = this.#failovers.forget(publication);
     publication.settleWaiters();
     this.#report(publication, facts.completed(publication));
+    if (failover) this.#needs.failedOver(failover);
     this.#checkDrained();
   }
 

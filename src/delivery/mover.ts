@@ -13,7 +13,7 @@ import {
 } from '../../machines/policy/hedge.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { type FailoverCause, type Failovers, OpenFailover } from './failovers.ts';
+import { type Failover, type FailoverCause, type Failovers, OpenFailover } from './failovers.ts';
 import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 
 /** What is known of the time that a relay takes to answer. */
@@ -28,6 +28,8 @@ export interface MoverNeeds {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly failovers: Failovers;
+  /** Work that was moved earlier is stored elsewhere. */
+  failedOver(failover: Failover): void;
   lanes(): readonly DeliveryLane[];
   answerTimes(url: string): AnswerTimes;
   /** The event was copied to another relay, because this one is late with its answer. */
@@ -40,13 +42,13 @@ export interface MoverNeeds {
  */
 export class Mover {
   hedges = 0;
-  readonly needs: MoverNeeds;
+  readonly #needs: MoverNeeds;
   #duplicates: Duplicates = NO_DUPLICATES;
   /** When a silent relay last cost trust; once per answer timeout is enough. */
   readonly #chargedAt = new WeakMap<DeliveryLane, number>();
 
   constructor(needs: MoverNeeds) {
-    this.needs = needs;
+    this.#needs = needs;
   }
 
   /** From 0, when nothing late may be copied, to 10. */
@@ -55,7 +57,7 @@ export class Mover {
   }
 
   lateAfterMs(url: string): number {
-    const { usualMs, timeoutMs } = this.needs.answerTimes(url);
+    const { usualMs, timeoutMs } = this.#needs.answerTimes(url);
     return hedgeDelayMs(usualMs, timeoutMs);
   }
 
@@ -74,54 +76,73 @@ export class Mover {
   late(delivery: Delivery): boolean {
     const { publication, lane, record } = delivery;
     if (publication.isOver || publication.isConfirmed || record.state !== 'sent') return true;
-    if (publication.hedges >= publication.copies) return true;
+    if (publication.hedges >= publication.copies || !publication.hasUntried) return true;
     if (!delivery.isKnownLate) this.#charge(delivery);
     delivery.isKnownLate = true;
-    const lateMs = this.needs.clock.now() - record.context.sentAt;
-    if (!mayHedge(this.#duplicates, lateMs >= this.needs.answerTimes(lane.url).timeoutMs)) return false;
-    const to = this.needs.dispatcher.copy(publication, lane);
+    if (!this.mayCopy(delivery)) return false;
+    const to = this.#needs.dispatcher.copy(publication, lane);
     if (!to) return false;
     this.#duplicates = afterHedge(this.#duplicates);
     publication.hedges += 1;
     this.hedges += 1;
-    this.needs.hedged(delivery, to);
+    this.#needs.hedged(delivery, to);
     return true;
   }
 
-  /** No answer came in time: whether it may be tried elsewhere at once. */
+  /** Whether a copy of something that is late is within bounds. */
+  mayCopy({ lane, record }: Delivery): boolean {
+    const lateMs = this.#needs.clock.now() - record.context.sentAt;
+    return mayHedge(this.#duplicates, lateMs >= this.#needs.answerTimes(lane.url).timeoutMs);
+  }
+
+  /** Whether what was not answered may be tried elsewhere. */
   mayRetry(): boolean {
-    const now = this.needs.clock.now();
-    this.#duplicates = afterLate(afterWaiting(this.#duplicates, now));
+    this.#wait();
+    return mayRetry(this.#duplicates);
+  }
+
+  /** No answer came in time, which costs trust: whether it may be tried elsewhere at once. */
+  unanswered(): boolean {
+    this.#wait();
+    this.#duplicates = afterLate(this.#duplicates);
     return mayRetry(this.#duplicates);
   }
 
   /** A relay does not serve any more: what is on its way there, or waits, goes elsewhere where it can. */
   evacuate(lane: DeliveryLane, cause: FailoverCause): void {
-    const { clock, dispatcher, failovers } = this.needs;
+    const { clock, dispatcher, failovers, failedOver } = this.#needs;
     const failover = new OpenFailover(lane.url, cause, clock.now());
     const costs = cause === 'silent' && this.#isSystemic();
     for (const { publication, record } of [...lane.items.values()]) {
       if (publication.goesEverywhere) continue;
       // What has not been sent is no copy, wherever it goes.
-      if (costs && record.state === 'sent' && !this.mayRetry()) continue;
-      for (const to of dispatcher.topUp(publication)) failovers.moved(failover, publication, to.url, clock.now());
+      if (costs && record.state === 'sent' && !this.unanswered()) continue;
+      for (const { url } of dispatcher.topUp(publication)) {
+        const ended = failovers.moved(failover, publication, url);
+        if (ended) failedOver(ended);
+      }
     }
-    failovers.seal(failover);
   }
 
   /** What a late answer costs: every one where the relay talks and is slow, one in a while where it is silent. */
   #charge({ lane, record }: Delivery): void {
-    const now = this.needs.clock.now();
-    this.#duplicates = afterWaiting(this.#duplicates, now);
+    const now = this.#wait();
     const isTalking = lane.heardAt > record.context.sentAt;
     const lastMs = now - (this.#chargedAt.get(lane) ?? Number.NEGATIVE_INFINITY);
-    if (!isTalking && lastMs < this.needs.answerTimes(lane.url).timeoutMs) return;
+    if (!isTalking && lastMs < this.#needs.answerTimes(lane.url).timeoutMs) return;
     if (!isTalking) this.#chargedAt.set(lane, now);
     this.#duplicates = afterLate(this.#duplicates);
   }
 
+  /** Trust comes back with time. */
+  #wait(): number {
+    const now = this.#needs.clock.now();
+    this.#duplicates = afterWaiting(this.#duplicates, now);
+    return now;
+  }
+
   #isSystemic(): boolean {
-    const lanes = this.needs.lanes();
+    const lanes = this.#needs.lanes();
     return isSystemic(lanes.filter(({ state }) => state.suspect).length, lanes.length);
   }
 }

@@ -9,7 +9,7 @@ import { type PublicationRecord, publicationTable } from '../../machines/publica
 import type { Clock } from '../clock.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
-import type { OpenFailover } from './failovers.ts';
+import type { Move } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
 import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
@@ -76,8 +76,8 @@ export class Publication {
   copies: number;
   /** Copies beyond that, because an answer was late. */
   hedges = 0;
-  /** The failover that it is part of, while it has not been accepted elsewhere. */
-  failover: OpenFailover | undefined;
+  /** Where it was moved to, until it is accepted. */
+  move: Move | undefined;
   readonly deliveries = new Map<DeliveryLane, Delivery>();
   /** Callers who may still withdraw; one who cannot keeps it for good. */
   owners: Set<Waiter> | undefined;

@@ -50,10 +50,10 @@ export class Pulse {
   }
 
   /** Something was sent that is to be answered. */
-  sent(now: number): void {
+  sent(): void {
     if (this.#watching) return;
     this.#watching = true;
-    const dueAt = now + this.#needs.answerTimeoutMs();
+    const dueAt = this.#needs.clock.now() + this.#needs.answerTimeoutMs();
     if (dueAt < this.#dueAt) this.#arm(dueAt);
   }
 
@@ -94,6 +94,7 @@ export class Pulse {
     const since = owedSince(this.#heardAt);
     this.#watching = since !== undefined;
     if (since !== undefined) return this.#judge(Math.max(since, this.#awakeSince), now);
+    this.#isSecondLook = false;
     const beatAt = Math.max(this.#heardAt, this.#awakeSince) + heartbeatMs;
     if (beatAt > now) return this.#arm(beatAt);
     // What is asked is owed, so the next look comes in time; where it could not be sent, the socket is closing.
@@ -105,7 +106,10 @@ export class Pulse {
     const timeoutMs = this.#needs.answerTimeoutMs();
     const silentMs = now - since;
     const verdict = silenceVerdict(silentMs, timeoutMs, this.#needs.deadAfterMs);
-    if (verdict === 'fine') return this.#arm(since + timeoutMs);
+    if (verdict === 'fine') {
+      this.#isSecondLook = false;
+      return this.#arm(since + timeoutMs);
+    }
     // While we were busy, the answer may have arrived unread.
     if (!this.#isSecondLook) {
       this.#isSecondLook = true;

@@ -72,7 +72,7 @@ export class Session implements LaneSession, LinkedSession {
   /** Sends what is to be answered. */
   send(frame: string): boolean {
     if (!this.#write(frame)) return false;
-    this.#pulse?.sent(this.#needs.clock.now());
+    this.#pulse?.sent();
     return true;
   }
 
@@ -200,7 +200,7 @@ export class Session implements LaneSession, LinkedSession {
     // Owed is the oldest that was sent since the last sign of life.
     const isOwed = this.#pingedAt !== undefined && this.#pingedAt >= this.heardAt;
     if (!isOwed) this.#pingedAt = now;
-    this.#pulse?.sent(now);
+    this.#pulse?.sent();
     return true;
   }
 

@@ -9,7 +9,7 @@ import { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Lane } from '../../src/delivery/lane.ts';
 import { Ledger } from '../../src/delivery/ledger.ts';
 import { Mover } from '../../src/delivery/mover.ts';
-import { type Delivery, Publication } from '../../src/delivery/publication.ts';
+import { Publication } from '../../src/delivery/publication.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
@@ -265,17 +265,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     says: 'everything that is late is copied, however much it is',
     breaks: ['S15', 'S16'],
     plant: () =>
-      replace(
-        of(Mover),
-        'late',
-        () =>
-          function late(this: Mover, { publication, lane }: Delivery): boolean {
-            if (publication.isOver) return true;
-            const { dispatcher, hedged } = this.needs;
-            const to = dispatcher.copy(publication, lane);
-            if (to) hedged({ publication, lane } as Delivery, to);
-            return true;
-          },
+      all(
+        replace(of(Mover), 'mayCopy', () => () => true),
+        replace(of(Mover), 'mayRetry', () => () => true),
+        replace(of(Mover), 'unanswered', () => () => true),
       ),
   },
   {
