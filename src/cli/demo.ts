@@ -82,6 +82,7 @@ function summarise(publisher: Publisher, relays: readonly FaultableRelay[], repe
     lost: own ? accepted.filter(({ id }) => !isStored(id)).length : undefined,
     deliveredTwice: own ? repeats : undefined,
     outlasted: publisher.outlasted.size,
+    workedOffMs: publisher.workedOffMs,
     failoversMs: undisturbed.filter((each) => neededStandIn(each, COPIES)).map(({ confirmedMs = 0 }) => confirmedMs),
     latenciesMs: undisturbed.flatMap(({ confirmedMs }) => confirmedMs ?? []),
   };

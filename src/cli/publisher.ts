@@ -1,3 +1,4 @@
+import { systemClock } from '../clock.ts';
 import type { Receipt } from '../delivery/receipt.ts';
 import type { Pool, PublishOptions } from '../pool/create-pool.ts';
 import { signedEvents } from '../testing/signed-events.ts';
@@ -5,8 +6,10 @@ import { signedEvents } from '../testing/signed-events.ts';
 /** What came of everything that was published. */
 export class Publisher {
   readonly receipts: Receipt[] = [];
-  /** Those of them that were open at some time when no relay could be reached. */
+  /** Those of them that were open at some time when no relay could be reached, or that waited behind such. */
   readonly outlasted = new Set<Receipt>();
+  /** Milliseconds from the first relay that was back until all that had waited for one was settled; the longest. */
+  workedOffMs = 0;
   published = 0;
   readonly #pool: Pool;
   readonly #options: PublishOptions;
@@ -23,7 +26,11 @@ export class Publisher {
       this.#outages += 1;
     });
     pool.on('pool.recovered', () => {
-      this.#stranded = false;
+      const [outages, recoveredAt] = [this.#outages, systemClock.now()];
+      void this.settled().then(() => {
+        this.workedOffMs = Math.max(this.workedOffMs, systemClock.now() - recoveredAt);
+        if (outages === this.#outages) this.#stranded = false;
+      });
     });
   }
 
@@ -46,7 +53,7 @@ export class Publisher {
     this.#open.add(settled);
   }
 
-  /** Settles when every publish has. */
+  /** Settles when all that is open now has. */
   async settled(): Promise<void> {
     await Promise.all(this.#open);
   }

@@ -9,8 +9,10 @@ export interface Summary {
   readonly lost: number | undefined;
   /** Events that a relay gave its readers more than once. Nothing when nobody could look. */
   readonly deliveredTwice: number | undefined;
-  /** Publications that were open while no relay could be reached. */
+  /** Publications that were open while no relay could be reached, or waited behind those. */
   readonly outlasted: number;
+  /** Milliseconds that it took to work off what had waited for a relay. */
+  readonly workedOffMs: number;
   /** Milliseconds to the quorum of the others that needed a stand-in for a relay that failed them. */
   readonly failoversMs: readonly number[];
   /** Milliseconds to the quorum of all that did not outlast an outage. */
@@ -39,13 +41,14 @@ export function brokenPromises(summary: Summary): readonly string[] {
 }
 
 export function summaryLines(summary: Summary): readonly string[] {
-  const { published, confirmed, refused, lost, deliveredTwice, outlasted, failoversMs, latenciesMs } = summary;
+  const { published, confirmed, refused, lost, deliveredTwice, outlasted, workedOffMs, failoversMs, latenciesMs } =
+    summary;
   return [
     `published        ${published}`,
     `confirmed        ${confirmed}${refused > 0 ? `, and ${refused} refused at the door` : ''}`,
     ...(lost === undefined ? [] : [`lost             ${lost}`]),
     ...(deliveredTwice === undefined ? [] : [`delivered twice  ${deliveredTwice}`]),
-    `outages          ${outlasted} publications outlasted one`,
+    `outages          ${outlasted} publications outlasted one, worked off in ${workedOffMs.toFixed(0)} ms`,
     `latency          p50 ${percentile(latenciesMs, 0.5)}, p99 ${percentile(latenciesMs, 0.99)}`,
     `failover         p50 ${percentile(failoversMs, 0.5)}, p99 ${percentile(failoversMs, 0.99)} (${failoversMs.length} publications)`,
   ];
