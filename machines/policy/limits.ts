@@ -84,7 +84,7 @@ export const PUBLISH_LIMITS = {
   expiresMs: { default: 5 * MINUTE, min: 1, max: 7 * 24 * HOUR },
   /** Milliseconds to wait for one acknowledgement before it counts as unknown. */
   ackTimeoutMs: { default: 5 * SECOND, min: 5, max: 2 * MINUTE },
-  /** Unacknowledged messages per connection. */
+  /** Unacknowledged messages per connection, at most; how many it is depends on how the relay answers. */
   window: { default: 64, min: 1, max: 4_096, whole: true },
   /** Sends of one message to one relay that answers with a passing refusal. */
   triesMax: { default: 5, min: 1, max: 100, whole: true },
@@ -169,6 +169,35 @@ export const HEDGE = {
   /** Silent relays from which on it is no relay's own failure: so many, and such a share. */
   systemicMin: 2,
   systemicShare: 0.3,
+} as const;
+
+/** How the window of a connection is learned. */
+export const WINDOW = {
+  initial: 8,
+  min: 2,
+  /** Messages that may queue at the relay: below the first it grows, beyond the second it shrinks. */
+  queuedMin: 3,
+  queuedMax: 6,
+  /** Milliseconds of delay that are not worth noticing. */
+  granularityMs: 5,
+  /** Milliseconds for which the least delay is remembered, at least: a route may change. */
+  leastMs: 30 * SECOND,
+} as const;
+
+/** How the rate that a relay takes is learned. */
+export const PACE = {
+  /** Of what it took before its first refusal, and of what was tried before the next. */
+  firstShare: 0.8,
+  nextShare: 0.7,
+  /** Milliseconds between two refusals that both count. */
+  refusalsApartMs: SECOND,
+  /** Milliseconds without a refusal after which it grows, and by how much. */
+  quietMs: 3 * SECOND,
+  growthPerSecond: 1.05,
+  burstMax: 10,
+  perSecondMin: 0.1,
+  /** Beyond this nothing is held back any more. */
+  perSecondMax: 1_000,
 } as const;
 
 /** How the cost of a relay is learned. */

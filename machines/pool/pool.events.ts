@@ -1,4 +1,5 @@
 import type { ActorRef, Snapshot } from 'xstate';
+import type { Priority } from '../policy/priority.ts';
 import type { RelayOptions } from '../policy/settings.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
@@ -16,6 +17,11 @@ export interface PublishOptions {
   readonly relays?: RelayTarget | undefined;
   /** Distinct relays that must accept; `all` means every relay asked. Default 1. */
   readonly quorum?: number | 'all' | undefined;
+  /**
+   * `critical` goes before everything else; of 13 turns, `high` has 8, `normal` 4 and `low` 1. When the pool is full, what
+   * matters less is given up for what matters more, and told so. Default `normal`.
+   */
+  readonly priority?: Priority | undefined;
   /** Milliseconds that the caller waits for its receipt. */
   readonly timeoutMs?: number | undefined;
   /** Milliseconds after which the pool gives the publication up. */

@@ -29,11 +29,14 @@ export type Outcome = {
 
 export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | 'failed' | 'cancelled';
 
-/** Why a publication failed: the quorum is out of reach, time is up, or the pool closed. */
-export type FailureCause = 'rejected' | 'expired' | 'closed';
+/**
+ * Why a publication failed: the quorum is out of reach, time is up, the pool closed, what matters more needed its place,
+ * or a newer version of the event is published instead.
+ */
+export type FailureCause = 'rejected' | 'expired' | 'closed' | 'evicted' | 'superseded';
 
 /** Why a publication was not accepted at all. Nothing was sent. */
-export type RefusalCause = 'backpressure' | 'closing' | 'invalid';
+export type RefusalCause = 'backpressure' | 'closing' | 'invalid' | 'superseded';
 
 interface OfPublication {
   readonly id: string;

@@ -57,6 +57,8 @@ export interface RelayContext {
   readonly urgent: boolean;
   /** Whether the circuit may open for how the relay answers. */
   readonly ejectable: boolean;
+  /** It had failed too often already when it was allowed to: only its next failure counts, or several would go at once. */
+  readonly spared: boolean;
   readonly network: NetworkState;
   /** The circuit was opened for how the relay answered, and has not closed since. */
   readonly ejected: boolean;
@@ -109,6 +111,7 @@ export function initialRelayContext(input: RelayInput): RelayContext {
     stopping: false,
     urgent: input.urgent ?? true,
     ejectable: input.ejectable ?? true,
+    spared: false,
     network: input.network ?? 'well',
     ejected: false,
     unwell: false,
@@ -138,6 +141,7 @@ export const beginSession = (context: RelayContext): Update => ({
   proven: false,
   settled: false,
   unwell: false,
+  spared: false,
   probes: 0,
   before: undefined,
 });
@@ -182,8 +186,15 @@ export function recordDeadline(context: RelayContext, report: CloseReport, limit
   return overslept ? { loss: { ...NO_LOSS, excused: true } } : recordLoss(context, report, [], true);
 }
 
+/** The pool says whether the circuit may open for how the relay answers. */
+export const setEjectable = (context: RelayContext, ejectable: boolean): Update => ({
+  ejectable,
+  spared: ejectable && (context.spared || (!context.ejectable && isTripped(context))),
+});
+
 /** A call on a live session failed; the session goes on. */
 export const recordCallFailure = (context: RelayContext, successesAt: readonly number[]): Update => ({
+  spared: false,
   window: recordFailure(context.window, context.settings.breaker, context.reading.nowMs, successesAt),
 });
 

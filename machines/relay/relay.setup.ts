@@ -24,6 +24,7 @@ import {
   scheduleRetry,
   scheduleReturn,
   scheduleTrial,
+  setEjectable,
   settle,
 } from './relay.context.ts';
 import type { CircuitCause, GaveUpCause, RelayEvent, RelayFact, SocketCommand } from './relay.events.ts';
@@ -96,7 +97,7 @@ export const relaySetup = setup({
     isUnwanted: ({ context }) => !context.wanted,
     isStopping: ({ context }) => context.stopping,
     isTripped: ({ context }) => isTripped(context),
-    isEjected: ({ context }) => isTripped(context) && context.ejectable,
+    isEjected: ({ context }) => isTripped(context) && context.ejectable && !context.spared,
     isUnwell: ({ context }) => context.unwell,
     isOffline: ({ context }) => context.network === 'offline',
     goesOffline: ({ event }) => event.type === 'SET_NETWORK' && event.network === 'offline',
@@ -139,9 +140,9 @@ export const relaySetup = setup({
       assertEvent(event, 'SET_URGENCY');
       return { urgent: event.urgent };
     }),
-    setEjectable: assign(({ event }) => {
+    setEjectable: assign(({ context, event }) => {
       assertEvent(event, 'SET_EJECTABLE');
-      return { ejectable: event.ejectable };
+      return setEjectable(context, event.ejectable);
     }),
     setNetwork: assign(({ event }) => {
       assertEvent(event, 'SET_NETWORK');

@@ -56,7 +56,7 @@ export class Dispatcher {
 
   #resumeSkipped(publication: Publication): void {
     for (const delivery of publication.deliveries.values()) {
-      if (delivery.record.state !== 'skipped' || !delivery.lane.isServing || !publication.wantsMore) continue;
+      if (!isPassedOver(delivery) || !delivery.lane.isServing || !publication.wantsMore) continue;
       this.#step(delivery, { type: 'relay.resumed' });
       delivery.lane.pump();
     }
@@ -105,10 +105,7 @@ export class Dispatcher {
   /** The relay serves again, or will: what was passed over waits there once more. */
   resume(lane: DeliveryLane): void {
     for (const delivery of lane.items.values()) {
-      const { record, publication } = delivery;
-      if (record.state === 'skipped' && publication.wantsMore) {
-        this.#step(delivery, { type: 'relay.resumed' });
-      }
+      if (isPassedOver(delivery) && delivery.publication.wantsMore) this.#step(delivery, { type: 'relay.resumed' });
     }
   }
 
@@ -121,3 +118,5 @@ export class Dispatcher {
     this.#needy.delete(publication);
   }
 }
+
+const isPassedOver = ({ record, isAbandoned }: Delivery): boolean => record.state === 'skipped' && !isAbandoned;

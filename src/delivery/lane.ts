@@ -1,7 +1,12 @@
 import { SILENCE } from '../../machines/policy/limits.ts';
+import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
+import type { Priority } from '../../machines/policy/priority.ts';
 import { isOverslept } from '../../machines/policy/silence.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
+import { Rate } from '../health/rate.ts';
+import { AnswerWindow } from './answer-window.ts';
+import { LaneQueue } from './lane-queue.ts';
 
 /** A live connection, as far as sending is concerned. */
 export interface LaneSession {
@@ -15,6 +20,9 @@ export interface LaneSession {
 /** What travels on a lane. */
 export interface LaneItem {
   readonly frame: string;
+  readonly priority: Priority;
+  /** What of the same order is on its way is answered before this is sent. */
+  readonly order: string | undefined;
   /** When it was last sent. */
   readonly sentAt: number;
 }
@@ -22,7 +30,8 @@ export interface LaneItem {
 /** What a lane asks of whoever keeps the books. */
 export interface LaneOwner<Item extends LaneItem> {
   readonly clock: Clock;
-  readonly window: number;
+  /** Messages that may be unanswered on one connection, at most. */
+  readonly windowMax: number;
   readonly ackTimeoutMs: number;
   /** The item's frame has been sent. */
   sent(item: Item, at: number, generation: number): void;
@@ -61,7 +70,7 @@ export class Lane<Item extends LaneItem> {
   readonly owed = new Map<string, Item>();
   /** In the order in which they were sent, so the oldest is the first to be overdue. */
   inFlight = new Set<Item>();
-  queue = new Set<Item>();
+  readonly queue = new LaneQueue<Item>();
   state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
   readonly #owner: LaneOwner<Item>;
@@ -76,12 +85,17 @@ export class Lane<Item extends LaneItem> {
   readonly #timely = new Map<Item, number>();
   #lateTimer: unknown;
   #lateDueAt = 0;
+  #window: AnswerWindow;
+  #pace: Pace | undefined;
+  /** Answers of the last second. */
+  readonly #taken = new Rate(1_000);
   #disposed = false;
 
   constructor(url: string, host: string, owner: LaneOwner<Item>) {
     this.url = url;
     this.host = host;
     this.#owner = owner;
+    this.#window = new AnswerWindow(owner.windowMax, owner.clock.now());
   }
 
   get status(): RelayStatus {
@@ -109,6 +123,16 @@ export class Lane<Item extends LaneItem> {
     return WAITS.has(this.status) || isRoutable(this.status);
   }
 
+  /** Messages that may be unanswered at the moment. */
+  get window(): number {
+    return this.#window.size;
+  }
+
+  /** Messages a second that the relay has been found to take; nothing where it never refused any for their number. */
+  get perSecond(): number | undefined {
+    return this.#pace?.perSecond;
+  }
+
   get load(): number {
     return this.inFlight.size + this.queue.size;
   }
@@ -130,6 +154,7 @@ export class Lane<Item extends LaneItem> {
 
   attach(session: LaneSession): void {
     this.#session = session;
+    this.#window = new AnswerWindow(this.#owner.windowMax, this.#owner.clock.now());
   }
 
   /** The session is gone, and with it all that was in flight. */
@@ -146,24 +171,25 @@ export class Lane<Item extends LaneItem> {
 
   /** Sends what the window has room for. */
   pump(): void {
-    const { window, clock } = this.#owner;
-    for (const item of this.queue) {
-      const session = this.#session;
-      if (!session || !this.isServing || this.#pauseTimer !== undefined || this.inFlight.size >= window) return;
-      if (!session.send(item.frame)) return;
-      this.queue.delete(item);
-      this.inFlight.add(item);
-      this.#owner.sent(item, clock.now(), session.generation);
-      if (this.#ackTimer === undefined) this.#armAckTimer();
-      if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.set(item, item.sentAt);
-      if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
+    while (this.queue.size > 0 && this.#hasRoom()) {
+      const item = this.queue.next((each) => this.#isHeld(each));
+      if (!item) return;
+      if (!this.#send(item)) return this.queue.putFirst([item]);
     }
   }
 
   /** Sends the item at once where nothing stands before it, or lets it wait for its turn. */
   offer(item: Item): void {
-    this.queue.add(item);
-    this.pump();
+    const isFirst = this.queue.size === 0 && this.#hasRoom() && !this.#isHeld(item);
+    if (!isFirst || !this.#send(item)) this.queue.add(item);
+    if (!isFirst) this.pump();
+  }
+
+  /** The relay answered; with the time that it took, where that measures the relay. */
+  answered(latencyMs: number | undefined): void {
+    const now = this.#owner.clock.now();
+    this.#taken.add(1, now);
+    if (latencyMs !== undefined) this.#window.answered(latencyMs, this.inFlight.size + 1, now);
   }
 
   /** Takes an item out of the window; there may be room for another. */
@@ -186,15 +212,58 @@ export class Lane<Item extends LaneItem> {
   }
 
   /** Puts items before all that wait. */
-  putFirst(items: Iterable<Item>): void {
-    this.queue = new Set([...items, ...this.queue]);
+  putFirst(items: readonly Item[]): void {
+    this.queue.putFirst(items);
   }
 
-  /** Sends nothing for a while, or for longer: the relay asked to be asked less often. */
-  pause(delayMs: number): void {
+  /** The relay asked to be asked less often: nothing is sent for a while, and less often after that. */
+  rest(delayMs: number): void {
+    const now = this.#owner.clock.now();
+    this.#pace = paceAfterRefusal(this.#pace, this.#taken.perSecond(now), now);
+    this.#window.lost(this.#owner.lateAfterMs(this.url), now);
+    this.#pause(delayMs);
+  }
+
+  /** Leaves no timer behind, also where it is disposed of while it tells that something is overdue. */
+  dispose(): void {
+    this.#disposed = true;
+    this.detach();
+    this.queue.clear();
+  }
+
+  #hasRoom(): boolean {
+    if (!this.isServing || this.#pauseTimer !== undefined || this.inFlight.size >= this.#window.size) return false;
+    if (!this.#pace) return true;
+    this.#pace = paceAt(this.#pace, this.#owner.clock.now());
+    const waitMs = this.#pace ? paceWaitMs(this.#pace) : 0;
+    if (waitMs > 0) this.#pause(waitMs);
+    return waitMs === 0;
+  }
+
+  #isHeld({ order }: Item): boolean {
+    if (order === undefined) return false;
+    for (const sent of this.inFlight) if (sent.order === order) return true;
+    return false;
+  }
+
+  #send(item: Item): boolean {
+    const session = this.#session;
+    if (!session?.send(item.frame)) return false;
+    if (this.#pace) this.#pace = paceAfterSend(this.#pace);
+    this.inFlight.add(item);
+    this.#owner.sent(item, this.#owner.clock.now(), session.generation);
+    if (this.#ackTimer === undefined) this.#armAckTimer();
+    if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.set(item, item.sentAt);
+    if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
+    return true;
+  }
+
+  #pause(forMs: number): void {
     // What an answer led to may have been the end of everything.
     if (this.#disposed) return;
     const { clock } = this.#owner;
+    // Never at once: sums of fractions may say that it is due a little before its time has come.
+    const delayMs = Math.max(SILENCE.secondLookMs, forMs);
     const until = clock.now() + delayMs;
     if (this.#pauseTimer !== undefined && until <= this.#pausedUntil) return;
     this.#endPause();
@@ -203,13 +272,6 @@ export class Lane<Item extends LaneItem> {
       this.#pauseTimer = undefined;
       this.pump();
     }, delayMs);
-  }
-
-  /** Leaves no timer behind, also where it is disposed of while it tells that something is overdue. */
-  dispose(): void {
-    this.#disposed = true;
-    this.detach();
-    this.queue.clear();
   }
 
   #endPause(): void {
@@ -267,6 +329,7 @@ export class Lane<Item extends LaneItem> {
       if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
       overdue.push(item);
     }
+    if (overdue.length > 0) this.#window.lost(this.#owner.lateAfterMs(this.url), now);
     for (const item of overdue) {
       // Telling of the first may have ended the session, and with it all that was in flight.
       this.#timely.delete(item);

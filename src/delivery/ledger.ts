@@ -2,6 +2,7 @@ import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
 import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import { readable } from '../../machines/policy/error.ts';
+import { isMoreUrgent, type Priority } from '../../machines/policy/priority.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
@@ -12,13 +13,14 @@ import type { PublicationEffect } from '../../machines/publication/publication.s
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
 import type { Message, PreparedEvent } from '../protocol/codec.ts';
+import { Capacity } from './capacity.ts';
 import { Deadlines } from './deadlines.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
 import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
 import { Lane, type LaneOwner, type LaneSession, type LaneState } from './lane.ts';
 import { type AnswerTimes, isCoverable, Mover } from './mover.ts';
-import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
+import { type Delivery, type DeliveryLane, isNewer, Publication } from './publication.ts';
 import type { Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
 
@@ -69,21 +71,22 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #settings: PublishSettings;
   readonly #lanes = new Map<string, DeliveryLane>();
   readonly #publications = new Map<string, Publication>();
-  /** Confirmed, but not yet everywhere; the oldest first. */
-  readonly #trailing = new Set<Publication>();
+  /** The versions that are open of whatever is replaced by newer ones. */
+  readonly #versions = new Map<string, Set<Publication>>();
+  readonly #capacity: Capacity;
   readonly #dispatcher: Dispatcher;
   readonly #mover: Mover;
   readonly #failovers = new Failovers();
   readonly #deadlines: Deadlines;
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
-  #bytes = 0;
   #draining = false;
 
   constructor(settings: PublishSettings, needs: LedgerNeeds) {
     this.#settings = settings;
     this.#needs = needs;
     this.clock = needs.clock;
+    this.#capacity = new Capacity(settings);
     this.#deadlines = new Deadlines(needs.clock);
     this.#dispatcher = new Dispatcher(settings.triesMax, needs.random, (delivery, event) =>
       this.#step(delivery, event),
@@ -108,7 +111,7 @@ export class Ledger implements LaneOwner<Delivery> {
     return this.#failovers.statistics;
   }
 
-  get window(): number {
+  get windowMax(): number {
     return this.#settings.window;
   }
 
@@ -122,11 +125,11 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   get unconfirmed(): number {
-    return this.#publications.size - this.#trailing.size;
+    return this.#capacity.unconfirmed;
   }
 
   get queueBytes(): number {
-    return this.#bytes;
+    return this.#capacity.bytes;
   }
 
   /** The ways to all relays. */
@@ -155,12 +158,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#all = [...this.#lanes.values()];
     lane.closed = true;
     lane.dispose();
-    for (const publication of [...this.#publications.values()]) {
-      if (!publication.dropCandidate(lane)) continue;
-      const delivery = publication.deliveries.get(lane);
-      if (delivery) this.#step(delivery, { type: 'CLOSE' });
-      this.#giveUpOn(publication);
-    }
+    for (const publication of [...this.#publications.values()]) this.#abandon(publication, [lane]);
     lane.items.clear();
   }
 
@@ -194,7 +192,9 @@ export class Ledger implements LaneOwner<Delivery> {
       this.#stopResend(delivery);
       unanswered.push(delivery);
     }
-    lane.putFirst(unanswered);
+    const isOver = ({ publication, isAbandoned }: Delivery): boolean => isAbandoned || publication.isSupersededOn(lane);
+    lane.putFirst(unanswered.filter((delivery) => !isOver(delivery)));
+    for (const { publication } of unanswered.filter(isOver)) this.#abandon(publication, [lane]);
     this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
@@ -213,7 +213,9 @@ export class Ledger implements LaneOwner<Delivery> {
         listener({ type: 'publication.failed', id: known.id, cause: 'rejected', outcomes: known.outcomes() });
       return;
     }
-    const publication = known && !known.isOver ? this.#widen(known, target) : this.#begin(request.event, target);
+    const { priority = 'normal' } = request.options;
+    const publication =
+      known && !known.isOver ? this.#widen(known, target, priority) : this.#begin(request.event, target, priority);
     // The end comes before whoever waits for as long, so that they hear how it ended.
     this.#expireAfter(publication, request.expiresMs);
     if (waiter) publication.addWaiter(waiter, request.timeoutMs);
@@ -225,15 +227,25 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   /**
-   * Whether there is room for one more event of this size. What is confirmed and only waits for the last relays makes
-   * room, the oldest first.
+   * Whether there is room for one more event. What is confirmed and only waits for the last relays makes room, the oldest
+   * first; after that, what matters less.
    */
-  makeRoomFor(event: PreparedEvent): boolean {
-    if (this.#publications.has(event.id)) return true;
-    const { publicationsMax, queueBytesMax } = this.#settings;
-    const hasRoom = (): boolean => this.#bytes + event.frame.length <= queueBytesMax;
-    while (!hasRoom() && this.#trailing.size > 0) this.#endOldest();
-    return this.unconfirmed < publicationsMax && hasRoom();
+  makeRoomFor({ id, frame }: PreparedEvent, priority: Priority): boolean {
+    if (this.#publications.has(id)) return true;
+    const { trailing } = this.#capacity;
+    while (this.#capacity.bytes + frame.length > this.#settings.queueBytesMax && trailing.size > 0) this.#endOldest();
+    while (!this.#capacity.fits(frame.length)) {
+      const victim = this.#capacity.victimFor(priority, frame.length);
+      if (!victim) return false;
+      this.#expire(victim, 'evicted');
+    }
+    return true;
+  }
+
+  /** Whether a newer version of the event is being published. */
+  isSuperseded(event: PreparedEvent): boolean {
+    const versions = event.version && this.#versions.get(event.version.key);
+    return versions !== undefined && [...versions].some((each) => !each.isOver && isNewer(each, event));
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
@@ -244,7 +256,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const { tries, sentAt, answeredAt } = delivery.record.context;
     if (!this.#take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {
-      lane.pause(this.#resendDelayMs(tries));
+      lane.rest(this.#resendDelayMs(tries));
       this.#needs.paced(lane);
     }
     // An answer to something that was sent twice does not say to which of the two (Karn's rule). One that comes late is
@@ -252,7 +264,9 @@ export class Ledger implements LaneOwner<Delivery> {
     const isSample = tries === 1 && answeredAt === 0;
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#mover.answered();
-      this.#needs.answered(lane, isSample ? at - sentAt : undefined);
+      const latencyMs = isSample ? at - sentAt : undefined;
+      lane.answered(latencyMs);
+      this.#needs.answered(lane, latencyMs);
     } else {
       this.#needs.failed(lane);
     }
@@ -310,18 +324,63 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#checkDrained();
   }
 
-  #begin(event: PreparedEvent, target: Target<DeliveryLane>): Publication {
-    const publication = new Publication(event, target, this.clock, this.#deadlines);
+  #begin(event: PreparedEvent, target: Target<DeliveryLane>, priority: Priority): Publication {
+    const publication = new Publication(event, target, priority, { clock: this.clock, deadlines: this.#deadlines });
     this.#publications.set(event.id, publication);
-    this.#bytes += event.frame.length;
+    this.#capacity.opened(publication);
+    if (event.version) this.#supersede(event.version.key, publication);
     return publication;
   }
 
-  #widen(publication: Publication, target: Target<DeliveryLane>): Publication {
+  #widen(publication: Publication, target: Target<DeliveryLane>, priority: Priority): Publication {
     publication.widen(target);
     this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, open: publication.openHosts() });
-    if (!publication.isConfirmed) this.#trailing.delete(publication);
+    if (!publication.isConfirmed) this.#capacity.reopened(publication);
+    if (isMoreUrgent(priority, publication.priority)) this.#hurry(publication, priority);
     return publication;
+  }
+
+  /** It matters more than it did: it waits among others. */
+  #hurry(publication: Publication, priority: Priority): void {
+    const waiting = [...publication.deliveries.values()].filter((delivery) => delivery.lane.queue.delete(delivery));
+    this.#capacity.reprioritise(publication, priority);
+    for (const delivery of waiting) delivery.lane.offer(delivery);
+  }
+
+  /**
+   * A newer version goes out. Older ones are not sent any more to the relays that get it; what is on its way there is
+   * answered first, so that no relay ever ends with an older one.
+   */
+  #supersede(key: string, newer: Publication): void {
+    const older = this.#versions.get(key) ?? [];
+    this.#versions.set(key, new Set([...older, newer]));
+    for (const each of older) {
+      each.supersedeOn(newer.candidates);
+      this.#abandon(
+        each,
+        newer.candidates.filter((lane) => !isUnderWay(each.deliveries.get(lane))),
+      );
+    }
+  }
+
+  #forgetVersion(publication: Publication): void {
+    const { key = '' } = publication.version ?? {};
+    const versions = this.#versions.get(key);
+    versions?.delete(publication);
+    if (versions?.size === 0) this.#versions.delete(key);
+  }
+
+  /** Nothing more of it is sent to these relays. */
+  #abandon(publication: Publication, lanes: readonly DeliveryLane[]): void {
+    const dropped = lanes.filter((lane) => publication.dropCandidate(lane));
+    for (const lane of dropped) {
+      const delivery = publication.deliveries.get(lane);
+      if (!delivery) continue;
+      delivery.isAbandoned = true;
+      // It can still be answered: what was sent may be stored there.
+      this.#step(delivery, { type: 'CLOSE' });
+    }
+    if (dropped.length > 0) this.#giveUpOn(publication);
   }
 
   /** The caller may withdraw; the publication ends when nobody is left who wants it. */
@@ -433,12 +492,14 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #resendLater(delivery: Delivery): void {
+    const { publication, lane } = delivery;
+    if (publication.isSupersededOn(lane)) return this.#abandon(publication, [lane]);
     const delayMs = this.#resendDelayMs(delivery.record.context.tries);
     this.#stopResend(delivery);
     delivery.resendTimer = this.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
-      if (delivery.record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(delivery.publication);
-      delivery.lane.offer(delivery);
+      if (delivery.record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+      lane.offer(delivery);
     }, delayMs);
   }
 
@@ -478,7 +539,7 @@ export class Ledger implements LaneOwner<Delivery> {
         this.#report(publication, facts.confirmed(publication));
         return this.#trail(publication);
       case 'reportFailed':
-        publication.failureCause ??= 'rejected';
+        publication.failureCause ??= publication.isSuperseded ? 'superseded' : 'rejected';
         return this.#report(publication, facts.failed(publication));
       case 'reportCancelled':
         return this.#report(publication, facts.cancelled(publication));
@@ -489,14 +550,14 @@ export class Ledger implements LaneOwner<Delivery> {
   #trail(publication: Publication): void {
     // A listener may have ended it while it was told.
     if (publication.isOver) return;
-    this.#trailing.add(publication);
-    if (this.#trailing.size > this.#settings.publicationsMax) this.#endOldest();
+    this.#capacity.confirmed(publication);
+    if (this.#capacity.trailing.size > this.#settings.publicationsMax) this.#endOldest();
   }
 
   #endOldest(): void {
-    const [oldest] = this.#trailing;
+    const [oldest] = this.#capacity.trailing;
     if (!oldest) return;
-    this.#trailing.delete(oldest);
+    this.#capacity.trailing.delete(oldest);
     this.#advance(oldest, { type: 'deadline.passed' });
   }
 
@@ -521,8 +582,8 @@ export class Ledger implements LaneOwner<Delivery> {
       if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
     }
     if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
-    this.#bytes -= publication.frame.length;
-    this.#trailing.delete(publication);
+    this.#capacity.closed(publication);
+    this.#forgetVersion(publication);
     this.#dispatcher.forget(publication);
     const failover = this.#failovers.forget(publication);
     publication.settleWaiters();
@@ -542,3 +603,7 @@ export class Ledger implements LaneOwner<Delivery> {
     if (this.#needs.hears(publication)) this.#needs.report(publication, fact());
   }
 }
+
+/** Whether a delivery has brought the event to its relay, or is about to know. */
+const isUnderWay = (delivery: Delivery | undefined): boolean =>
+  delivery !== undefined && (delivery.record.state === 'accepted' || delivery.lane.inFlight.has(delivery));

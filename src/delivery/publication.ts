@@ -1,4 +1,5 @@
 import { type DeliveryRecord, deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import type { Priority } from '../../machines/policy/priority.ts';
 import type {
   FailureCause,
   Outcome,
@@ -7,7 +8,7 @@ import type {
 } from '../../machines/publication/publication.events.ts';
 import { type PublicationRecord, publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
-import type { PreparedEvent } from '../protocol/codec.ts';
+import type { PreparedEvent, Version } from '../protocol/codec.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Move } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
@@ -24,6 +25,8 @@ export class Delivery implements LaneItem {
   readonly record: DeliveryRecord;
   /** Whether its lateness has cost trust. */
   isKnownLate = false;
+  /** Nothing more is sent there: the relay left, or a newer version of the event goes there instead. */
+  isAbandoned = false;
   /** The delay before a resend, while one runs. */
   resendTimer: unknown;
 
@@ -35,6 +38,14 @@ export class Delivery implements LaneItem {
 
   get frame(): string {
     return this.publication.frame;
+  }
+
+  get priority(): Priority {
+    return this.publication.priority;
+  }
+
+  get order(): string | undefined {
+    return this.publication.version?.key;
   }
 
   get sentAt(): number {
@@ -65,12 +76,28 @@ export class Delivery implements LaneItem {
   }
 }
 
+interface Versioned {
+  readonly id: string;
+  readonly version?: Version | undefined;
+}
+
+/** Whether one version of a replaceable event takes the place of another (NIP-01: among equals the smaller id). */
+export function isNewer(one: Versioned, other: Versioned): boolean {
+  if (!one.version || !other.version || one.id === other.id) return false;
+  const [a, b] = [one.version.at, other.version.at];
+  return a !== b ? a > b : one.id < other.id;
+}
+
 /** One event over all its deliveries: the record that the chart steps, and everybody who waits for it. */
 export class Publication {
   readonly id: string;
   readonly frame: string;
   readonly acceptedAt: number;
   readonly record: PublicationRecord;
+  readonly version?: Version;
+  /** Whether it is kept where it survives this process. */
+  readonly isDurable = false;
+  priority: Priority;
   /** Relays that may be asked, and how many of them shall have the event. */
   candidates: readonly DeliveryLane[];
   copies: number;
@@ -94,12 +121,21 @@ export class Publication {
   readonly #deadlines: Deadlines;
   readonly #clock: Clock;
   #waiters: Waiter[] = [];
+  /** Relays that a newer version goes to. */
+  #superseded: Set<DeliveryLane> | undefined;
   /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
   readonly #acceptedHosts: string[] = [];
 
-  constructor(event: PreparedEvent, target: Target<DeliveryLane>, clock: Clock, deadlines: Deadlines) {
-    this.id = event.id;
-    this.frame = event.frame;
+  constructor(
+    { id, frame, version }: PreparedEvent,
+    target: Target<DeliveryLane>,
+    priority: Priority,
+    { clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines },
+  ) {
+    this.id = id;
+    this.frame = frame;
+    if (version) this.version = version;
+    this.priority = priority;
     this.#clock = clock;
     this.#deadlines = deadlines;
     this.acceptedAt = clock.now();
@@ -128,7 +164,7 @@ export class Publication {
 
   /** Deliveries that may still bring it there. */
   get hopeful(): number {
-    return this.#count(({ record, lane }) => record.state !== 'rejected' && !lane.closed);
+    return this.#count(({ record, isAbandoned }) => record.state !== 'rejected' && !isAbandoned);
   }
 
   get acceptedCopies(): number {
@@ -138,7 +174,7 @@ export class Publication {
   /** Whether every relay that was asked has given its last word. */
   get isAnswered(): boolean {
     const answered = this.#count(
-      ({ record, lane }) => record.state === 'accepted' || record.state === 'rejected' || lane.closed,
+      ({ record, isAbandoned }) => record.state === 'accepted' || record.state === 'rejected' || isAbandoned,
     );
     return answered === this.deliveries.size;
   }
@@ -149,6 +185,19 @@ export class Publication {
     return (
       this.#count(({ record, lane }) => lane.isServing && (record.state === 'sent' || record.state === 'queued')) > 0
     );
+  }
+
+  /** A newer version of it goes to these relays. */
+  supersedeOn(lanes: readonly DeliveryLane[]): void {
+    this.#superseded = new Set([...(this.#superseded ?? []), ...lanes]);
+  }
+
+  get isSuperseded(): boolean {
+    return this.#superseded !== undefined;
+  }
+
+  isSupersededOn(lane: DeliveryLane): boolean {
+    return this.#superseded?.has(lane) ?? false;
   }
 
   /** Whether a candidate has not been asked. */
@@ -267,9 +316,9 @@ export class Publication {
  * Whether a delivery has brought the event there, or is about to; the others have to be made up for. What is on its way to
  * a relay that has fallen silent may never arrive.
  */
-function isPromising({ record, lane }: Delivery): boolean {
+function isPromising({ record, lane, isAbandoned }: Delivery): boolean {
   const { state } = record;
-  return state === 'accepted' || ((state === 'sent' || state === 'queued') && lane.isServing);
+  return state === 'accepted' || (!isAbandoned && (state === 'sent' || state === 'queued') && lane.isServing);
 }
 
 class PublicationReceipt implements Receipt {

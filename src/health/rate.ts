@@ -1,10 +1,12 @@
-/** Milliseconds over which a rate forgets. */
-const SPAN_MS = 10_000;
-
-/** Events per second as an average that fades over ten seconds. */
+/** Events per second as an average that fades over a span of milliseconds. */
 export class Rate {
+  readonly #spanMs: number;
   #weight = 0;
   #at = 0;
+
+  constructor(spanMs = 10_000) {
+    this.#spanMs = spanMs;
+  }
 
   add(amount: number, now: number): void {
     this.#weight = this.#faded(now) + amount;
@@ -12,10 +14,10 @@ export class Rate {
   }
 
   perSecond(now: number): number {
-    return (this.#faded(now) * 1_000) / SPAN_MS;
+    return (this.#faded(now) * 1_000) / this.#spanMs;
   }
 
   #faded(now: number): number {
-    return this.#weight === 0 ? 0 : this.#weight * Math.exp(-Math.max(0, now - this.#at) / SPAN_MS);
+    return this.#weight === 0 ? 0 : this.#weight * Math.exp(-Math.max(0, now - this.#at) / this.#spanMs);
   }
 }

@@ -1,6 +1,7 @@
 import { costMs } from '../../machines/policy/balance/cost.ts';
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
+import { isPriority, PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import { isRoutable } from '../../machines/policy/status.ts';
@@ -178,7 +179,10 @@ export class DataPlane {
     this.#checkSize(event);
     const { timeoutMs, expiresMs } = this.#deadlines(options);
     if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
-    if (!this.ledger.makeRoomFor(event)) {
+    if (this.ledger.isSuperseded(event)) {
+      return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
+    }
+    if (!this.ledger.makeRoomFor(event, priorityOf(options))) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
     this.ledger.publish({
@@ -260,6 +264,11 @@ export class DataPlane {
   #tellListeners(fact: PublicationFact): void {
     for (const listener of this.listeners) listener(fact);
   }
+}
+
+function priorityOf({ priority = 'normal' }: PublishOptions): Priority {
+  if (isPriority(priority)) return priority;
+  throw new RecloserError('INVALID_OPTION', `priority is ${shown(priority)}; give one of ${PRIORITIES.join(', ')}.`);
 }
 
 function optionsOf(options: unknown): PublishOptions {

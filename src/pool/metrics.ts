@@ -34,8 +34,12 @@ export interface RelayMetrics {
   /** Milliseconds that the last ping took, and after which an answer counts as late. */
   readonly pingMs?: number;
   readonly answerTimeoutMs: number;
+  /** Events that wait for an answer, how many may at the moment, and events that wait for their turn. */
   readonly inFlight: number;
+  readonly window: number;
   readonly queued: number;
+  /** Events a second that the relay has been found to take; left out where it never refused any for their number. */
+  readonly ratePerSecond?: number;
   readonly sentMessages: number;
   readonly receivedMessages: number;
   readonly sentBytes: number;
@@ -136,7 +140,9 @@ function relayMetrics(
     ...given('pingMs', link.calls.pingMs),
     answerTimeoutMs: link.calls.answerTimeoutMs,
     inFlight: lane?.inFlight.size ?? 0,
+    window: lane?.window ?? 0,
     queued: lane?.queue.size ?? 0,
+    ...given('ratePerSecond', lane?.perSecond),
     sentMessages: link.sentMessages,
     receivedMessages: link.receivedMessages,
     sentBytes: link.sentBytes,

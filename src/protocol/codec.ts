@@ -6,6 +6,16 @@ export interface PreparedEvent {
   readonly id: string;
   /** The frame that publishes it. */
   readonly frame: string;
+  /** Where a newer event takes the place of an older one. */
+  readonly version?: Version;
+}
+
+/** Which of several events replaces the others. */
+export interface Version {
+  /** Names what is replaced; events of the same key are versions of one thing. */
+  readonly key: string;
+  /** The later the newer; among equals the smaller id wins. */
+  readonly at: number;
 }
 
 /** What a relay said, typed. Nothing in it is trusted further than its type says. */

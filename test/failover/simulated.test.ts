@@ -1,5 +1,8 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { percentile } from '../../machines/policy/percentile.ts';
+import { AnswerWindow } from '../../src/delivery/answer-window.ts';
+import { Mover } from '../../src/delivery/mover.ts';
 import { createPool, type NostrEvent, type Pool } from '../../src/index.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../../src/testing/index.ts';
 import { eventOf } from '../simulation/events.ts';
@@ -9,8 +12,8 @@ const LATENCY = { minMs: 35, spreadMs: 5 };
 
 interface Result {
   readonly atMs: number;
-  readonly tookMs: number;
-  readonly status: string;
+  tookMs: number;
+  status: string;
 }
 
 /** Relays that are all alike, and a pool that publishes to one of them at a time. */
@@ -78,11 +81,14 @@ class Field {
 
   #publishOne(): void {
     this.#count += 1;
-    const event: NostrEvent = eventOf(1, this.#count, this.clock.now());
+    const event: NostrEvent = { ...eventOf(1, this.#count), kind: 1 };
     const { atMs } = this;
     const startedAt = this.clock.now();
+    const result: Result = { atMs, tookMs: Number.POSITIVE_INFINITY, status: 'open' };
+    this.results.push(result);
     void this.pool.publish(event, { relays: 1, quorum: 1, timeoutMs: 120_000 }).then(({ status }) => {
-      this.results.push({ atMs, tookMs: this.clock.now() - startedAt, status });
+      result.tookMs = this.clock.now() - startedAt;
+      result.status = status;
     });
   }
 }
@@ -102,5 +108,47 @@ describe('one silent relay among ten', () => {
     // A round trip takes 80 ms; what is late after 95 % of all is asked for elsewhere, which takes another.
     expect(field.tookMs(fromMs, fromMs + 3_000, 1)).toBeLessThan(350);
     expect(field.pool.metrics().hedges).toBeGreaterThan(0);
+  });
+});
+
+describe('when every relay slows down to a fifth for ten seconds, at 60 % of what they can do', () => {
+  const BUSY = { serviceMs: 50 };
+  const SLOW = { serviceMs: 250 };
+
+  /** Milliseconds that 99 % took: before the slowdown, and of what was published from 30 to 40 s after its end. */
+  async function slowedDown(): Promise<{ before: number; after: number; lost: number }> {
+    const field = new Field(10, 1);
+    for (const relay of field.relays) relay.set(BUSY);
+    await field.publish(120, 20_000);
+    const fromMs = field.atMs;
+    for (const relay of field.relays) relay.set(SLOW);
+    await field.publish(120, 10_000);
+    for (const relay of field.relays) relay.set(BUSY);
+    const endMs = field.atMs;
+    await field.publish(120, 40_000);
+    await field.pass(60_000);
+    return {
+      before: field.tookMs(fromMs - 10_000, fromMs, 0.99),
+      after: field.tookMs(endMs + 30_000, endMs + 40_000, 0.99),
+      lost: field.results.filter(({ status }) => status !== 'confirmed').length,
+    };
+  }
+
+  test('it heals within half a minute', async () => {
+    const { before, after, lost } = await slowedDown();
+    expect(lost).toBe(0);
+    expect(after).toBeLessThan(2 * before);
+  });
+
+  test('it does not where neither windows nor copies are held back', async () => {
+    vi.spyOn(AnswerWindow.prototype, 'size', 'get').mockReturnValue(PUBLISH_LIMITS.window.default);
+    for (const method of ['mayCopy', 'mayRetry', 'unanswered'] as const) {
+      vi.spyOn(Mover.prototype, method).mockReturnValue(true);
+    }
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    const { before, after } = await slowedDown();
+    expect(after).toBeGreaterThan(10 * before);
   });
 });

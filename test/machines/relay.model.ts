@@ -118,7 +118,7 @@ export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
   return [
     within('idle') || within({ session: 'closing' }) ? [context.wanted, context.stopping] : null,
     within('backoff') || within('open-circuit') ? [context.urgent, context.before !== undefined] : null,
-    inSession ? [context.proven, context.settled, context.unwell] : null,
+    inSession ? [context.proven, context.settled, context.unwell, context.spared] : null,
     [context.network, context.ejectable],
     within({ session: 'connected' }) ? Math.min(context.trips, 1) : null,
     context.trial,

@@ -19,6 +19,8 @@ import {
   mayRetry,
   NO_DUPLICATES,
 } from '../../machines/policy/hedge.ts';
+import { PACE } from '../../machines/policy/limits.ts';
+import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import { PRESETS, type Preset } from '../../machines/policy/presets.ts';
 import { choose } from '../../machines/policy/ranking.ts';
 import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
@@ -450,4 +452,40 @@ test('silence is suspect after one answer timeout, and dead only after seven and
   expect(silenceVerdict(6_999, 1_000, 5_000)).toBe('suspect');
   expect(silenceVerdict(7_000, 1_000, 5_000)).toBe('dead');
   expect(deadAfterMs(10_000, 5_000)).toBe(20_000);
+});
+
+describe('the pace that a relay takes', () => {
+  const refused = (perSecond: number) => paceAfterRefusal(undefined, perSecond, 0);
+
+  test('is a little less than what it took before it refused', () => {
+    expect(refused(10).perSecond).toBeCloseTo(8);
+    expect(refused(0).perSecond).toBe(PACE.perSecondMin);
+  });
+
+  test('falls with every refusal, and not with those that come together', () => {
+    const first = refused(10);
+    expect(paceAfterRefusal(first, 10, 500).perSecond).toBeCloseTo(8);
+    expect(paceAfterRefusal(first, 10, 1_000).perSecond).toBeCloseTo(5.6);
+  });
+
+  test('lets through its rate, with a burst, and says how long to wait', () => {
+    let pace: Pace | undefined = refused(5);
+    let sent = 0;
+    for (let now = 0; now <= 3_000; now += 10) {
+      pace = pace && paceAt(pace, now);
+      if (pace && paceWaitMs(pace) === 0) {
+        pace = paceAfterSend(pace);
+        sent += 1;
+      }
+    }
+    expect(sent).toBe(12);
+    expect(paceWaitMs({ perSecond: 4, tokens: 0.5, at: 0, refusedAt: 0 })).toBeCloseTo(125);
+  });
+
+  test('grows while nothing is refused, and is forgotten when it holds nothing back any more', () => {
+    const pace = refused(10);
+    expect(paceAt(pace, 3_000)?.perSecond).toBeCloseTo(8);
+    expect(paceAt(pace, 13_000)?.perSecond).toBeCloseTo(8 * 1.05 ** 10);
+    expect(paceAt(pace, 200_000)).toBeUndefined();
+  });
 });

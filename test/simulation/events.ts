@@ -2,7 +2,7 @@ import type { NostrEvent } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 
 /** What looks like a signed event. Nobody in a simulation checks signatures, which would be most of its work. */
-export function eventOf(seed: number, index: number, nowMs: number): NostrEvent {
+export function eventOf(seed: number, index: number): NostrEvent {
   const dice = seededRandom(`${seed}/event ${index}`);
   const hex = (length: number): string => {
     let text = '';
@@ -13,12 +13,15 @@ export function eventOf(seed: number, index: number, nowMs: number): NostrEvent 
     return text;
   };
   const id = hex(64);
+  // Some are versions of one thing: a profile.
+  const kind = seededRandom(`${seed}/kind ${index}`)() < 0.15 ? 0 : 1;
   const content = 'x'.repeat(Math.round(10 * 60 ** dice()));
   return {
     id,
     pubkey: 'a'.repeat(64),
-    created_at: Math.floor(nowMs / 1_000),
-    kind: 1,
+    // Some are as old as others.
+    created_at: 1_700_000_000 + Math.floor(index / 3),
+    kind,
     tags: [['n', String(index)]],
     content,
     sig: 'b'.repeat(128),

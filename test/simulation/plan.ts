@@ -1,3 +1,4 @@
+import { PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
 import type { PoolOptions, RelayOptions } from '../../src/index.ts';
 import { type Dice, type LinkConditions, type RelayFaults, seededRandom } from '../../src/testing/index.ts';
 
@@ -8,6 +9,7 @@ export interface PublishPlan {
   readonly copies?: number;
   readonly quorum: number | 'all';
   readonly until?: 'first' | 'quorum' | 'complete';
+  readonly priority?: Priority;
   readonly timeoutMs?: number;
   readonly expiresMs?: number;
   /** Milliseconds after which the caller withdraws. */
@@ -260,6 +262,7 @@ function drawPublish(draw: Draw, event: number, relays: number): PublishPlan {
     ...(among === undefined || among.length === 0 ? {} : { among }),
     quorum: draw.chance(0.15) ? 'all' : draw.whole(1, Math.min(relays, 3)),
     ...(draw.chance(0.3) ? { until: draw.pick(['first', 'complete'] as const) } : {}),
+    ...(draw.chance(0.4) ? { priority: draw.pick(PRIORITIES) } : {}),
     ...(draw.chance(0.3) ? { timeoutMs: draw.skewed(50, MINUTE) } : {}),
     ...(draw.chance(0.2) ? { expiresMs: draw.skewed(100, 10 * MINUTE) } : {}),
     ...(draw.chance(0.1) ? { withdrawMs: draw.skewed(1, 10 * SECOND) } : {}),
@@ -315,6 +318,21 @@ function drawClogging(draw: Draw, chaosMs: number, relays: number): Op[] {
     });
 }
 
+/** Many events that go to one relay each, and then every relay becomes slow at once. */
+function drawSlowdown(draw: Draw, chaosMs: number, relays: number): Op[] {
+  const from = draw.between(0, chaosMs / 2);
+  const stepMs = draw.skewed(20, 500);
+  const [wellMs, slowMs] = [40 * stepMs, 80 * stepMs];
+  const events = Array.from({ length: 120 }, (_, index): Op => {
+    return { do: 'publish', at: from + index * stepMs, event: 500_000 + index, copies: 1, quorum: 1 };
+  });
+  const slow = Array.from({ length: relays }, (_, relay): Op => {
+    const faults = { delayMs: draw.skewed(300, 4 * SECOND) };
+    return { do: 'fault', at: from + wellMs, relay, forMs: slowMs, faults };
+  });
+  return [...events, ...slow];
+}
+
 /** Everything that a seed decides before a simulation begins. */
 export function drawPlan(seed: number, hours?: number): Plan {
   const draw = new Draw(seededRandom(`${seed}/plan`));
@@ -333,6 +351,7 @@ export function drawPlan(seed: number, hours?: number): Plan {
     ...published,
     ...drawFaults(faults, chaosMs, count, published),
     ...(faults.chance(0.1) ? drawClogging(faults, chaosMs, count) : []),
+    ...(faults.chance(0.1) ? drawSlowdown(faults, chaosMs, count) : []),
   ];
   return {
     seed,

@@ -1,15 +1,19 @@
 import { type AnyStateMachine, assign } from 'xstate';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import type { Priority } from '../../machines/policy/priority.ts';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import { isTripped, type RelayContext } from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
+import { AnswerWindow } from '../../src/delivery/answer-window.ts';
+import { Capacity } from '../../src/delivery/capacity.ts';
 import { Deadlines } from '../../src/delivery/deadlines.ts';
 import { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Lane } from '../../src/delivery/lane.ts';
+import { LaneQueue } from '../../src/delivery/lane-queue.ts';
 import { Ledger } from '../../src/delivery/ledger.ts';
 import { Mover } from '../../src/delivery/mover.ts';
-import { Publication } from '../../src/delivery/publication.ts';
+import { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
@@ -268,7 +272,6 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       all(
         replace(of(Mover), 'mayCopy', () => () => true),
         replace(of(Mover), 'mayRetry', () => () => true),
-        replace(of(Mover), 'unanswered', () => () => true),
       ),
   },
   {
@@ -364,11 +367,48 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'the window is not looked at',
     breaks: ['S17'],
-    plant: () => replace(of(Ledger), 'window', () => () => 10_000),
+    plant: () => replace(of(AnswerWindow), 'size', () => () => 10_000),
+  },
+  {
+    says: 'what is critical waits for its turn like everything else',
+    breaks: ['S31'],
+    plant: () =>
+      replace(
+        of(LaneQueue),
+        'next',
+        (next: (isHeld: (delivery: Delivery) => boolean) => Delivery | undefined) =>
+          function last(this: LaneQueue<Delivery>, isHeld: (delivery: Delivery) => boolean) {
+            const isLater = (each: Delivery): boolean => each.priority === 'critical' || isHeld(each);
+            return next.call(this, isLater) ?? next.call(this, isHeld);
+          },
+      ),
+  },
+  {
+    says: 'what matters as much is given up as well',
+    breaks: ['S18'],
+    plant: () =>
+      replace(
+        of(Capacity),
+        'victimFor',
+        (victimFor: (priority: Priority, bytes: number) => Publication | undefined) =>
+          function victim(this: Capacity, _priority: Priority, bytes: number) {
+            return victimFor.call(this, 'critical', bytes);
+          },
+      ),
+  },
+  {
+    says: 'an older version is sent again after a newer one',
+    breaks: ['S23'],
+    plant: () => replace(of(Publication), 'isSupersededOn', () => () => false),
+  },
+  {
+    says: 'versions overtake each other on their way',
+    breaks: ['S23'],
+    plant: () => replace(of(Delivery), 'order', () => () => undefined),
   },
   {
     says: 'giving up frees a place in the window that the relay still owes an answer for',
-    breaks: ['S17'],
+    breaks: ['S17', 'S23'],
     plant: () =>
       step(deliveryTable, (original) => (record, event) => {
         const wasSent = record.state === 'sent';
@@ -379,7 +419,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'a relay that asks for rest gets none',
     breaks: ['S17'],
-    plant: () => replace(of(Lane), 'pause', () => () => {}),
+    plant: () => replace(of(Lane), 'rest', () => () => {}),
   },
   {
     says: 'a caller who withdraws waits for ever',

@@ -3,6 +3,7 @@ import type { PublishSettings, RelaySettings } from '../../machines/policy/setti
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import type { DeliveryLane } from '../../src/delivery/publication.ts';
 import type { Fact, Message, Pool, Receipt, RelayStatus } from '../../src/index.ts';
+import type { Version } from '../../src/protocol/codec.ts';
 import type { SimulatedHost } from '../../src/testing/index.ts';
 import type { PublishPlan } from './plan.ts';
 
@@ -28,6 +29,8 @@ export interface Wire {
 /** One call of `publish`, or one PUBLISH. */
 export interface Call {
   readonly id: string;
+  /** What its event is a version of. */
+  readonly version: Version | undefined;
   readonly plan: PublishPlan;
   /** Waking milliseconds of the process when it was made, and when it was settled. */
   readonly askedAt: number;

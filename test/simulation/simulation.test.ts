@@ -32,6 +32,8 @@ const MARKS = [
   'failed-rejected',
   'failed-expired',
   'failed-closed',
+  'failed-evicted',
+  'failed-superseded',
   'rogue',
   'closed',
 ] as const;

@@ -8,6 +8,7 @@ import {
   createPool,
   type Fact,
   type Message,
+  nostrCodec,
   type Pool,
   type PublishOptions,
   type Receipt,
@@ -238,7 +239,7 @@ export class World implements Scene {
       case 'publish':
         return isRunning ? this.#publish(op) : undefined;
       case 'cancel':
-        return isRunning ? this.pool.cancel(eventOf(this.#plan.seed, op.event, this.now).id) : undefined;
+        return isRunning ? this.pool.cancel(eventOf(this.#plan.seed, op.event).id) : undefined;
       case 'add':
       case 'remove':
         return isRunning ? this.#addOrRemove(op) : undefined;
@@ -427,8 +428,16 @@ export class World implements Scene {
   }
 
   #publish(plan: PublishPlan): void {
-    const event = eventOf(this.#plan.seed, plan.event, this.now);
-    const call: Call = { id: event.id, plan, askedAt: this.awakeMs, withdrawnAt: undefined, settledAt: undefined };
+    const event = eventOf(this.#plan.seed, plan.event);
+    const { version } = nostrCodec.prepare(event);
+    const call: Call = {
+      id: event.id,
+      version,
+      plan,
+      askedAt: this.awakeMs,
+      withdrawnAt: undefined,
+      settledAt: undefined,
+    };
     const options = this.#optionsOf(plan);
     this.#surroundings.gossip(event.id);
     if (plan.byActor) {
@@ -468,12 +477,13 @@ export class World implements Scene {
     this.#audience.tell('asked', call);
   }
 
-  #optionsOf({ among, copies, quorum, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
+  #optionsOf({ among, copies, quorum, priority, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
     const urls = among?.map((relay) => this.#surroundings.urlOf(relay));
     const relays = urls && copies !== undefined ? { among: urls, copies } : (urls ?? copies);
     return {
       quorum,
       ...(relays === undefined ? {} : { relays }),
+      ...(priority === undefined ? {} : { priority }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(expiresMs === undefined ? {} : { expiresMs }),
     };

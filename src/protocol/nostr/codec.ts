@@ -1,5 +1,5 @@
 import type { Codec, Message } from '../codec.ts';
-import { isId, rebuildEvent, requireEvent } from './event.ts';
+import { isId, rebuildEvent, requireEvent, versionOf } from './event.ts';
 import { isDuplicate, refusalOf } from './refusal.ts';
 import { safeText } from './text.ts';
 
@@ -73,7 +73,8 @@ export const nostrCodec: Codec = {
   name: 'nostr',
   prepare(value) {
     const event = requireEvent(value);
-    return { id: event.id, frame: JSON.stringify(['EVENT', event]) };
+    const version = versionOf(event);
+    return { id: event.id, frame: JSON.stringify(['EVENT', event]), ...(version ? { version } : {}) };
   },
   subscribe: (subscription, filters) => JSON.stringify(['REQ', subscription, ...filters]),
   unsubscribe: (subscription) => JSON.stringify(['CLOSE', subscription]),

@@ -1,4 +1,5 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
+import type { Version } from '../codec.ts';
 
 /** A signed Nostr event (NIP-01). */
 export interface NostrEvent {
@@ -65,6 +66,16 @@ export function requireEvent(value: unknown): NostrEvent {
   } catch (error) {
     throw error instanceof RecloserError ? error : notAnEvent('it throws when it is read', error);
   }
+}
+
+/** What a replaceable or addressable event is a version of (NIP-01); nothing for others. */
+export function versionOf({ kind, pubkey, tags, created_at }: NostrEvent): Version | undefined {
+  if (kind === 0 || kind === 3 || (kind >= 10_000 && kind < 20_000)) {
+    return { key: `${kind}:${pubkey}`, at: created_at };
+  }
+  if (kind < 30_000 || kind >= 40_000) return undefined;
+  const address = tags.find(([name]) => name === 'd')?.[1] ?? '';
+  return { key: `${kind}:${pubkey}:${address}`, at: created_at };
 }
 
 const notAnEvent = (problem: string, cause?: unknown): RecloserError =>

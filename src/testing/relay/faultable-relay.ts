@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Clock, systemClock } from '../../clock.ts';
 import type { NostrEvent } from '../../protocol/nostr/event.ts';
 import type { Dice } from '../random.ts';
+import { Desk } from './desk.ts';
 import { EventStore } from './event-store.ts';
 import { NO_FAULTS, type RelayFaults } from './faults.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -44,6 +45,7 @@ export class FaultableRelay implements RelayHost {
   readonly dice: Dice;
   readonly store: EventStore;
   readonly limit = new RateLimit();
+  readonly desk = new Desk();
   /** Tells what happens at the server's end. */
   readonly events = new EventEmitter<RelayEvents>();
   /** TCP connections that ever arrived, and WebSockets that ever opened. */

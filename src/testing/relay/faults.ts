@@ -18,6 +18,8 @@ export interface RelayFaults {
   silent: boolean;
   /** Milliseconds before every answer. */
   delayMs: number;
+  /** Milliseconds that every published event takes, one after the other: how fast the relay works, and how it is overloaded. */
+  serviceMs: number;
   /** Store published events, and do not say so. */
   swallowAcks: Share;
   /** Say so only after `lateByMs` more. */
@@ -53,6 +55,7 @@ export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
   closeOnAccept: undefined,
   silent: false,
   delayMs: 0,
+  serviceMs: 0,
   swallowAcks: false,
   lateAcks: false,
   lateByMs: 0,

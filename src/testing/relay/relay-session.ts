@@ -2,6 +2,7 @@ import type { Filter } from 'nostr-tools/filter';
 import type { Clock } from '../../clock.ts';
 import { type NostrEvent, rebuildEvent } from '../../protocol/nostr/event.ts';
 import type { Dice } from '../random.ts';
+import type { Desk } from './desk.ts';
 import { type EventStore, matches } from './event-store.ts';
 import { happens, type RelayFaults } from './faults.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -38,6 +39,7 @@ export interface RelayHost {
   readonly dice: Dice;
   readonly store: EventStore;
   readonly limit: RateLimit;
+  readonly desk: Desk;
   readonly faults: Readonly<RelayFaults>;
   /** A frame came in, before anything is done about it. */
   received(frame: string): void;
@@ -123,7 +125,8 @@ export class RelaySession {
 
   #acknowledge(id: unknown, accepted: boolean, text: string): void {
     const { faults, dice } = this.#host;
-    const laterMs = happens(faults.lateAcks, dice) ? faults.lateByMs : 0;
+    const servedMs = faults.serviceMs > 0 ? this.#host.desk.doneInMs(faults.serviceMs, this.#host.clock.now()) : 0;
+    const laterMs = servedMs + (happens(faults.lateAcks, dice) ? faults.lateByMs : 0);
     if (happens(faults.malformAcks, dice)) {
       const wrong = [
         ['OK', id, String(accepted), text],

@@ -3,6 +3,7 @@ import type { NostrEvent } from '../../protocol/nostr/event.ts';
 import type { Admission, SimulatedPeer, SimulatedServer } from '../network/server.ts';
 import type { SimulatedNetwork } from '../network/simulated-network.ts';
 import type { Dice } from '../random.ts';
+import { Desk } from './desk.ts';
 import { EventStore } from './event-store.ts';
 import { NO_FAULTS, type RelayFaults } from './faults.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -25,6 +26,7 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
   readonly dice: Dice;
   readonly store: EventStore;
   readonly limit = new RateLimit();
+  readonly desk = new Desk();
   faults: Readonly<RelayFaults> = NO_FAULTS;
   readonly #network: SimulatedNetwork;
   readonly #rumour: (() => string) | undefined;

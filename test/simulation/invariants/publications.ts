@@ -1,6 +1,8 @@
 import { HEDGE } from '../../../machines/policy/limits.ts';
+import { isMoreUrgent, type Priority } from '../../../machines/policy/priority.ts';
 import { hostOf } from '../../../machines/policy/relay-url.ts';
-import type { Invariant, Scene } from '../scene.ts';
+import { isNewer } from '../../../src/delivery/publication.ts';
+import type { Call, Invariant, Scene } from '../scene.ts';
 
 /** One publication, from being accepted to being completed, by what was told of it. */
 interface Life {
@@ -310,4 +312,104 @@ const copies: Invariant = {
   },
 };
 
-export const PUBLICATION_INVARIANTS: readonly Invariant[] = [copies, truth, quorums, ends, standIns, bounds, promises];
+const evictions: Invariant = {
+  ids: 'S18',
+  says: 'only what matters less is given up for something else',
+  watch: (scene) => {
+    const priorities = new Map<string, Priority>();
+    let evicted: string[] = [];
+    return {
+      began: () => {
+        priorities.clear();
+        evicted = [];
+      },
+      fact(fact) {
+        if (fact.type === 'publication.accepted') priorities.delete(fact.id);
+        if (fact.type === 'publication.failed' && fact.cause === 'evicted') evicted.push(fact.id);
+      },
+      asked({ id, plan: { priority = 'normal' } }) {
+        for (const each of evicted) {
+          const lost = priorities.get(each) ?? 'critical';
+          if (!isMoreUrgent(priority, lost)) scene.fail('S18', `${lost} was evicted for ${priority}`);
+        }
+        evicted = [];
+        const known = priorities.get(id);
+        if (!known || isMoreUrgent(priority, known)) priorities.set(id, priority);
+      },
+    };
+  },
+};
+
+const turns: Invariant = {
+  ids: 'S31',
+  says: 'what is critical never waits for what matters less',
+  watch: (scene) => ({
+    sent(_wire, { url }, eventId) {
+      const lane = scene.lanes().find((each) => each.url === url);
+      const sent = eventId === undefined ? undefined : lane?.items.get(eventId);
+      if (!lane || !sent || sent.priority === 'critical' || lane.queue.sizeOf('critical') === 0) return;
+      // A version that waits for another one to be answered holds nobody back.
+      const isHeld = [...lane.items.values()].some(
+        ({ priority, order }) => priority === 'critical' && order !== undefined,
+      );
+      if (!isHeld) scene.fail('S31', `something ${sent.priority} is sent to ${url} before what is critical`);
+    },
+  }),
+};
+
+const versions: Invariant = {
+  ids: 'S23',
+  says: 'no relay is sent an older version after a newer one, or a newer one before the older is answered',
+  watch: (scene) => {
+    /** When each version was last asked for, in the order of asking, by the name of the thing. */
+    const asked = new Map<string, Call>();
+    const order = new Map<string, number>();
+    const sentTo = new Map<string, Set<string>>();
+    return {
+      began: () => {
+        asked.clear();
+        order.clear();
+        sentTo.clear();
+      },
+      fact(fact) {
+        // It is sent before the call returns.
+        if (fact.type === 'publication.accepted') order.set(fact.id, order.size + 1_000 * scene.awakeMs);
+      },
+      asked(call) {
+        if (call.version) asked.set(call.id, call);
+      },
+      sent({ unanswered }, { url }, eventId) {
+        const call = eventId === undefined ? undefined : asked.get(eventId);
+        if (!call?.version) return;
+        const others = [...asked.values()].filter(
+          ({ id, version }) => id !== call.id && version?.key === call.version?.key,
+        );
+        for (const other of others) {
+          const isLater = (order.get(other.id) ?? 0) > (order.get(call.id) ?? 0);
+          const names = `${call.id.slice(0, 8)} and ${other.id.slice(0, 8)}`;
+          if (isLater && isNewer(other, call) && sentTo.get(other.id)?.has(url)) {
+            scene.fail('S23', `of ${names}, the older is sent to ${url} after the newer`);
+          }
+          const sentAt = unanswered.get(other.id);
+          const isOwed = sentAt !== undefined && scene.ownNow - sentAt < scene.publishing.ackTimeoutMs;
+          if (isOwed && !scene.timeWasOdd) scene.fail('S23', `of ${names}, both are on their way to ${url}`);
+          scene.mark('versions');
+        }
+        sentTo.set(call.id, (sentTo.get(call.id) ?? new Set()).add(url));
+      },
+    };
+  },
+};
+
+export const PUBLICATION_INVARIANTS: readonly Invariant[] = [
+  evictions,
+  turns,
+  versions,
+  copies,
+  truth,
+  quorums,
+  ends,
+  standIns,
+  bounds,
+  promises,
+];

@@ -172,6 +172,10 @@ const windows: Invariant = {
         if (inFlight > window && !scene.timeWasOdd) {
           scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
         }
+        const lane = scene.lanes().find((each) => each.url === url);
+        if (lane && lane.inFlight.size >= lane.window) {
+          scene.fail('S17', `${url} is sent an event beside ${lane.inFlight.size}, with a window of ${lane.window}`);
+        }
         const earlyMs = (rests.get(`${url} ${wire.number}`) ?? 0) - scene.now;
         if (earlyMs > TOLERANCE_MS)
           scene.fail('S17', `${url} was sent an event ${earlyMs} ms before its rest was over`);

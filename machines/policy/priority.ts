@@ -1,0 +1,28 @@
+/** How much something matters, the most first. `critical` goes before everything else; the others share. */
+export const PRIORITIES = ['critical', 'high', 'normal', 'low'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export const isPriority = (value: unknown): value is Priority => PRIORITIES.includes(value as Priority);
+
+export const isMoreUrgent = (one: Priority, other: Priority): boolean =>
+  PRIORITIES.indexOf(one) < PRIORITIES.indexOf(other);
+
+/** Turns that are left in a round, by rank. A full one gives everybody a share, so that nobody starves. */
+export type Round = readonly number[];
+
+export const FULL_ROUND: Round = [Number.POSITIVE_INFINITY, 8, 4, 1];
+
+/**
+ * Whose turn it is, as rank, and what is left of the round: weighted round robin, where who has nothing to say loses
+ * nothing but the turn. Nothing where nobody waits.
+ */
+export function nextTurn(
+  round: Round,
+  isWaiting: (rank: number) => boolean,
+): { readonly rank: number; readonly round: Round } | undefined {
+  const waiting = FULL_ROUND.map((_, rank) => isWaiting(rank));
+  if (!waiting.includes(true)) return undefined;
+  const begun = round.some((turns, rank) => waiting[rank] && turns > 0) ? round : FULL_ROUND;
+  const rank = begun.findIndex((turns, each) => waiting[each] && turns > 0);
+  return { rank, round: begun.map((turns, each) => (each === rank ? turns - 1 : turns)) };
+}

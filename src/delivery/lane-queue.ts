@@ -1,0 +1,70 @@
+import { FULL_ROUND, nextTurn, PRIORITIES, type Priority, type Round } from '../../machines/policy/priority.ts';
+
+interface Queued {
+  readonly priority: Priority;
+}
+
+/** What waits for its turn, by priority; what matters equally in the order in which it came. */
+export class LaneQueue<Item extends Queued> {
+  #queues: readonly Set<Item>[] = PRIORITIES.map(() => new Set());
+  #round: Round = FULL_ROUND;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many wait that matter so much. */
+  sizeOf(priority: Priority): number {
+    return this.#queues[PRIORITIES.indexOf(priority)]?.size ?? 0;
+  }
+
+  add(item: Item): void {
+    const queue = this.#of(item);
+    if (queue.has(item)) return;
+    queue.add(item);
+    this.#size += 1;
+  }
+
+  /** Whether it had waited. */
+  delete(item: Item): boolean {
+    const waited = this.#of(item).delete(item);
+    if (waited) this.#size -= 1;
+    return waited;
+  }
+
+  /** Puts items before all that matter as much. */
+  putFirst(items: readonly Item[]): void {
+    this.#queues = this.#queues.map((queue, rank) => {
+      const first = items.filter(({ priority }) => PRIORITIES[rank] === priority);
+      return first.length === 0 ? queue : new Set([...first, ...queue]);
+    });
+    this.#size = this.#queues.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  clear(): void {
+    for (const queue of this.#queues) queue.clear();
+    this.#size = 0;
+  }
+
+  /** Takes out whose turn it is; what is held back keeps its place, and holds nobody else back. */
+  next(isHeld: (item: Item) => boolean): Item | undefined {
+    if (this.#size === 0) return undefined;
+    const first = this.#queues.map((queue) => firstOf(queue, isHeld));
+    const turn = nextTurn(this.#round, (rank) => first[rank] !== undefined);
+    if (!turn) return undefined;
+    this.#round = turn.round;
+    const item = first[turn.rank] as Item;
+    this.delete(item);
+    return item;
+  }
+
+  #of({ priority }: Item): Set<Item> {
+    return this.#queues[PRIORITIES.indexOf(priority)] as Set<Item>;
+  }
+}
+
+function firstOf<Item>(queue: Iterable<Item>, isHeld: (item: Item) => boolean): Item | undefined {
+  for (const item of queue) if (!isHeld(item)) return item;
+  return undefined;
+}
