@@ -15,6 +15,8 @@ export default defineConfig({
       { find: '#platform', replacement: path('./src/transport/platform.node.ts') },
       { find: /^recloser$/, replacement: path('./src/index.ts') },
       { find: /^recloser\/machines$/, replacement: path('./machines/index.ts') },
+      { find: /^recloser\/outbox-level$/, replacement: path('./src/delivery/outbox/level-outbox.ts') },
+      { find: /^recloser\/outbox-indexeddb$/, replacement: path('./src/delivery/outbox/indexeddb-outbox.ts') },
       { find: /^recloser\/testing$/, replacement: path('./src/testing/index.ts') },
     ],
   },

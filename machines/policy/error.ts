@@ -11,7 +11,11 @@ export type RecloserErrorCode =
   /** The quorum is larger than the number of distinct relays that may confirm. */
   | 'INVALID_QUORUM'
   /** The pool is draining or closed. */
-  | 'POOL_CLOSED';
+  | 'POOL_CLOSED'
+  /** The outbox keeps as many items as it may, cannot write (such as a full disk), or is closed. */
+  | 'OUTBOX_FULL'
+  | 'OUTBOX_FAILED'
+  | 'OUTBOX_CLOSED';
 
 /** Thrown for misuse of the library: `code` is stable, `message` says what to do. */
 export class RecloserError extends Error {

@@ -98,6 +98,12 @@ export const PUBLISH_LIMITS = {
   queueBytesMax: { default: 16 * 1024 * 1024, min: 1024, max: 4 * 1024 * 1024 * 1024, whole: true },
 } as const satisfies Record<string, Limit>;
 
+/** An outbox of one process. */
+export const OUTBOX_LIMITS = {
+  /** Items that are kept, dead letters among them; more are refused at the door. */
+  itemsMax: { default: 100_000, min: 1, max: 100_000_000, whole: true },
+} as const satisfies Record<string, Limit>;
+
 /** The supervisor. */
 export const POOL_LIMITS = {
   /** Relays in one pool. */
@@ -195,6 +201,8 @@ export const PACE = {
   quietMs: 3 * SECOND,
   growthPerSecond: 1.05,
   burstMax: 10,
+  /** What is believed at first, at least: one refusal does not say much. Then at least this. */
+  firstMin: 1,
   perSecondMin: 0.1,
   /** Beyond this nothing is held back any more. */
   perSecondMax: 1_000,

@@ -15,7 +15,7 @@ export interface Pace {
 /** The relay refused because it is asked too often; lately it has taken so many a second. */
 export function paceAfterRefusal(pace: Pace | undefined, takenPerSecond: number, now: number): Pace {
   if (!pace) {
-    const perSecond = Math.max(PACE.perSecondMin, PACE.firstShare * takenPerSecond);
+    const perSecond = Math.max(PACE.firstMin, PACE.firstShare * takenPerSecond);
     return { perSecond, tokens: 0, at: now, refusedAt: now };
   }
   // What was refused together says nothing that the first did not.

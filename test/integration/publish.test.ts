@@ -107,7 +107,8 @@ describe('publishing', () => {
     relay.set({ refuseWith: 'rate-limited: slow down' });
     const pool = startPool([relay]);
     let refused = 0;
-    relay.events.on('frame', () => {
+    relay.events.on('frame', (frame) => {
+      if (!frame.startsWith('["EVENT"')) return;
       refused += 1;
       if (refused === 2) relay.set({ refuseWith: undefined });
     });
@@ -124,8 +125,8 @@ describe('publishing', () => {
     if (!relay) return;
     const pool = startPool([relay], { publish: { ...QUICK.publish, triesMax: 3 } });
     let tries = 0;
-    relay.events.on('frame', () => {
-      tries += 1;
+    relay.events.on('frame', (frame) => {
+      if (frame.startsWith('["EVENT"')) tries += 1;
     });
     expect(await pool.publish(next())).toMatchObject({ status: 'failed', cause: 'rejected' });
     expect(tries).toBe(3);

@@ -459,7 +459,7 @@ describe('the pace that a relay takes', () => {
 
   test('is a little less than what it took before it refused', () => {
     expect(refused(10).perSecond).toBeCloseTo(8);
-    expect(refused(0).perSecond).toBe(PACE.perSecondMin);
+    expect(refused(0).perSecond).toBe(PACE.firstMin);
   });
 
   test('falls with every refusal, and not with those that come together', () => {

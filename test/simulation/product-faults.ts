@@ -91,7 +91,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'a connection of an older generation is still listened to',
-    breaks: ['S3'],
+    breaks: ['S3', 'S24'],
     plant: () => replace(of(Session), 'isOver', () => () => false),
   },
   {
@@ -428,7 +428,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'a removed relay keeps what was on its way there',
-    breaks: ['L3', 'L12', 'S18', 'S19', 'P5'],
+    breaks: ['S23', 'L3', 'L12', 'S18', 'S19', 'P5'],
     plant: () => replace(of(Publication), 'dropCandidate', () => () => false),
   },
   {

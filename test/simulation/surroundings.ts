@@ -86,6 +86,14 @@ export class Surroundings {
     if (this.#plan.resets) for (const { url } of this.#plan.relays) this.network.link(url).reset();
   }
 
+  /** For a moment every relay stores what it gets, and forgets to say so. */
+  forgetToAnswer(forMs: number): void {
+    for (const relay of this.#relays) {
+      relay.set({ swallowAcks: true });
+      this.#after(forMs, () => relay.set({ swallowAcks: false }));
+    }
+  }
+
   #after(ms: number, work: () => void): void {
     this.#clock.setTimeout(work, ms);
   }

@@ -104,11 +104,11 @@ export class World implements Scene {
   }
 
   /**
-   * How long until all is quiet. A connection that is lost without a word is found out by a heartbeat, where nobody told the
-   * machine of it; then the relay has to come back.
+   * How long until all is quiet: a relay that forgot to answer may be put aside for it, and a connection that is lost
+   * without a word is found out by a heartbeat.
    */
   get calmingMs(): number {
-    return this.settlingMs + (this.#plan.resets ? 0 : this.settlingMs + this.recoveryMs);
+    return 2 * this.settlingMs + this.recoveryMs;
   }
 
   /** The longest that a healthy relay may take to be connected again. */
@@ -290,8 +290,9 @@ export class World implements Scene {
     this.pool.connect();
   }
 
-  /** Publishes some events that nothing stands in the way of. */
+  /** Publishes some events that nothing stands in the way of, but that the first answers are lost. */
   finale(): void {
+    this.#surroundings.forgetToAnswer(1_000);
     const first = 1_000_000;
     for (let event = first; event < first + 3; event += 1) {
       this.#publish({ event, quorum: 'all', expiresMs: 60 * 60_000, timeoutMs: 60 * 60_000 });

@@ -40,6 +40,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/clock\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
   [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//]],
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
+  [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
   [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
   [
     /^src\/pool\//,

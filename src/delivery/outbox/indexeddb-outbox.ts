@@ -1,0 +1,101 @@
+import { RecloserError } from '../../../machines/policy/error.ts';
+import { LocalOutbox, type LocalOutboxOptions } from './local-outbox.ts';
+import type { Outbox } from './outbox.ts';
+import { type Change, type RecordStore, readRecord, type StoredRecord } from './record-store.ts';
+
+const RECORDS = 'records';
+
+const done = <Value>(request: IDBRequest<Value>): Promise<Value> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+/** Records in IndexedDB, with strict durability. One page of an origin at a time has them, by a lock of the platform. */
+class IndexedDbStore implements RecordStore {
+  readonly durability = 'power-loss';
+  readonly #name: string;
+  #db: IDBDatabase | undefined;
+  #release: (() => void) | undefined;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  async open(): Promise<{ readonly records: readonly (readonly [number, StoredRecord])[]; readonly damaged: number }> {
+    await this.#own();
+    const request = indexedDB.open(this.#name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(RECORDS);
+    this.#db = await done(request).catch((error: unknown) => {
+      this.#release?.();
+      throw error;
+    });
+    // Whoever deletes the database, or has a newer version of it, comes first.
+    this.#db.onversionchange = () => this.#db?.close();
+    const store = this.#records('readonly', 'relaxed').objectStore(RECORDS);
+    const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
+    const read = keys.map((key, index) => [key, readRecord(values[index])] as const);
+    const records = read.flatMap(([key, record]) =>
+      typeof key === 'number' && record ? [[key, record] as const] : [],
+    );
+    return { records, damaged: keys.length - records.length };
+  }
+
+  async read(number: number): Promise<StoredRecord | undefined> {
+    return readRecord(await done(this.#records('readonly', 'relaxed').objectStore(RECORDS).get(number)));
+  }
+
+  write(changes: readonly Change[], durable: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const transaction = this.#records('readwrite', durable ? 'strict' : 'relaxed');
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
+      const store = transaction.objectStore(RECORDS);
+      for (const change of changes) {
+        if (change.type === 'put') store.put(change.record, change.number);
+        else store.delete(change.number);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#db?.close();
+    this.#release?.();
+  }
+
+  #records(mode: IDBTransactionMode, durability: IDBTransactionDurability): IDBTransaction {
+    if (!this.#db) throw new Error('the database is not open');
+    return this.#db.transaction(RECORDS, mode, { durability });
+  }
+
+  /** Where the platform has no locks, whoever opens it twice has to know. */
+  async #own(): Promise<void> {
+    const { locks } = globalThis.navigator ?? {};
+    if (!locks || this.#release) return;
+    const owns = await new Promise<boolean>((resolve, reject) => {
+      const held = new Promise<void>((release) => {
+        this.#release = () => {
+          this.#release = undefined;
+          release();
+        };
+      });
+      locks
+        .request(`recloser outbox ${this.#name}`, { ifAvailable: true }, (lock) => {
+          resolve(lock !== null);
+          return lock ? held : undefined;
+        })
+        .catch(reject);
+    });
+    if (owns) return;
+    this.#release = undefined;
+    throw new RecloserError('OUTBOX_FAILED', `The outbox ${this.#name} is open in another page.`);
+  }
+}
+
+/**
+ * An outbox in the browser. What it has accepted survives the loss of power as far as the browser keeps its word (strict
+ * durability). One page of an origin has it at a time; in others, every use is refused with `OUTBOX_FAILED` until the
+ * first is gone.
+ */
+export const createIndexedDbOutbox = (name = 'recloser-outbox', options?: LocalOutboxOptions): Outbox =>
+  new LocalOutbox(new IndexedDbStore(name), options);

@@ -1,0 +1,351 @@
+import { RecloserError } from '../../../machines/policy/error.ts';
+import { OUTBOX_LIMITS } from '../../../machines/policy/limits.ts';
+import type { Priority } from '../../../machines/policy/priority.ts';
+import { checkNumber } from '../../../machines/policy/settings.ts';
+import { type Clock, systemClock } from '../../clock.ts';
+import { LaneQueue } from '../lane-queue.ts';
+import { GroupWriter } from './group-writer.ts';
+import type { DeadLetter, Durability, Lease, Outbox, OutboxItem, OutboxStats } from './outbox.ts';
+import type { Change, RecordStore, StoredRecord } from './record-store.ts';
+
+export interface LocalOutboxOptions {
+  /** Items that are kept at most, dead letters among them; more are refused. Default 100,000. */
+  readonly itemsMax?: number | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/** What is remembered of a record without its body. */
+interface Entry {
+  readonly number: number;
+  readonly id: string;
+  readonly priority: Priority;
+  attempt: number;
+  state: 'writing' | 'waiting' | 'leased' | 'delayed' | 'dead';
+  /** The body, while it is about to be handed out anyway. */
+  body: string | undefined;
+  /** Settles when it is written, while it is. */
+  written: Promise<void> | undefined;
+  timer: unknown;
+}
+
+const nobody = (): boolean => false;
+
+/** An outbox for one process: the order and the leases are in memory, the records in a store. */
+export class LocalOutbox implements Outbox {
+  readonly #store: RecordStore;
+  readonly #writer: GroupWriter;
+  readonly #clock: Clock;
+  readonly #itemsMax: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #ready = new LaneQueue<Entry>();
+  /** Records that are done with and could not be removed. */
+  readonly #remains = new Set<number>();
+  readonly #wakers = new Set<() => void>();
+  #opening: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #damaged = 0;
+  #numbers = 0;
+
+  constructor(store: RecordStore, { itemsMax, clock = systemClock }: LocalOutboxOptions = {}) {
+    this.#store = store;
+    this.#writer = new GroupWriter(store);
+    this.#clock = clock;
+    const limit = OUTBOX_LIMITS.itemsMax;
+    this.#itemsMax = itemsMax === undefined ? limit.default : checkNumber('itemsMax', itemsMax, limit);
+  }
+
+  get durability(): Durability {
+    return this.#store.durability;
+  }
+
+  async enqueue(items: readonly OutboxItem[]): Promise<{ readonly duplicates: readonly string[] }> {
+    await this.#open();
+    const distinct = [...new Map(items.map((item) => [item.id, item])).values()];
+    const fresh = distinct.filter(({ id }) => (this.#entries.get(id)?.state ?? 'dead') === 'dead');
+    const known = distinct.filter((item) => !fresh.includes(item));
+    const added = fresh.filter(({ id }) => !this.#entries.has(id)).length;
+    if (this.#entries.size + added > this.#itemsMax) {
+      throw new RecloserError(
+        'OUTBOX_FULL',
+        `The outbox has ${this.#entries.size} items; itemsMax is ${this.#itemsMax}.`,
+      );
+    }
+    const written = fresh.length === 0 ? [] : [this.#add(fresh)];
+    // What somebody else is writing is not kept before it is written.
+    await Promise.all([...written, ...known.map(({ id }) => this.#entries.get(id)?.written)]);
+    return { duplicates: known.map(({ id }) => id) };
+  }
+
+  async *lease(options: { readonly window: number; readonly signal: AbortSignal }): AsyncGenerator<Lease, void> {
+    const { window, signal } = options;
+    await this.#open();
+    const open = new Set<Entry>();
+    const wake = (): void => this.#wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      while (!signal.aborted && !this.#closing) {
+        const entry = open.size < window ? this.#ready.next(nobody) : undefined;
+        if (!entry) {
+          await this.#change();
+          continue;
+        }
+        entry.state = 'leased';
+        open.add(entry);
+        const body = entry.body ?? (await this.#bodyOf(entry));
+        entry.body = undefined;
+        if (body === undefined) open.delete(entry);
+        else yield new LocalLease(entry, body, this.#partsOf(entry, body, open));
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+      for (const entry of open) this.#offer(entry);
+    }
+  }
+
+  async deadLetters({ limit = 1_000 }: { readonly limit?: number } = {}): Promise<readonly DeadLetter[]> {
+    await this.#open();
+    const letters: DeadLetter[] = [];
+    const dead = [...this.#entries.values()].filter(({ state }) => state === 'dead');
+    for (const { number } of dead.sort((a, b) => a.number - b.number).slice(0, limit)) {
+      const record = await this.#attempted(() => this.#store.read(number));
+      if (!record?.dead) continue;
+      const { id, body, priority, dead: why } = record;
+      letters.push({ id, body, priority, ...why });
+    }
+    return letters;
+  }
+
+  async revive(ids?: readonly string[]): Promise<number> {
+    const dead = await this.#dead(ids);
+    const records = await this.#attempted(() => Promise.all(dead.map(({ number }) => this.#store.read(number))));
+    const changes = dead.flatMap(({ number }, index): Change[] => {
+      const { dead: _dead, ...record } = records[index] ?? {};
+      return records[index] ? [{ type: 'put', number, record: { ...(record as StoredRecord), attempt: 0 } }] : [];
+    });
+    await this.#write(changes, true);
+    for (const entry of dead) {
+      entry.attempt = 0;
+      this.#offer(entry);
+    }
+    return dead.length;
+  }
+
+  async discard(ids: readonly string[]): Promise<number> {
+    const dead = await this.#dead(ids);
+    await this.#write(
+      dead.map(({ number }) => ({ type: 'delete', number })),
+      true,
+    );
+    for (const { id } of dead) this.#entries.delete(id);
+    return dead.length;
+  }
+
+  async stats(): Promise<OutboxStats> {
+    await this.#open();
+    const stats = { waiting: 0, leased: 0, dead: 0, damaged: this.#damaged };
+    for (const { state } of this.#entries.values()) {
+      if (state === 'leased' || state === 'dead') stats[state] += 1;
+      else stats.waiting += 1;
+    }
+    return stats;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
+    for (const { timer } of this.#entries.values()) this.#clock.clearTimeout(timer);
+    this.#wake();
+    await this.#writer.idle();
+    if (this.#opening) await this.#store.close();
+  }
+
+  /** Opens the store when it is first needed, and again where that failed. */
+  #open(): Promise<void> {
+    if (this.#closing) return Promise.reject(new RecloserError('OUTBOX_CLOSED', 'The outbox is closed; open another.'));
+    this.#opening ??= this.#load().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #load(): Promise<void> {
+    const { records, damaged } = await this.#attempted(() => this.#store.open());
+    this.#damaged = damaged;
+    for (const [number, record] of records) {
+      this.#numbers = Math.max(this.#numbers, number + 1);
+      const { id, priority, dead } = record;
+      // A record is written anew before the old one is removed; a crash between the two leaves both.
+      if (this.#entries.has(id)) {
+        this.#remains.add(number);
+        continue;
+      }
+      const entry: Entry = {
+        number,
+        id,
+        priority,
+        attempt: record.attempt + 1,
+        state: dead ? 'dead' : 'waiting',
+        body: undefined,
+        written: undefined,
+        timer: undefined,
+      };
+      this.#entries.set(id, entry);
+      if (!dead) this.#ready.add(entry);
+    }
+  }
+
+  async #add(items: readonly OutboxItem[]): Promise<void> {
+    const changes: Change[] = [];
+    const entries = items.map(({ id, body, priority }): Entry => {
+      const before = this.#entries.get(id);
+      if (before) changes.push({ type: 'delete', number: before.number });
+      const number = this.#numbers;
+      this.#numbers += 1;
+      changes.push({ type: 'put', number, record: { id, body, priority, attempt: 0 } });
+      return { number, id, priority, attempt: 0, state: 'writing', body, written: undefined, timer: undefined };
+    });
+    const before = entries.map(({ id }) => this.#entries.get(id));
+    const written = this.#write(changes, true);
+    for (const entry of entries) {
+      entry.written = written;
+      this.#entries.set(entry.id, entry);
+    }
+    try {
+      await written;
+    } catch (error) {
+      entries.forEach(({ id }, index) => {
+        const old = before[index];
+        if (old) this.#entries.set(id, old);
+        else this.#entries.delete(id);
+      });
+      throw error;
+    }
+    for (const entry of entries) {
+      entry.written = undefined;
+      this.#offer(entry);
+    }
+  }
+
+  #partsOf(entry: Entry, body: string, open: Set<Entry>): LeaseParts {
+    const end = (): boolean => open.delete(entry) && entry.state === 'leased';
+    const put = (record: Partial<StoredRecord>): Promise<void> => {
+      const { number, id, priority, attempt } = entry;
+      const change: Change = { type: 'put', number, record: { id, body, priority, attempt, ...record } };
+      // Losing it does no harm: it is handed out once more.
+      return this.#write([change], false).catch(() => undefined);
+    };
+    return {
+      settle: async () => {
+        if (!end()) return;
+        this.#entries.delete(entry.id);
+        this.#wake();
+        await this.#write([{ type: 'delete', number: entry.number }], false).catch(() => {
+          this.#remains.add(entry.number);
+        });
+      },
+      nack: async (delayMs) => {
+        if (!end()) return;
+        entry.state = 'delayed';
+        entry.attempt += 1;
+        entry.timer = this.#clock.setTimeout(() => this.#offer(entry), delayMs);
+        this.#wake();
+        await put({});
+      },
+      bury: async (reason) => {
+        if (!end()) return;
+        entry.state = 'dead';
+        this.#wake();
+        await put({ dead: { reason, atMs: this.#clock.now() } });
+      },
+    };
+  }
+
+  #offer(entry: Entry): void {
+    entry.state = 'waiting';
+    this.#ready.add(entry);
+    this.#wake();
+  }
+
+  async #bodyOf(entry: Entry): Promise<string | undefined> {
+    const record = await this.#attempted(() => this.#store.read(entry.number));
+    if (record) return record.body;
+    this.#entries.delete(entry.id);
+    this.#damaged += 1;
+    return undefined;
+  }
+
+  async #dead(ids?: readonly string[]): Promise<readonly Entry[]> {
+    await this.#open();
+    const wanted = ids && new Set(ids);
+    return [...this.#entries.values()].filter(({ id, state }) => state === 'dead' && (wanted?.has(id) ?? true));
+  }
+
+  async #write(changes: readonly Change[], durable: boolean): Promise<void> {
+    const remains = [...this.#remains];
+    const removals = remains.map((number): Change => ({ type: 'delete', number }));
+    if (changes.length + removals.length === 0) return;
+    await this.#attempted(() => this.#writer.write([...removals, ...changes], durable));
+    for (const number of remains) this.#remains.delete(number);
+  }
+
+  async #attempted<Value>(work: () => Promise<Value>): Promise<Value> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (cause instanceof RecloserError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new RecloserError('OUTBOX_FAILED', `The outbox cannot be used: ${why}`, { cause });
+    }
+  }
+
+  /** Settles with the next change. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakers.add(resolve);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakers) wake();
+    this.#wakers.clear();
+  }
+}
+
+interface LeaseParts {
+  settle(): Promise<void>;
+  nack(delayMs: number): Promise<void>;
+  bury(reason: string): Promise<void>;
+}
+
+class LocalLease implements Lease {
+  readonly id: string;
+  readonly body: string;
+  readonly priority: Priority;
+  readonly attempt: number;
+  readonly #parts: LeaseParts;
+
+  constructor(entry: Entry, body: string, parts: LeaseParts) {
+    this.id = entry.id;
+    this.body = body;
+    this.priority = entry.priority;
+    this.attempt = entry.attempt + 1;
+    this.#parts = parts;
+  }
+
+  settle(): Promise<void> {
+    return this.#parts.settle();
+  }
+
+  nack({ delayMs }: { readonly delayMs: number; readonly reason: string }): Promise<void> {
+    return this.#parts.nack(delayMs);
+  }
+
+  bury(reason: string): Promise<void> {
+    return this.#parts.bury(reason);
+  }
+}
