@@ -16,6 +16,16 @@ export type {
 export type { RelayFact } from '../machines/relay/relay.events.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Failover, FailoverCause, FailoverStatistics } from './delivery/failovers.ts';
+export type { LocalOutboxOptions } from './delivery/outbox/local-outbox.ts';
+export { createMemoryOutbox } from './delivery/outbox/memory-outbox.ts';
+export type {
+  DeadLetter,
+  Durability,
+  Lease,
+  Outbox,
+  OutboxItem,
+  OutboxStats,
+} from './delivery/outbox/outbox.ts';
 export type { Moment, Receipt } from './delivery/receipt.ts';
 export {
   type CreatePoolOptions,

@@ -185,7 +185,7 @@ export const WINDOW = {
   queuedMin: 3,
   queuedMax: 6,
   /** Milliseconds of delay that are not worth noticing. */
-  granularityMs: 5,
+  granularityMs: 20,
   /** Milliseconds for which the least delay is remembered, at least: a route may change. */
   leastMs: 30 * SECOND,
 } as const;

@@ -63,6 +63,9 @@ export type PoolCommand =
 /** What the data plane tells the pool. */
 type LedgerFact = { readonly type: 'ledger.emptied' };
 
+/** The outbox cannot be read. It is tried again; what is published meanwhile may be refused. */
+type OutboxFact = { readonly type: 'outbox.failed'; readonly problem: string };
+
 /** An actor of the pool crashed; raised by the pool for itself. */
 type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
 
@@ -75,6 +78,7 @@ export type PoolEvent =
   | RelayFact
   | CrashFact
   | LedgerFact
+  | OutboxFact
   | PublicationFact
   | { readonly type: `xstate.error.actor.${string}`; readonly error: unknown; readonly actorId: string }
   | { readonly type: `xstate.done.actor.${string}`; readonly output: unknown; readonly actorId: string };
@@ -109,6 +113,7 @@ export type PoolFact =
   | { readonly type: 'pool.strained'; readonly routable: number; readonly total: number }
   /** Enough relays serve again. */
   | { readonly type: 'pool.relieved' }
+  | OutboxFact
   /** So many relays failed at one time that it must be our own network; or the platform says that it is gone. */
   | { readonly type: 'pool.network-suspected'; readonly relays: number }
   | { readonly type: 'pool.network-offline' }

@@ -35,6 +35,7 @@ export const poolMachine = poolSetup.createMachine({
     'relay.*': { actions: 'reportFact' },
     'publication.*': { actions: 'reportFact' },
     'delivery.*': { actions: 'reportFact' },
+    'outbox.failed': { actions: 'reportFact' },
     'xstate.error.actor.*': { actions: ['takeReading', 'raiseCrash'] },
     'xstate.done.actor.*': { actions: ['closeLane', 'forgetRelay'] },
   },

@@ -35,8 +35,8 @@ export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | '
  */
 export type FailureCause = 'rejected' | 'expired' | 'closed' | 'evicted' | 'superseded';
 
-/** Why a publication was not accepted at all. Nothing was sent. */
-export type RefusalCause = 'backpressure' | 'closing' | 'invalid' | 'superseded';
+/** Why a publication was not accepted at all. Nothing was sent. `not-kept`: its outbox failed, such as on a full disk. */
+export type RefusalCause = 'backpressure' | 'closing' | 'invalid' | 'superseded' | 'not-kept';
 
 interface OfPublication {
   readonly id: string;
@@ -44,7 +44,13 @@ interface OfPublication {
 
 /** What is reported of a publication. */
 export type PublicationFact =
-  | ({ readonly type: 'publication.accepted'; readonly relays: number; readonly quorum: number } & OfPublication)
+  /** It will be sent. `durability` says what that survives: nothing, this process, or the loss of power. */
+  | ({
+      readonly type: 'publication.accepted';
+      readonly relays: number;
+      readonly quorum: number;
+      readonly durability: 'none' | 'process-crash' | 'power-loss';
+    } & OfPublication)
   | ({ readonly type: 'publication.refused'; readonly cause: RefusalCause; readonly problem: string } & OfPublication)
   /** The first relay accepted. */
   | ({ readonly type: 'publication.acknowledged'; readonly relay: string; readonly latencyMs: number } & OfPublication)

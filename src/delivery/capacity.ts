@@ -87,6 +87,6 @@ export class Capacity {
   }
 
   #shelf(publication: Publication): Shelf | undefined {
-    return publication.isDurable ? undefined : this.#shelves.get(publication.priority);
+    return publication.isStored ? undefined : this.#shelves.get(publication.priority);
   }
 }

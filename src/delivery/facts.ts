@@ -4,9 +4,9 @@ import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 /** What is reported of a publication. Facts are only made when somebody listens, so each is a function. */
 type Fact = () => PublicationFact;
 
-export const accepted = ({ id, copies, record }: Publication): Fact => {
+export const accepted = ({ id, copies, record, durability }: Publication): Fact => {
   const { quorum } = record.context;
-  return () => ({ type: 'publication.accepted', id, relays: copies, quorum });
+  return () => ({ type: 'publication.accepted', id, relays: copies, quorum, durability });
 };
 
 export const acknowledged = ({ id, first }: Publication): Fact => {

@@ -20,9 +20,11 @@ import * as facts from './facts.ts';
 import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
 import { Lane, type LaneOwner, type LaneSession, type LaneState } from './lane.ts';
 import { type AnswerTimes, isCoverable, Mover } from './mover.ts';
-import { type Delivery, type DeliveryLane, isNewer, Publication } from './publication.ts';
-import type { Waiter } from './receipt.ts';
+import type { Durability, Lease } from './outbox/outbox.ts';
+import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
+import type { Receipt, Waiter } from './receipt.ts';
 import { resolveTarget, type Target } from './target.ts';
+import { Versions } from './versions.ts';
 
 /** What the ledger needs from around it. */
 export interface LedgerNeeds {
@@ -44,6 +46,10 @@ export interface LedgerNeeds {
   costMs(url: string, load: number, oldestMs: number): number;
   /** Work was moved off a relay, and is stored elsewhere. */
   failedOver(failover: Failover): void;
+  /** What accepted events survive. */
+  readonly durability: Durability;
+  /** A publication is over without its quorum, and its outbox still has it. */
+  undelivered(publication: Publication, lease: Lease): void;
   /** Draining was asked for, and nothing is on its way any more. */
   emptied(): void;
 }
@@ -57,6 +63,10 @@ export interface PublishRequest {
   readonly timeoutMs: number;
   readonly expiresMs: number;
   readonly listener: ((fact: PublicationFact) => void) | undefined;
+  /** Begins to keep the event in an outbox; nothing is sent before that has handed it out. */
+  readonly keep?: () => void;
+  /** What an outbox has handed out, from before a restart. */
+  readonly lease?: Lease;
 }
 
 type Answer = Extract<Message, { type: 'answer' }>;
@@ -71,8 +81,7 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #settings: PublishSettings;
   readonly #lanes = new Map<string, DeliveryLane>();
   readonly #publications = new Map<string, Publication>();
-  /** The versions that are open of whatever is replaced by newer ones. */
-  readonly #versions = new Map<string, Set<Publication>>();
+  readonly #versions = new Versions();
   readonly #capacity: Capacity;
   readonly #dispatcher: Dispatcher;
   readonly #mover: Mover;
@@ -215,15 +224,39 @@ export class Ledger implements LaneOwner<Delivery> {
     }
     const { priority = 'normal' } = request.options;
     const publication =
-      known && !known.isOver ? this.#widen(known, target, priority) : this.#begin(request.event, target, priority);
+      known && !known.isOver ? this.#widen(known, target, priority) : this.#begin(request, target, priority);
     // The end comes before whoever waits for as long, so that they hear how it ended.
-    this.#expireAfter(publication, request.expiresMs);
+    if (publication.isHeld) publication.expiresMs = Math.max(publication.expiresMs, request.expiresMs);
+    else this.#expireAfter(publication, request.expiresMs);
     if (waiter) publication.addWaiter(waiter, request.timeoutMs);
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.kept = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
-    if (publication !== known) this.#report(publication, facts.accepted(publication));
-    this.#dispatcher.topUp(publication);
+    if (publication.isHeld) return;
+    if (publication === known) this.#dispatcher.topUp(publication);
+    else this.#start(publication);
+  }
+
+  /** What was held is kept by its outbox now, and may be sent. False where nothing waits for it. */
+  release(lease: Lease): boolean {
+    const publication = this.#publications.get(lease.id);
+    if (!publication || publication.isOver) return false;
+    if (publication.isHeld) {
+      publication.lease = lease;
+      this.#unhold(publication);
+    } else if (publication.isConfirmed || publication.lease) void lease.settle();
+    else publication.lease = lease;
+    return true;
+  }
+
+  /** What was held could not be kept: nothing is sent. Whoever waits hears it from the receipt. */
+  refuse(id: string, receipt: Receipt, fact: PublicationFact): void {
+    const publication = this.#publications.get(id);
+    if (!publication?.isHeld) return;
+    this.#remove(publication);
+    publication.refuse(receipt);
+    this.#report(publication, () => fact);
+    this.#checkDrained();
   }
 
   /**
@@ -244,8 +277,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Whether a newer version of the event is being published. */
   isSuperseded(event: PreparedEvent): boolean {
-    const versions = event.version && this.#versions.get(event.version.key);
-    return versions !== undefined && [...versions].some((each) => !each.isOver && isNewer(each, event));
+    return this.#versions.isSuperseded(event);
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
@@ -277,7 +309,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   cancel(id: string): void {
     const publication = this.#publications.get(id);
-    if (publication) this.#advance(publication, { type: 'CANCEL' });
+    if (publication) this.#cancel(publication);
   }
 
   /** Says so once nothing is on its way any more. */
@@ -288,7 +320,11 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Gives everything up and tells everybody. */
   close(): void {
-    for (const publication of [...this.#publications.values()]) this.#expire(publication, 'closed');
+    for (const publication of [...this.#publications.values()]) {
+      if (publication.isHeld) this.#unhold(publication);
+      if (publication.isSettling) this.#count(publication);
+      this.#expire(publication, 'closed');
+    }
     for (const lane of this.#all) lane.dispose();
     this.#lanes.clear();
     this.#all = [];
@@ -324,12 +360,44 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#checkDrained();
   }
 
-  #begin(event: PreparedEvent, target: Target<DeliveryLane>, priority: Priority): Publication {
-    const publication = new Publication(event, target, priority, { clock: this.clock, deadlines: this.#deadlines });
+  #begin({ event, keep, lease }: PublishRequest, target: Target<DeliveryLane>, priority: Priority): Publication {
+    const isStored = keep !== undefined || lease !== undefined;
+    const needs = { clock: this.clock, deadlines: this.#deadlines };
+    const publication = new Publication(
+      event,
+      target,
+      { priority, isStored, durability: this.#needs.durability },
+      needs,
+    );
+    publication.lease = lease;
     this.#publications.set(event.id, publication);
     this.#capacity.opened(publication);
-    if (event.version) this.#supersede(event.version.key, publication);
+    if (keep) {
+      publication.isHeld = true;
+      keep();
+    }
     return publication;
+  }
+
+  #start(publication: Publication): void {
+    const isLate = this.#versions.isSuperseded(publication);
+    this.#report(publication, facts.accepted(publication));
+    if (isLate) return this.#expire(publication, 'superseded');
+    this.#supersede(publication);
+    this.#dispatcher.topUp(publication);
+  }
+
+  #unhold(publication: Publication): void {
+    publication.isHeld = false;
+    this.#expireAfter(publication, publication.expiresMs);
+    this.#start(publication);
+    if (publication.isUnwanted) this.#cancel(publication);
+  }
+
+  /** What is held cannot be called back from its outbox yet, and what is being confirmed not any more. */
+  #cancel(publication: Publication): void {
+    if (publication.isHeld || publication.isSettling) publication.isUnwanted = true;
+    else this.#advance(publication, { type: 'CANCEL' });
   }
 
   #widen(publication: Publication, target: Target<DeliveryLane>, priority: Priority): Publication {
@@ -351,10 +419,8 @@ export class Ledger implements LaneOwner<Delivery> {
    * A newer version goes out. Older ones are not sent any more to the relays that get it; what is on its way there is
    * answered first, so that no relay ever ends with an older one.
    */
-  #supersede(key: string, newer: Publication): void {
-    const older = this.#versions.get(key) ?? [];
-    this.#versions.set(key, new Set([...older, newer]));
-    for (const each of older) {
+  #supersede(newer: Publication): void {
+    for (const each of this.#versions.add(newer)) {
       each.supersedeOn(newer.candidates);
       this.#abandon(
         each,
@@ -363,11 +429,10 @@ export class Ledger implements LaneOwner<Delivery> {
     }
   }
 
-  #forgetVersion(publication: Publication): void {
-    const { key = '' } = publication.version ?? {};
-    const versions = this.#versions.get(key);
-    versions?.delete(publication);
-    if (versions?.size === 0) this.#versions.delete(key);
+  #remove(publication: Publication): void {
+    if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
+    this.#capacity.closed(publication);
+    this.#versions.delete(publication);
   }
 
   /** Nothing more of it is sent to these relays. */
@@ -389,7 +454,7 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.owners.add(waiter);
     waiter.onWithdraw(() => {
       publication.owners?.delete(waiter);
-      if (publication.owners?.size === 0 && !publication.kept) this.#advance(publication, { type: 'CANCEL' });
+      if (publication.owners?.size === 0 && !publication.kept) this.#cancel(publication);
       publication.withdraw(waiter);
     });
   }
@@ -402,6 +467,10 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #expire(publication: Publication, cause: FailureCause): void {
+    if (publication.isSettling) {
+      publication.isUnwanted = true;
+      return;
+    }
     publication.failureCause ??= publication.isConfirmed ? undefined : cause;
     this.#advance(publication, { type: 'deadline.passed' });
   }
@@ -473,9 +542,30 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
     this.#report(publication, facts.settled(delivery, this.clock.now()));
-    this.#advance(publication, { type: 'delivery.accepted', accepted });
-    this.#checkComplete(publication);
+    if (this.#settlesFirst(publication, accepted)) void this.#settle(publication);
+    else this.#count(publication);
     if (failover) this.#needs.failedOver(failover);
+  }
+
+  /** Counts what has been accepted by now. */
+  #count(publication: Publication): void {
+    publication.isSettling = false;
+    this.#advance(publication, { type: 'delivery.accepted', accepted: publication.acceptedHosts });
+    this.#checkComplete(publication);
+    if (publication.isUnwanted) this.#advance(publication, { type: 'deadline.passed' });
+  }
+
+  /** Its outbox forgets it before anybody hears that it is confirmed, or a crash in between would confirm it twice. */
+  #settlesFirst({ lease, isSettling, record }: Publication, accepted: number): boolean {
+    return isSettling || (lease !== undefined && accepted >= record.context.quorum);
+  }
+
+  async #settle(publication: Publication): Promise<void> {
+    if (publication.isSettling) return;
+    publication.isSettling = true;
+    await publication.lease?.settle();
+    publication.lease = undefined;
+    if (publication.isSettling) this.#count(publication);
   }
 
   #rejected(delivery: Delivery): void {
@@ -581,13 +671,12 @@ export class Ledger implements LaneOwner<Delivery> {
       lane.queue.delete(delivery);
       if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
     }
-    if (this.#publications.get(publication.id) === publication) this.#publications.delete(publication.id);
-    this.#capacity.closed(publication);
-    this.#forgetVersion(publication);
+    this.#remove(publication);
     this.#dispatcher.forget(publication);
     const failover = this.#failovers.forget(publication);
     publication.settleWaiters();
     this.#report(publication, facts.completed(publication));
+    if (publication.lease) this.#needs.undelivered(publication, publication.lease);
     if (failover) this.#needs.failedOver(failover);
     this.#checkDrained();
   }

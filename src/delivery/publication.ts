@@ -12,6 +12,7 @@ import type { PreparedEvent, Version } from '../protocol/codec.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Move } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
+import type { Durability, Lease } from './outbox/outbox.ts';
 import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
 
@@ -88,6 +89,13 @@ export function isNewer(one: Versioned, other: Versioned): boolean {
   return a !== b ? a > b : one.id < other.id;
 }
 
+/** How much a publication matters, and what it survives. */
+interface Standing {
+  readonly priority: Priority;
+  readonly isStored: boolean;
+  readonly durability: Durability;
+}
+
 /** One event over all its deliveries: the record that the chart steps, and everybody who waits for it. */
 export class Publication {
   readonly id: string;
@@ -95,8 +103,18 @@ export class Publication {
   readonly acceptedAt: number;
   readonly record: PublicationRecord;
   readonly version?: Version;
-  /** Whether it is kept where it survives this process. */
-  readonly isDurable = false;
+  /** Whether an outbox keeps it, so that it is never given up for something else. */
+  readonly isStored: boolean;
+  readonly durability: Durability;
+  /** It waits for its outbox to have it; nothing is sent before. */
+  isHeld = false;
+  /** What its outbox handed out; nothing once that has been settled. */
+  lease: Lease | undefined;
+  /** What is held, or about to be confirmed, is wanted by nobody any more; and for how long what is held it is tried once it may be sent. */
+  isUnwanted = false;
+  expiresMs = 0;
+  /** Its quorum has been reached, and its outbox is told before anybody else. */
+  isSettling = false;
   priority: Priority;
   /** Relays that may be asked, and how many of them shall have the event. */
   candidates: readonly DeliveryLane[];
@@ -129,9 +147,11 @@ export class Publication {
   constructor(
     { id, frame, version }: PreparedEvent,
     target: Target<DeliveryLane>,
-    priority: Priority,
+    { priority, isStored, durability }: Standing,
     { clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines },
   ) {
+    this.isStored = isStored;
+    this.durability = durability;
     this.id = id;
     this.frame = frame;
     if (version) this.version = version;
@@ -219,6 +239,10 @@ export class Publication {
     return this.#acceptedHosts.length;
   }
 
+  get acceptedHosts(): number {
+    return this.#acceptedHosts.length;
+  }
+
   /** Distinct hosts among these relays that have not accepted and still may. */
   openHosts(lanes: readonly DeliveryLane[] = this.candidates): number {
     const open = new Set<string>();
@@ -285,6 +309,15 @@ export class Publication {
     this.#settle(waiter, 'cancelled');
   }
 
+  /** It was never begun: everybody hears that. */
+  refuse(receipt: Receipt): void {
+    for (const waiter of this.#waiters.splice(0)) {
+      if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
+      waiter.letGo();
+      waiter.resolve(receipt);
+    }
+  }
+
   /** Tells everybody whose moment has come. */
   settleWaiters(): void {
     if (this.#waiters.length === 0) return;
@@ -325,6 +358,7 @@ class PublicationReceipt implements Receipt {
   readonly id: string;
   readonly status: PublicationStatus;
   readonly cause?: FailureCause;
+  readonly durability: Durability;
   readonly quorum: number;
   readonly accepted: number;
   readonly first?: { readonly relay: string; readonly latencyMs: number };
@@ -341,6 +375,7 @@ class PublicationReceipt implements Receipt {
     const { first, confirmedAtMs } = publication;
     this.id = publication.id;
     this.status = status;
+    this.durability = publication.durability;
     this.quorum = quorum;
     this.accepted = publication.record.context.accepted;
     this.outcomes = publication.outcomes();

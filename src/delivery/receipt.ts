@@ -6,6 +6,7 @@ import type {
 } from '../../machines/publication/publication.events.ts';
 
 import type { Deadline } from './deadlines.ts';
+import type { Durability } from './outbox/outbox.ts';
 
 /**
  * A moment that a caller can wait for: the first relay accepted, the quorum accepted, or the last outcome is known and
@@ -25,6 +26,8 @@ export interface Receipt {
   /** Why it failed or was refused. */
   readonly cause?: FailureCause | RefusalCause;
   readonly problem?: string;
+  /** What an accepted event survives before its quorum: nothing, this process, or the loss of power. */
+  readonly durability: Durability;
   /** Distinct relays that had to accept, and that have. */
   readonly quorum: number;
   readonly accepted: number;
@@ -92,6 +95,7 @@ export function emptyReceipt(
     id,
     status,
     ...why,
+    durability: 'none',
     quorum: 0,
     accepted: 0,
     outcomes: {},

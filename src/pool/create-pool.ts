@@ -107,6 +107,8 @@ class ActorPool implements Pool {
   readonly actor: PoolActor;
   readonly #facts = new FactEmitter();
   readonly #closed: Promise<void>;
+  /** Outlives the actor: an outbox may still have to be told how it ended. */
+  readonly #ended: DataPlane | undefined;
 
   constructor(options: CreatePoolOptions) {
     const { input, parts, inspect } = readable('What createPool is given', () => read(options));
@@ -115,7 +117,7 @@ class ActorPool implements Pool {
     this.actor = actor as PoolActor;
     actor.on('*', (fact) => {
       // Publications tell their listeners directly.
-      if (fact.type.startsWith('relay.') || fact.type.startsWith('pool.')) this.#facts.emit(fact);
+      if (!fact.type.startsWith('publication.') && !fact.type.startsWith('delivery.')) this.#facts.emit(fact);
     });
     this.#closed = new Promise((resolve) => {
       const fail = (): void => {
@@ -126,6 +128,7 @@ class ActorPool implements Pool {
       actor.subscribe({ complete: resolve, error: fail });
     });
     actor.start();
+    this.#ended = dataPlaneOf(actor);
   }
 
   publish(event: unknown, options: PublishOptions = {}): Promise<Receipt> {
@@ -202,6 +205,7 @@ class ActorPool implements Pool {
       this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
     }
     await this.#closed;
+    await this.#ended?.end();
     this.#facts.clear();
   }
 
@@ -251,7 +255,7 @@ interface Given {
 
 /** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
 function read(options: CreatePoolOptions): Given {
-  const { relays, connect, inspect, transport, codec, clock, random, network, ...settings } = options;
+  const { relays, connect, inspect, transport, codec, clock, random, network, outbox, ...settings } = options;
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
@@ -259,6 +263,7 @@ function read(options: CreatePoolOptions): Given {
     clock: steadyClock(clock ?? DEFAULT_PARTS.clock),
     random: random ?? DEFAULT_PARTS.random,
     network: network ?? DEFAULT_PARTS.network,
+    outbox,
   };
   const input = {
     options: settings,

@@ -12,12 +12,14 @@ import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
+import type { Outbox } from '../delivery/outbox/outbox.ts';
 import type { Publication } from '../delivery/publication.ts';
 import { emptyReceipt, Waiter } from '../delivery/receipt.ts';
 import type { Codec, Message, PreparedEvent } from '../protocol/codec.ts';
 import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
 import { DialGate } from './dial-gate.ts';
+import { OutboxConsumer } from './outbox-consumer.ts';
 import { RelayLink } from './relay-link.ts';
 import { Session } from './session.ts';
 
@@ -30,14 +32,16 @@ export interface PoolParts {
   readonly random: () => number;
   /** What the platform knows of our own network. Default: nothing. */
   readonly network?: NetworkStatus;
+  /** Keeps what is accepted until its quorum. Default: nothing does, and what is open is lost with the process. */
+  readonly outbox?: Outbox | undefined;
 }
 
-type FailoverFact = Extract<PoolFact, { type: 'relay.failed-over' }>;
+type PlaneFact = Extract<PoolFact, { type: 'relay.failed-over' | 'outbox.failed' }>;
 type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
 
 /** Whoever supervises: hears the facts that nobody asked for by name, and that everything is delivered. */
 export interface DataPlaneOwner {
-  report(fact: PublicationFact | FailoverFact): void;
+  report(fact: PublicationFact | PlaneFact): void;
   emptied(): void;
 }
 
@@ -55,6 +59,7 @@ export class DataPlane {
   readonly #owner: DataPlaneOwner;
   readonly #links = new Map<string, RelayLink>();
   readonly gate = new DialGate(() => this.ledger.lanes.length);
+  readonly #consumer: OutboxConsumer | undefined;
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
     this.parts = parts;
@@ -79,8 +84,11 @@ export class DataPlane {
         return costMs({ cost, pingMs, load, oldestMs }, parts.clock.now());
       },
       failedOver: ({ atMs: _at, ...failover }) => owner.report({ type: 'relay.failed-over', ...failover }),
+      durability: parts.outbox?.durability ?? 'none',
+      undelivered: (publication, lease) => this.#consumer?.undelivered(publication, lease),
       emptied: () => owner.emptied(),
     });
+    this.#consumer = parts.outbox && this.#consume(parts.outbox);
   }
 
   linkOf(url: string): RelayLink {
@@ -166,8 +174,20 @@ export class DataPlane {
     this.#refuse(command, idOf(command.event), 'closing', 'the pool is closing');
   }
 
+  /** Takes nothing more on, and tells when nothing is on its way any more. */
+  drain(): void {
+    this.#consumer?.drain();
+    this.ledger.drain();
+  }
+
+  /** Settles when nothing is left to be done after the pool has stopped: its outbox has been told everything. */
+  async end(): Promise<void> {
+    await this.#consumer?.end();
+  }
+
   dispose(): void {
     this.ledger.close();
+    void this.#consumer?.end();
     for (const link of this.#links.values()) link.session?.end();
     this.#links.clear();
   }
@@ -175,6 +195,7 @@ export class DataPlane {
   #accept(command: Publish, options: PublishOptions): void {
     const { replyTo } = command;
     const waiter = command.waiter instanceof Waiter ? command.waiter : undefined;
+    const consumer = this.#consumer;
     const event = this.parts.codec.prepare(command.event);
     this.#checkSize(event);
     const { timeoutMs, expiresMs } = this.#deadlines(options);
@@ -182,7 +203,8 @@ export class DataPlane {
     if (this.ledger.isSuperseded(event)) {
       return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
     }
-    if (!this.ledger.makeRoomFor(event, priorityOf(options))) {
+    const priority = priorityOf(options);
+    if (!this.ledger.makeRoomFor(event, priority)) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
     this.ledger.publish({
@@ -192,6 +214,36 @@ export class DataPlane {
       timeoutMs,
       expiresMs,
       listener: replyTo ? (fact) => reply(replyTo, fact) : waiter ? undefined : (fact) => this.#owner.report(fact),
+      ...(consumer ? { keep: () => consumer.keep(event, options, priority) } : {}),
+    });
+  }
+
+  #consume(outbox: Outbox): OutboxConsumer {
+    const { ledger } = this;
+    return new OutboxConsumer({
+      outbox,
+      ledger,
+      settings: this.settings.publish,
+      clock: this.parts.clock,
+      random: this.parts.random,
+      publish: (event, options, lease) =>
+        ledger.publish({
+          event,
+          options,
+          ...this.#deadlines(options),
+          waiter: undefined,
+          listener: (fact) => this.#owner.report(fact),
+          lease,
+        }),
+      refused: (id, cause, problem) => {
+        ledger.refuse(id, emptyReceipt(id, 'refused', { cause, problem }), {
+          type: 'publication.refused',
+          id,
+          cause,
+          problem,
+        });
+      },
+      failed: (problem) => this.#owner.report({ type: 'outbox.failed', problem }),
     });
   }
 

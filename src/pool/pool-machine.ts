@@ -96,7 +96,7 @@ export function providePoolMachine(given: PoolParts) {
         const url = subjectOf(context, event);
         if (url !== undefined) planeOf(self).closeLane(url);
       },
-      beginDraining: ({ self }) => planeOf(self).ledger.drain(),
+      beginDraining: ({ self }) => planeOf(self).drain(),
       giveUpPublications: ({ self }) => planeOf(self).ledger.close(),
     },
   });

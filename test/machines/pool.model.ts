@@ -141,6 +141,7 @@ const REFUSED: readonly EventObject[] = [
   status('wss://nobody.example/', 'connected'),
   { type: 'relay.recovered', url: A },
   { type: 'publication.cancelled', id: 'x' },
+  { type: 'outbox.failed', problem: 'the disk is full' },
   { type: 'delivery.settled', id: 'x', relay: A, outcome: { status: 'unknown', atMs: 1 } },
 ] as EventObject[];
 

@@ -71,6 +71,7 @@ test('the doors let out what they always did; a change here is a change for user
       "recloser": [
         "RecloserError",
         "browserNetwork",
+        "createMemoryOutbox",
         "createPool",
         "nostrCodec",
         "poolMachine",

@@ -98,7 +98,6 @@ export class LocalOutbox implements Outbox {
       }
     } finally {
       signal.removeEventListener('abort', wake);
-      for (const entry of open) this.#offer(entry);
     }
   }
 

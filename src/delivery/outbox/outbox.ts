@@ -60,8 +60,8 @@ export interface Outbox {
    */
   enqueue(items: readonly OutboxItem[]): Promise<{ readonly duplicates: readonly string[] }>;
   /**
-   * Hands out what is kept, also from before a restart. Never are more than `window` leases open. Ends with the signal; then
-   * what was not settled is handed out again to whoever asks next.
+   * Hands out what is kept, also from before a restart. Never are more than `window` of its leases open. It ends with the
+   * signal; leases that are open then can still be settled, and are handed out again after a restart.
    */
   lease(options: { readonly window: number; readonly signal: AbortSignal }): AsyncIterable<Lease>;
   /** The oldest dead letters first. */
