@@ -1,20 +1,17 @@
-import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
-import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
-import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import { readable } from '../../machines/policy/error.ts';
 import { isMoreUrgent, type Priority } from '../../machines/policy/priority.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
-import { resendDelayMs } from '../../machines/policy/resend.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { FailureCause, PublicationEvent, PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
-import type { Message, PreparedEvent } from '../protocol/codec.ts';
+import type { PreparedEvent } from '../protocol/codec.ts';
 import { Capacity } from './capacity.ts';
 import { Deadlines } from './deadlines.ts';
+import { type Answer, Deliveries } from './deliveries.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
 import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
@@ -69,8 +66,6 @@ export interface PublishRequest {
   readonly lease?: Lease;
 }
 
-type Answer = Extract<Message, { type: 'answer' }>;
-
 /**
  * The books of publishing: every publication that is open, and the lane to every relay. It steps the records by their
  * charts' tables and does what the charts say; what it decides itself is only who is asked.
@@ -83,6 +78,7 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #publications = new Map<string, Publication>();
   readonly #versions = new Versions();
   readonly #capacity: Capacity;
+  readonly #deliveries: Deliveries;
   readonly #dispatcher: Dispatcher;
   readonly #mover: Mover;
   readonly #failovers = new Failovers();
@@ -97,8 +93,21 @@ export class Ledger implements LaneOwner<Delivery> {
     this.clock = needs.clock;
     this.#capacity = new Capacity(settings);
     this.#deadlines = new Deadlines(needs.clock);
+    this.#deliveries = new Deliveries({
+      clock: needs.clock,
+      random: needs.random,
+      settings,
+      accepted: (delivery) => this.#accepted(delivery),
+      rejected: (delivery) => this.#rejected(delivery),
+      // What was lost with its socket is moved with all that was; what is overdue costs trust.
+      unanswered: ({ publication }) => this.#mover.unanswered() && this.#dispatcher.topUp(publication),
+      resent: ({ publication, record }) => {
+        if (record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+      },
+      abandon: ({ publication, lane }) => this.#abandon(publication, [lane]),
+    });
     this.#dispatcher = new Dispatcher(settings.triesMax, needs.random, (delivery, event) =>
-      this.#step(delivery, event),
+      this.#deliveries.step(delivery, event),
     );
     this.#mover = new Mover({
       clock: needs.clock,
@@ -194,16 +203,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const lane = this.#lanes.get(url);
     if (!lane) return;
     lane.detach();
-    const unanswered: Delivery[] = [];
-    for (const delivery of lane.items.values()) {
-      const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
-      if (!effects?.includes('requeue')) continue;
-      this.#stopResend(delivery);
-      unanswered.push(delivery);
-    }
-    const isOver = ({ publication, isAbandoned }: Delivery): boolean => isAbandoned || publication.isSupersededOn(lane);
-    lane.putFirst(unanswered.filter((delivery) => !isOver(delivery)));
-    for (const { publication } of unanswered.filter(isOver)) this.#abandon(publication, [lane]);
+    this.#deliveries.lost(lane);
     this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
@@ -286,9 +286,9 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!delivery || delivery.record.context.tries === 0) return false;
     const at = this.clock.now();
     const { tries, sentAt, answeredAt } = delivery.record.context;
-    if (!this.#take(delivery, message, at)) return false;
+    if (!this.#deliveries.take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {
-      lane.rest(this.#resendDelayMs(tries));
+      lane.rest(this.#deliveries.resendDelayMs(tries));
       this.#needs.paced(lane);
     }
     // An answer to something that was sent twice does not say to which of the two (Karn's rule). One that comes late is
@@ -349,13 +349,13 @@ export class Ledger implements LaneOwner<Delivery> {
 
   sent(delivery: Delivery, at: number, generation: number): void {
     this.#mover.sent();
-    this.#step(delivery, { type: 'frame.sent', at, generation });
+    this.#deliveries.step(delivery, { type: 'frame.sent', at, generation });
   }
 
   overdue(delivery: Delivery): void {
     const { lane, publication } = delivery;
     if (lane.owed.get(publication.id) === delivery) lane.owed.delete(publication.id);
-    else this.#step(delivery, { type: 'answer.overdue' });
+    else this.#deliveries.step(delivery, { type: 'answer.overdue' });
     this.#needs.failed(lane);
     this.#checkDrained();
   }
@@ -384,7 +384,9 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#report(publication, facts.accepted(publication));
     if (isLate) return this.#expire(publication, 'superseded');
     this.#supersede(publication);
-    this.#dispatcher.topUp(publication);
+    // Relays may have left while it was held.
+    if (publication.isStored) this.#giveUpOn(publication);
+    else this.#dispatcher.topUp(publication);
   }
 
   #unhold(publication: Publication): void {
@@ -443,7 +445,7 @@ export class Ledger implements LaneOwner<Delivery> {
       if (!delivery) continue;
       delivery.isAbandoned = true;
       // It can still be answered: what was sent may be stored there.
-      this.#step(delivery, { type: 'CLOSE' });
+      this.#deliveries.step(delivery, { type: 'CLOSE' });
     }
     if (dropped.length > 0) this.#giveUpOn(publication);
   }
@@ -473,66 +475,6 @@ export class Ledger implements LaneOwner<Delivery> {
     }
     publication.failureCause ??= publication.isConfirmed ? undefined : cause;
     this.#advance(publication, { type: 'deadline.passed' });
-  }
-
-  /** Steps a delivery and does what its chart says. False when its state does not know the event. */
-  #step(delivery: Delivery, event: DeliveryEvent): boolean {
-    const effects = deliveryTable.step(delivery.record, event);
-    if (effects === undefined) return false;
-    for (const effect of effects) this.#carryOut(delivery, effect);
-    return true;
-  }
-
-  #carryOut(delivery: Delivery, effect: DeliveryEffect): void {
-    const { lane, publication } = delivery;
-    switch (effect) {
-      case 'reportAccepted':
-        lane.release(delivery);
-        this.#stopResend(delivery);
-        return this.#accepted(delivery);
-      case 'reportRejected':
-        lane.release(delivery);
-        this.#stopResend(delivery);
-        return this.#rejected(delivery);
-      case 'reportUnknown':
-        lane.release(delivery);
-        // What was lost with its socket is moved with all that was; what is overdue costs trust.
-        if (lane.isServing && this.#mover.unanswered()) this.#dispatcher.topUp(publication);
-        return;
-      case 'resendLater':
-        lane.release(delivery);
-        return this.#resendLater(delivery);
-      case 'dequeue':
-        lane.queue.delete(delivery);
-        return this.#stopResend(delivery);
-      case 'enqueue':
-        lane.queue.add(delivery);
-        return;
-      // Many are put back at once; `detach` keeps their order.
-      case 'requeue':
-        return;
-    }
-  }
-
-  /** Takes an answer. False when its delivery does not wait for one. */
-  #take(delivery: Delivery, message: Answer, at: number): boolean {
-    const { lane, publication } = delivery;
-    if (lane.owed.get(publication.id) === delivery) {
-      lane.owed.delete(publication.id);
-      lane.release(delivery);
-      return true;
-    }
-    return message.accepted
-      ? this.#step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
-      : this.#step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
-  }
-
-  /** It keeps its place in the window until it is answered or overdue, or giving up would let a flood through. */
-  #owe(delivery: Delivery): void {
-    const { lane, publication } = delivery;
-    if (!lane.inFlight.has(delivery)) return;
-    lane.items.delete(publication.id);
-    lane.owed.set(publication.id, delivery);
   }
 
   #accepted(delivery: Delivery): void {
@@ -565,7 +507,9 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.isSettling = true;
     await publication.lease?.settle();
     publication.lease = undefined;
-    if (publication.isSettling) this.#count(publication);
+    if (!publication.isSettling) return;
+    this.#count(publication);
+    this.#giveUpOn(publication);
   }
 
   #rejected(delivery: Delivery): void {
@@ -575,32 +519,11 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** A relay will not bring it any further: the quorum may be lost by it, or another relay stand in. */
   #giveUpOn(publication: Publication): void {
-    if (publication.isOver) return;
+    // What is being confirmed has its quorum, though it is not counted yet.
+    if (publication.isOver || publication.isHeld || publication.isSettling) return;
     this.#advance(publication, { type: 'delivery.rejected', open: publication.openHosts() });
     this.#dispatcher.topUp(publication);
     this.#checkComplete(publication);
-  }
-
-  #resendLater(delivery: Delivery): void {
-    const { publication, lane } = delivery;
-    if (publication.isSupersededOn(lane)) return this.#abandon(publication, [lane]);
-    const delayMs = this.#resendDelayMs(delivery.record.context.tries);
-    this.#stopResend(delivery);
-    delivery.resendTimer = this.clock.setTimeout(() => {
-      delivery.resendTimer = undefined;
-      if (delivery.record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
-      lane.offer(delivery);
-    }, delayMs);
-  }
-
-  #resendDelayMs(tries: number): number {
-    return resendDelayMs(this.#settings, tries, this.#needs.random());
-  }
-
-  #stopResend(delivery: Delivery): void {
-    if (delivery.resendTimer === undefined) return;
-    this.clock.clearTimeout(delivery.resendTimer);
-    delivery.resendTimer = undefined;
   }
 
   /** Steps a publication and does what its chart says. */
@@ -617,10 +540,7 @@ export class Ledger implements LaneOwner<Delivery> {
     switch (effect) {
       case 'closeDeliveries':
         publication.closing = true;
-        for (const delivery of publication.deliveries.values()) {
-          this.#step(delivery, { type: 'CLOSE' });
-          this.#owe(delivery);
-        }
+        for (const delivery of publication.deliveries.values()) this.#deliveries.close(delivery);
         return;
       case 'reportFirst':
         return this.#report(publication, facts.acknowledged(publication));
@@ -666,11 +586,7 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.completed = true;
     if (publication.expiry) this.#deadlines.remove(publication.expiry);
     for (const owner of publication.owners ?? []) owner.letGo();
-    for (const [lane, delivery] of publication.deliveries) {
-      this.#stopResend(delivery);
-      lane.queue.delete(delivery);
-      if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
-    }
+    for (const delivery of publication.deliveries.values()) this.#deliveries.forget(delivery);
     this.#remove(publication);
     this.#dispatcher.forget(publication);
     const failover = this.#failovers.forget(publication);

@@ -55,6 +55,8 @@ export interface Plan {
   readonly options: PoolOptions;
   /** Share of terminated connections that go on talking, against the contract of transports. */
   readonly rogue: number;
+  /** Whether the pool has an outbox, on a disk that outlives its process. */
+  readonly outbox?: boolean;
   /** Whether connections that were lost without a word are found out when everything is healed, as by a new network. */
   readonly resets: boolean;
   readonly ops: readonly Op[];
@@ -359,6 +361,7 @@ export function drawPlan(seed: number, hours?: number): Plan {
     relays,
     options: drawOptions(draw),
     rogue: draw.chance(0.2) ? 0.5 : 0,
+    outbox: seededRandom(`${seed}/outbox`)() < 0.3,
     resets: draw.chance(0.7),
     ops: ops.filter(({ at }) => at < chaosMs).sort((a, b) => a.at - b.at),
   };

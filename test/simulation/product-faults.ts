@@ -13,6 +13,9 @@ import { Lane } from '../../src/delivery/lane.ts';
 import { LaneQueue } from '../../src/delivery/lane-queue.ts';
 import { Ledger } from '../../src/delivery/ledger.ts';
 import { Mover } from '../../src/delivery/mover.ts';
+import { GroupWriter } from '../../src/delivery/outbox/group-writer.ts';
+import type { Lease } from '../../src/delivery/outbox/outbox.ts';
+import type { Change } from '../../src/delivery/outbox/record-store.ts';
 import { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
@@ -441,6 +444,33 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
         (topUp: (publication: Publication) => void) =>
           function once(this: Dispatcher, publication: Publication) {
             if (publication.deliveries.size === 0) topUp.call(this, publication);
+          },
+      ),
+  },
+  {
+    says: 'the outbox forgets what it hands out',
+    breaks: ['S20'],
+    plant: () =>
+      replace(
+        of(Ledger),
+        'release',
+        (release: (lease: Lease) => boolean) =>
+          function forget(this: Ledger, lease: Lease) {
+            void lease.settle();
+            return release.call(this, lease);
+          },
+      ),
+  },
+  {
+    says: 'what was settled is still there after a restart',
+    breaks: ['S20'],
+    plant: () =>
+      replace(
+        of(GroupWriter),
+        'write',
+        (write: (changes: readonly Change[], durable: boolean) => Promise<void>) =>
+          function durableOnly(this: GroupWriter, changes: readonly Change[], durable: boolean) {
+            return durable ? write.call(this, changes, durable) : Promise.resolve();
           },
       ),
   },

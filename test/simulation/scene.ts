@@ -81,6 +81,8 @@ export interface Scene {
   readonly awakeMs: number;
   /** What the process's clock shows. */
   readonly ownNow: number;
+  /** Whether what is accepted is kept on a disk. */
+  readonly hasOutbox: boolean;
   /** Whether everything has been healed. */
   readonly isHealed: boolean;
   /** Milliseconds that an event may take over connections that are there. */

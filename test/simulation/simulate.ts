@@ -31,7 +31,7 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
       world.step();
       steps += 1;
       // Promises settle between steps; where nobody waits for one, there is no need to let them.
-      if (world.isWaiting) await null;
+      for (let promise = 0; promise < world.promises; promise += 1) await null;
     }
     return false;
   };

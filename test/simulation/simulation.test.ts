@@ -34,6 +34,7 @@ const MARKS = [
   'failed-closed',
   'failed-evicted',
   'failed-superseded',
+  'kept',
   'rogue',
   'closed',
 ] as const;

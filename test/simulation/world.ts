@@ -3,6 +3,7 @@ import { RETRY_AFTER_MS_MAX } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { type PublishSettings, poolSettings, type RelaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { LocalOutbox } from '../../src/delivery/outbox/local-outbox.ts';
 import type { DeliveryLane } from '../../src/delivery/publication.ts';
 import {
   createPool,
@@ -17,6 +18,7 @@ import {
 import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
 import { type Dice, SimulatedHost, seededRandom, VirtualClock } from '../../src/testing/index.ts';
 import { Audience } from './audience.ts';
+import { SimulatedDisk } from './disk.ts';
 import { eventOf } from './events.ts';
 import { INVARIANTS } from './invariants/index.ts';
 import type { Op, Plan, PublishPlan } from './plan.ts';
@@ -33,6 +35,12 @@ export interface Violation {
   readonly problem: string;
   /** Milliseconds since the beginning. */
   readonly at: number;
+}
+
+interface Process {
+  readonly host: SimulatedHost;
+  readonly pool: Pool;
+  readonly outbox: LocalOutbox | undefined;
 }
 
 type OpOf<Kind extends Op['do']> = Op & { readonly do: Kind };
@@ -54,7 +62,8 @@ export class World implements Scene {
   readonly #rogueDice: Dice;
   readonly #audience: Audience;
   readonly #trace: ((line: string) => void) | undefined;
-  #process: { readonly host: SimulatedHost; readonly pool: Pool } | undefined;
+  readonly #disk: SimulatedDisk | undefined;
+  #process: Process | undefined;
   #isClosing = false;
   #isAsleep = false;
   #sleptMs = 0;
@@ -72,6 +81,7 @@ export class World implements Scene {
     this.clock = new VirtualClock(BEGINNING, dice('order'));
     this.#surroundings = new Surroundings(plan, this.clock, dice);
     this.#rogueDice = dice('rogue');
+    this.#disk = plan.outbox ? new SimulatedDisk(this.clock, dice('disk')) : undefined;
     this.#wanted = new Set(plan.relays.keys());
     this.publishing = poolSettings(plan.options).publish;
     this.#audience = new Audience(INVARIANTS.map((invariant) => invariant.watch(this)));
@@ -121,9 +131,14 @@ export class World implements Scene {
     return Math.max(...waits) + 60_000;
   }
 
-  /** Calls that have not been settled. */
-  get isWaiting(): boolean {
-    return this.calls.length > 0 || this.#isClosing;
+  get hasOutbox(): boolean {
+    return this.#disk !== undefined;
+  }
+
+  /** Promises that may have to settle, one after the other, before time goes on. */
+  get promises(): number {
+    if (this.#disk) return 40;
+    return this.calls.length > 0 || this.#isClosing ? 1 : 0;
   }
 
   get isEverybodyConnected(): boolean {
@@ -213,6 +228,7 @@ export class World implements Scene {
     this.hasRemoved = false;
     this.#isClosing = false;
     const process = this.#processes;
+    const outbox = this.#disk && new LocalOutbox(this.#disk.mount(), { clock: host.clock });
     const isCurrent = (): boolean => this.#processes === process;
     const pool = createPool({
       ...this.#plan.options,
@@ -220,9 +236,10 @@ export class World implements Scene {
       transport: tapped(host.transport, host.clock.now, this.#tap(isCurrent)),
       random: seededRandom(`${this.#plan.seed}/process ${process}`),
       connect: false,
+      outbox,
       relays: [...this.#wanted].map((index) => this.#surroundings.urlOf(index)),
     });
-    this.#process = { host, pool };
+    this.#process = { host, pool, outbox };
     this.note(`process ${process} starts`);
     this.#audience.tell('began');
     for (const url of Object.keys(pool.status())) this.#setStatus(this.relay(url), 'idle');
@@ -305,11 +322,7 @@ export class World implements Scene {
 
   close(drainMs: number): void {
     this.#isClosing = true;
-    const { pool } = this;
-    void pool.close({ drainMs }).then(() => {
-      if (this.#process?.pool !== pool) return;
-      this.note('the pool has closed');
-      this.#audience.tell('closed');
+    this.#closePool(drainMs, () => {
       this.#process = undefined;
       this.#isClosing = false;
     });
@@ -323,7 +336,7 @@ export class World implements Scene {
     return this.#process && dataPlaneOf(this.#process.pool.actor)?.ledger;
   }
 
-  get #running(): { readonly host: SimulatedHost; readonly pool: Pool } {
+  get #running(): Process {
     if (!this.#process) throw new Error('There is no process.');
     return this.#process;
   }
@@ -526,13 +539,22 @@ export class World implements Scene {
   }
 
   #renew(drainMs: number): void {
-    const { pool } = this;
     this.#isClosing = true;
-    void pool.close({ drainMs }).then(() => {
-      if (this.#process?.pool !== pool) return;
+    this.#closePool(drainMs, () => this.start());
+  }
+
+  #closePool(drainMs: number, then: () => void): void {
+    const { pool, outbox } = this.#running;
+    const isHere = (): boolean => this.#process?.pool === pool;
+    const closed = async (): Promise<void> => {
+      await pool.close({ drainMs });
+      await outbox?.close();
+    };
+    void closed().then(() => {
+      if (!isHere()) return;
       this.note('the pool has closed');
       this.#audience.tell('closed');
-      this.start();
+      then();
     });
   }
 

@@ -251,7 +251,8 @@ export class LocalOutbox implements Outbox {
         if (!end()) return;
         entry.state = 'delayed';
         entry.attempt += 1;
-        entry.timer = this.#clock.setTimeout(() => this.#offer(entry), delayMs);
+        if (delayMs > 0) entry.timer = this.#clock.setTimeout(() => this.#offer(entry), delayMs);
+        else this.#offer(entry);
         this.#wake();
         await put({});
       },

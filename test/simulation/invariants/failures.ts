@@ -242,7 +242,7 @@ const attempts: Invariant = {
         // Where nothing retries by itself, whoever asks begins anew.
         if (!scene.settings(url).reconnect.enabled) forget(url);
       },
-      fact(fact) {
+      fact(fact, _relay, before) {
         if (fact.type === 'relay.gave-up' && fact.cause === 'attempts') {
           const { attemptsMax } = scene.settings(fact.url).reconnect;
           const made = scene.chart(fact.url)?.attempts ?? 0;
@@ -264,7 +264,9 @@ const attempts: Invariant = {
         checkSettled(url);
         const last = counted.get(url) ?? 0;
         const excused = scene.chart(url)?.loss.excused;
-        if (attempt <= last && !settled.has(url) && !excused)
+        // Who was asked to close and to come back goes on where it was.
+        const isAgain = before === 'closing' && attempt === last;
+        if (attempt <= last && !settled.has(url) && !excused && !isAgain)
           scene.fail('S13', `attempt ${attempt} of ${url} came after ${last}`);
         // What was our own network's fault is not counted.
         counted.set(url, excused ? (scene.chart(url)?.attempts ?? 0) : attempt);

@@ -1,0 +1,136 @@
+import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
+import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
+import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import { resendDelayMs } from '../../machines/policy/resend.ts';
+import type { PublishSettings } from '../../machines/policy/settings.ts';
+import type { Clock } from '../clock.ts';
+import type { Message } from '../protocol/codec.ts';
+import type { Delivery, DeliveryLane } from './publication.ts';
+
+export type Answer = Extract<Message, { type: 'answer' }>;
+
+/** What follows from the steps of deliveries, for the books. */
+export interface DeliveriesNeeds {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly settings: PublishSettings;
+  accepted(delivery: Delivery): void;
+  rejected(delivery: Delivery): void;
+  /** No answer came in time, though the relay serves; or its time to be sent again has come. */
+  unanswered(delivery: Delivery): unknown;
+  resent(delivery: Delivery): void;
+  /** It is not sent there any more. */
+  abandon(delivery: Delivery): void;
+}
+
+/** Steps deliveries by their chart, and does on their lanes what the chart says. */
+export class Deliveries {
+  readonly #needs: DeliveriesNeeds;
+
+  constructor(needs: DeliveriesNeeds) {
+    this.#needs = needs;
+  }
+
+  /** False when its state does not know the event. */
+  step(delivery: Delivery, event: DeliveryEvent): boolean {
+    const effects = deliveryTable.step(delivery.record, event);
+    if (effects === undefined) return false;
+    for (const effect of effects) this.#carryOut(delivery, effect);
+    return true;
+  }
+
+  /** Takes an answer. False when its delivery does not wait for one. */
+  take(delivery: Delivery, message: Answer, at: number): boolean {
+    const { lane, publication } = delivery;
+    if (lane.owed.get(publication.id) === delivery) {
+      lane.owed.delete(publication.id);
+      lane.release(delivery);
+      return true;
+    }
+    return message.accepted
+      ? this.step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
+      : this.step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
+  }
+
+  /** Nothing more is sent; what is in flight keeps its place in the window, or giving up would let a flood through. */
+  close(delivery: Delivery): void {
+    const { lane, publication } = delivery;
+    this.step(delivery, { type: 'CLOSE' });
+    if (!lane.inFlight.has(delivery)) return;
+    lane.items.delete(publication.id);
+    lane.owed.set(publication.id, delivery);
+  }
+
+  /** The publication is over. */
+  forget(delivery: Delivery): void {
+    const { lane, publication } = delivery;
+    this.#stopResend(delivery);
+    lane.queue.delete(delivery);
+    if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
+  }
+
+  /** The session is gone: what it had not answered waits for the next one, before what came later. */
+  lost(lane: DeliveryLane): void {
+    const unanswered: Delivery[] = [];
+    for (const delivery of lane.items.values()) {
+      const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
+      if (!effects?.includes('requeue')) continue;
+      this.#stopResend(delivery);
+      unanswered.push(delivery);
+    }
+    const isOver = ({ publication, isAbandoned }: Delivery): boolean => isAbandoned || publication.isSupersededOn(lane);
+    lane.putFirst(unanswered.filter((delivery) => !isOver(delivery)));
+    for (const delivery of unanswered.filter(isOver)) this.#needs.abandon(delivery);
+  }
+
+  resendDelayMs(tries: number): number {
+    return resendDelayMs(this.#needs.settings, tries, this.#needs.random());
+  }
+
+  #carryOut(delivery: Delivery, effect: DeliveryEffect): void {
+    const { lane } = delivery;
+    switch (effect) {
+      case 'reportAccepted':
+        lane.release(delivery);
+        this.#stopResend(delivery);
+        return this.#needs.accepted(delivery);
+      case 'reportRejected':
+        lane.release(delivery);
+        this.#stopResend(delivery);
+        return this.#needs.rejected(delivery);
+      case 'reportUnknown':
+        lane.release(delivery);
+        if (lane.isServing) this.#needs.unanswered(delivery);
+        return;
+      case 'resendLater':
+        lane.release(delivery);
+        return this.#resendLater(delivery);
+      case 'dequeue':
+        lane.queue.delete(delivery);
+        return this.#stopResend(delivery);
+      case 'enqueue':
+        lane.queue.add(delivery);
+        return;
+      // Many are put back at once; `lost` keeps their order.
+      case 'requeue':
+        return;
+    }
+  }
+
+  #resendLater(delivery: Delivery): void {
+    const { publication, lane, record } = delivery;
+    if (publication.isSupersededOn(lane)) return this.#needs.abandon(delivery);
+    this.#stopResend(delivery);
+    delivery.resendTimer = this.#needs.clock.setTimeout(() => {
+      delivery.resendTimer = undefined;
+      this.#needs.resent(delivery);
+      lane.offer(delivery);
+    }, this.resendDelayMs(record.context.tries));
+  }
+
+  #stopResend(delivery: Delivery): void {
+    if (delivery.resendTimer === undefined) return;
+    this.#needs.clock.clearTimeout(delivery.resendTimer);
+    delivery.resendTimer = undefined;
+  }
+}

@@ -1,0 +1,49 @@
+import { MemoryStore } from '../../src/delivery/outbox/memory-outbox.ts';
+import type { Change, RecordStore, StoredRecord } from '../../src/delivery/outbox/record-store.ts';
+import type { Clock } from '../../src/index.ts';
+import type { Dice } from '../../src/testing/index.ts';
+
+/** Milliseconds that a write takes at most. */
+export const WRITE_MS_MAX = 20;
+
+/** A disk that takes its time, and outlives the processes that write to it. */
+export class SimulatedDisk {
+  readonly #records = new MemoryStore();
+  readonly #clock: Clock;
+  readonly #dice: Dice;
+  #process = 0;
+  #writing: readonly Change[] | undefined;
+
+  constructor(clock: Clock, dice: Dice) {
+    this.#clock = clock;
+    this.#dice = dice;
+  }
+
+  /** The disk as the next process sees it. What the last one was writing is there as a whole, or not at all. */
+  mount(): RecordStore {
+    this.#process += 1;
+    const process = this.#process;
+    if (this.#writing && this.#dice() < 0.5) void this.#records.write(this.#writing);
+    this.#writing = undefined;
+    const isMounted = (): boolean => process === this.#process;
+    return {
+      durability: 'power-loss',
+      open: () => this.#records.open(),
+      read: (number): Promise<StoredRecord | undefined> => this.#records.read(number),
+      write: (changes) =>
+        new Promise((resolve) => {
+          if (!isMounted()) return;
+          this.#writing = changes;
+          this.#clock.setTimeout(
+            () => {
+              if (!isMounted()) return;
+              this.#writing = undefined;
+              void this.#records.write(changes).then(resolve);
+            },
+            WRITE_MS_MAX * Math.max(0.01, this.#dice() ** 3),
+          );
+        }),
+      close: async () => {},
+    };
+  }
+}
