@@ -9,18 +9,19 @@ export const WRITE_MS_MAX = 20;
 /** A disk that takes its time, and outlives the processes that write to it. */
 export class SimulatedDisk {
   readonly #records = new MemoryStore();
-  readonly #clock: Clock;
   readonly #dice: Dice;
   #process = 0;
   #writing: readonly Change[] | undefined;
 
-  constructor(clock: Clock, dice: Dice) {
-    this.#clock = clock;
+  constructor(dice: Dice) {
     this.#dice = dice;
   }
 
-  /** The disk as the next process sees it. What the last one was writing is there as a whole, or not at all. */
-  mount(): RecordStore {
+  /**
+   * The disk as the next process sees it, who hears of it by its own clock and not while it sleeps. What the last one was
+   * writing is there as a whole, or not at all.
+   */
+  mount(clock: Clock): RecordStore {
     this.#process += 1;
     const process = this.#process;
     if (this.#writing && this.#dice() < 0.5) void this.#records.write(this.#writing);
@@ -34,7 +35,7 @@ export class SimulatedDisk {
         new Promise((resolve) => {
           if (!isMounted()) return;
           this.#writing = changes;
-          this.#clock.setTimeout(
+          clock.setTimeout(
             () => {
               if (!isMounted()) return;
               this.#writing = undefined;

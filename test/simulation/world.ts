@@ -81,7 +81,7 @@ export class World implements Scene {
     this.clock = new VirtualClock(BEGINNING, dice('order'));
     this.#surroundings = new Surroundings(plan, this.clock, dice);
     this.#rogueDice = dice('rogue');
-    this.#disk = plan.outbox ? new SimulatedDisk(this.clock, dice('disk')) : undefined;
+    this.#disk = plan.outbox ? new SimulatedDisk(dice('disk')) : undefined;
     this.#wanted = new Set(plan.relays.keys());
     this.publishing = poolSettings(plan.options).publish;
     this.#audience = new Audience(INVARIANTS.map((invariant) => invariant.watch(this)));
@@ -228,7 +228,7 @@ export class World implements Scene {
     this.hasRemoved = false;
     this.#isClosing = false;
     const process = this.#processes;
-    const outbox = this.#disk && new LocalOutbox(this.#disk.mount(), { clock: host.clock });
+    const outbox = this.#disk && new LocalOutbox(this.#disk.mount(host.clock), { clock: host.clock });
     const isCurrent = (): boolean => this.#processes === process;
     const pool = createPool({
       ...this.#plan.options,
