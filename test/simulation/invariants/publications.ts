@@ -354,7 +354,8 @@ const kept: Invariant = {
   ids: 'S20',
   says: 'what was accepted with an outbox ends whatever happens to the process, and is confirmed once',
   watch: (scene) => {
-    const lives = new Map<string, 'asked' | 'open' | 'confirmed' | 'over'>();
+    const lives = new Map<string, 'asked' | 'open' | 'reached' | 'confirmed' | 'over'>();
+    const votes = new Map<string, { readonly quorum: number; readonly hosts: Set<string> }>();
     return {
       asked({ id }) {
         if (scene.hasOutbox && lives.get(id) !== 'open') lives.set(id, 'asked');
@@ -365,7 +366,12 @@ const kept: Invariant = {
         if (fact.type === 'publication.accepted') {
           if (lives.get(id) === 'confirmed') scene.fail('S20', `${id.slice(0, 8)} is published again after its quorum`);
           lives.set(id, 'open');
+          votes.set(id, { quorum: fact.quorum, hosts: new Set() });
         }
+        const vote = votes.get(id);
+        if (fact.type === 'delivery.settled' && fact.outcome.status === 'accepted') vote?.hosts.add(hostOf(fact.relay));
+        // A process may die between writing down that the quorum is reached and saying so.
+        if (vote && vote.hosts.size >= vote.quorum && lives.get(id) === 'open') lives.set(id, 'reached');
         if (fact.type === 'publication.confirmed') lives.set(id, 'confirmed');
         if (fact.type === 'publication.cancelled') lives.set(id, 'over');
         if (fact.type === 'publication.failed' && fact.cause !== 'closed') lives.set(id, 'over');
