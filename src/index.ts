@@ -1,8 +1,11 @@
+export type { Candidate, Request as SelectionRequest, Strategy } from '../machines/policy/balance/candidate.ts';
+export type { StrategyName } from '../machines/policy/balance/strategies.ts';
 export type { CloseReport } from '../machines/policy/close.ts';
 export { RecloserError, type RecloserErrorCode } from '../machines/policy/error.ts';
 export type { Preset } from '../machines/policy/presets.ts';
+export type { Priority } from '../machines/policy/priority.ts';
 export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
-export type { BackoffStrategy, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
+export type { BackoffStrategy, BalanceSettings, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
 export type { NetworkState, RelayStatus } from '../machines/policy/status.ts';
 export type { PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
 export type { PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';

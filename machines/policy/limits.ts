@@ -36,6 +36,20 @@ export const CONNECTION_LIMITS = {
   frameBytesMax: { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024, whole: true },
 } as const satisfies Record<string, Limit>;
 
+/** How a relay stands among others. */
+export const STANDING_LIMITS = {
+  /** How much more than others it is asked. */
+  weight: { default: 1, min: 0.01, max: 100 },
+  /** In which order relays are asked by the strategy `priority`: the lowest first. */
+  priority: { default: 0, min: 0, max: 100, whole: true },
+} as const satisfies Record<string, Limit>;
+
+/** How relays are chosen. */
+export const BALANCE_LIMITS = {
+  /** How far weights follow the measured quality of a relay: 0 not at all, 1 altogether. */
+  healthWeight: { default: 0.5, min: 0, max: 1 },
+} as const satisfies Record<string, Limit>;
+
 /** Reconnecting. */
 export const RECONNECT_LIMITS = {
   /** Milliseconds; the delay that the first retry is drawn from, while nothing else serves. */
@@ -219,7 +233,30 @@ export const BALANCE = {
   failureMs: SECOND,
   /** A smaller share of successes makes no difference. */
   successMin: 0.05,
+  /** Milliseconds in which a relay that begins to serve comes to its full share, and the share that it begins with. */
+  slowStartMs: 30 * SECOND,
+  slowStartMin: 0.1,
 } as const;
+
+/** Weights of the sum that says how good a relay is, and the load at which its leisure is half. */
+export const QUALITY = { reliability: 0.4, speed: 0.2, leisure: 0.3, leisureUrgent: 0.6, loadHalf: 8 } as const;
+
+/** Relays that are drawn from where there are many: the share that is fastest, at least so many, and for how long. */
+export const APERTURE = {
+  from: 8,
+  least: 6,
+  most: 48,
+  share: 0.3,
+  renewMs: SECOND,
+  widenAt: 1.5,
+  narrowAt: 0.5,
+} as const;
+
+/** How tiers spill over, and milliseconds below which all are near. */
+export const TIERS = { overprovisioning: 1.4, nearMs: 25 } as const;
+
+/** How much more than its share may wait at a relay before a key goes to the next; and what may wait in any case. */
+export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
 
 /** Failovers that are remembered. */
 export const FAILOVERS_MAX = 100;

@@ -1,12 +1,4 @@
-import { betterOfTwo } from './balance/two-choices.ts';
 import { isOutOfService, type RelayStatus } from './status.ts';
-
-/** What the choice between relays looks at. */
-export interface Candidate {
-  readonly status: RelayStatus;
-  /** Expected milliseconds to success there, times what waits. */
-  readonly costMs: number;
-}
 
 function tier(status: RelayStatus): number {
   if (status === 'connected') return 0;
@@ -15,9 +7,9 @@ function tier(status: RelayStatus): number {
   return 2;
 }
 
-/** The relay to ask next: healthy before degraded, either before what is down; among equals the cheaper of two drawn. */
-export function choose<Each extends Candidate>(candidates: readonly Each[], random: () => number): Each | undefined {
-  const best = Math.min(...candidates.map(({ status }) => tier(status)));
-  const equals = candidates.filter(({ status }) => tier(status) === best);
-  return betterOfTwo(equals, (a, b) => a.costMs < b.costMs, random);
+/** Those that come first for their status: healthy before degraded, either before what is down. */
+export function foremost<Each extends { readonly status: RelayStatus }>(candidates: readonly Each[]): readonly Each[] {
+  let best = Number.POSITIVE_INFINITY;
+  for (const { status } of candidates) best = Math.min(best, tier(status));
+  return candidates.filter(({ status }) => tier(status) === best);
 }

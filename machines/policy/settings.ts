@@ -1,11 +1,15 @@
+import type { Strategy } from './balance/candidate.ts';
+import { STRATEGIES, type StrategyName } from './balance/strategies.ts';
 import { RecloserError, shown } from './error.ts';
 import {
+  BALANCE_LIMITS,
   BREAKER_LIMITS,
   CONNECTION_LIMITS,
   type Limit,
   POOL_LIMITS,
   PUBLISH_LIMITS,
   RECONNECT_LIMITS,
+  STANDING_LIMITS,
 } from './limits.ts';
 import { PRESETS, type Preset } from './presets.ts';
 
@@ -26,13 +30,23 @@ export interface ReconnectSettings extends Numbers<typeof RECONNECT_LIMITS> {
 export type BreakerSettings = Numbers<typeof BREAKER_LIMITS>;
 
 /** Everything that one relay connection is told. */
-export interface RelaySettings extends Numbers<typeof CONNECTION_LIMITS> {
+export interface RelaySettings extends Numbers<typeof CONNECTION_LIMITS>, Numbers<typeof STANDING_LIMITS> {
+  /** Where it is, for the strategy `geographic`; where nobody says, its latency does. */
+  readonly region?: string;
   readonly reconnect: ReconnectSettings;
   readonly breaker: BreakerSettings;
 }
 
 export type PublishSettings = Numbers<typeof PUBLISH_LIMITS>;
 export type SupervisorSettings = Numbers<typeof POOL_LIMITS>;
+
+/** How the relays are chosen that are asked, where not all are. */
+export interface BalanceSettings extends Numbers<typeof BALANCE_LIMITS> {
+  /** Default `two-choices`. */
+  readonly strategy: StrategyName | Strategy;
+  /** Preferred regions, the best first. */
+  readonly regions: readonly string[];
+}
 
 /** Where relays may be. The defaults suit URLs that come from other people. */
 export interface TrustSettings {
@@ -47,12 +61,16 @@ export interface PoolSettings {
   readonly publish: PublishSettings;
   readonly supervisor: SupervisorSettings;
   readonly trust: TrustSettings;
+  readonly balance: BalanceSettings;
+  /** Relays by the name of their cluster. */
+  readonly clusters: Readonly<Record<string, readonly string[]>>;
 }
 
 type Input<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | undefined };
 
 /** Settings of one relay as an application gives them: whatever is left out keeps its default. */
-export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>> {
+export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>>, Input<Numbers<typeof STANDING_LIMITS>> {
+  readonly region?: string | undefined;
   readonly reconnect?: Input<ReconnectSettings> | undefined;
   readonly breaker?: Input<BreakerSettings> | undefined;
 }
@@ -64,6 +82,10 @@ export interface PoolOptions extends RelayOptions {
   readonly publish?: Input<PublishSettings> | undefined;
   readonly supervisor?: Input<SupervisorSettings> | undefined;
   readonly trust?: Input<TrustSettings> | undefined;
+  /** How relays are chosen: a name, a function, or more. */
+  readonly balance?: StrategyName | Strategy | Input<BalanceSettings> | undefined;
+  /** Names for groups of relays, to publish to with `relays: { cluster, copies }`. */
+  readonly clusters?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 const numbersOf = <Limits extends Record<string, Limit>>(limits: Limits): Numbers<Limits> =>
@@ -71,6 +93,7 @@ const numbersOf = <Limits extends Record<string, Limit>>(limits: Limits): Number
 
 export const DEFAULT_RELAY_SETTINGS: RelaySettings = {
   ...numbersOf(CONNECTION_LIMITS),
+  ...numbersOf(STANDING_LIMITS),
   reconnect: { enabled: true, strategy: 'exponential', jitter: true, ...numbersOf(RECONNECT_LIMITS) },
   breaker: numbersOf(BREAKER_LIMITS),
 };
@@ -82,6 +105,8 @@ const DEFAULTS: PoolSettings = {
   publish: DEFAULT_PUBLISH_SETTINGS,
   supervisor: numbersOf(POOL_LIMITS),
   trust: { allowPrivate: false, allowInsecure: false },
+  balance: { strategy: 'two-choices', regions: [], ...numbersOf(BALANCE_LIMITS) },
+  clusters: {},
 };
 
 function refuse(name: string, value: unknown, wanted: string): never {
@@ -126,6 +151,40 @@ function flag(name: string, value: unknown, base: boolean): boolean {
   return typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
 }
 
+function text(name: string, value: unknown): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= 64) return value;
+  return refuse(name, value, 'a name of at most 64 characters');
+}
+
+function texts(name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return refuse(name, value, 'a list of strings');
+  return value.map((each) => (typeof each === 'string' ? each : refuse(name, each, 'strings')));
+}
+
+function balanceSettings(given: unknown, base: BalanceSettings): BalanceSettings {
+  const isShort = typeof given === 'string' || typeof given === 'function';
+  const input = isShort
+    ? { strategy: given }
+    : record('balance', given, [...keysOf(BALANCE_LIMITS), 'strategy', 'regions']);
+  const { strategy = base.strategy, regions = base.regions } = input as Partial<BalanceSettings>;
+  if (typeof strategy !== 'function' && !Object.hasOwn(STRATEGIES, strategy)) {
+    refuse('balance.strategy', strategy, `a function, or one of ${Object.keys(STRATEGIES).join(', ')}`);
+  }
+  return {
+    ...numbers('balance', input as Record<string, unknown>, BALANCE_LIMITS, base),
+    strategy,
+    regions: texts('balance.regions', regions),
+  };
+}
+
+function clusterSettings(given: unknown): PoolSettings['clusters'] {
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) refuse('clusters', given, 'an object');
+  return Object.fromEntries(
+    Object.entries(given as object).map(([name, urls]) => [name, texts(`clusters.${name}`, urls)]),
+  );
+}
+
 function ordered(low: string, lowValue: number, high: string, highValue: number): void {
   if (lowValue > highValue) refuse(low, lowValue, `at most ${high}, which is ${highValue}`);
 }
@@ -155,13 +214,16 @@ function breakerSettings(given: unknown, base: BreakerSettings): BreakerSettings
   return settings;
 }
 
-const RELAY_KEYS = [...keysOf(CONNECTION_LIMITS), 'reconnect', 'breaker'];
+const RELAY_LIMITS = { ...CONNECTION_LIMITS, ...STANDING_LIMITS };
+const RELAY_KEYS = [...keysOf(RELAY_LIMITS), 'region', 'reconnect', 'breaker'];
 
 /** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
 export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFAULT_RELAY_SETTINGS): RelaySettings {
   const input = record('', options, RELAY_KEYS);
+  const region = input.region === undefined ? base.region : text('region', input.region);
   return {
-    ...numbers('', input, CONNECTION_LIMITS, base),
+    ...numbers('', input, RELAY_LIMITS, base),
+    ...(region === undefined ? {} : { region }),
     reconnect: reconnectSettings(input.reconnect, base.reconnect),
     breaker: breakerSettings(input.breaker, base.breaker),
   };
@@ -183,10 +245,10 @@ export function poolSettings(options?: PoolOptions): PoolSettings {
 
 // Said here, so that a preset can only have options that there are.
 const KNOWN_PRESETS: Readonly<Record<Preset, Omit<PoolOptions, 'preset'>>> = PRESETS;
-const POOL_KEYS = [...RELAY_KEYS, 'publish', 'supervisor', 'trust'];
+const POOL_KEYS = [...RELAY_KEYS, 'publish', 'supervisor', 'trust', 'balance', 'clusters'];
 
 function overlaid(given: Record<string, unknown>, base: PoolSettings): PoolSettings {
-  const { publish, supervisor, trust, ...relay } = given;
+  const { publish, supervisor, trust, balance, clusters, ...relay } = given;
   const trusted = record('trust', trust, ['allowPrivate', 'allowInsecure']);
   return {
     relay: relaySettings(relay, base.relay),
@@ -201,5 +263,7 @@ function overlaid(given: Record<string, unknown>, base: PoolSettings): PoolSetti
       allowPrivate: flag('trust.allowPrivate', trusted.allowPrivate, base.trust.allowPrivate),
       allowInsecure: flag('trust.allowInsecure', trusted.allowInsecure, base.trust.allowInsecure),
     },
+    balance: balanceSettings(balance, base.balance),
+    clusters: clusters === undefined ? base.clusters : clusterSettings(clusters),
   };
 }

@@ -102,6 +102,8 @@ export function initialPoolContext(input: PoolInput): PoolContext {
     publish: _publish,
     supervisor: _supervisor,
     trust: _trust,
+    balance: _balance,
+    clusters: _clusters,
     ...options
   } = input.options ?? {};
   const connects = input.connect ?? true;

@@ -4,12 +4,16 @@ import type { RelayOptions } from '../policy/settings.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
 
-/** Which relays a publication goes to: all of the pool, as many as given, those named, or as many of those named. */
+/**
+ * Which relays a publication goes to: all of the pool, as many as given, those named, as many of those named, or a cluster
+ * of the pool's options, as a whole or as many of it.
+ */
 export type RelayTarget =
   | 'all'
   | number
   | readonly string[]
-  | { readonly among: readonly string[]; readonly copies: number };
+  | { readonly among: readonly string[]; readonly copies: number }
+  | { readonly cluster: string; readonly copies?: number };
 
 /** How one event is published. */
 export interface PublishOptions {
@@ -22,6 +26,8 @@ export interface PublishOptions {
    * matters less is given up for what matters more, and told so. Default `normal`.
    */
   readonly priority?: Priority | undefined;
+  /** Events of the same key go to the same relay while it serves, by the strategy `affinity`. Default: the event's id. */
+  readonly affinityKey?: string | undefined;
   /** Milliseconds that the caller waits for its receipt. */
   readonly timeoutMs?: number | undefined;
   /** Milliseconds after which the pool gives the publication up. */

@@ -47,7 +47,7 @@ export const poolMachine = poolSetup.createMachine({
         PUBLISH: { actions: 'acceptPublication' },
         ADD_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { guard: 'isPresentAlready', actions: ['configureRelay', 'tellSettings'] },
+          { guard: 'isPresentAlready', actions: ['configureRelay', 'tellSettings', 'tuneLanes'] },
           { actions: ['addRelay', 'openLane', 'spawnRelays', 'reportAdded'] },
         ],
         REMOVE_RELAY: [
@@ -58,9 +58,12 @@ export const poolMachine = poolSetup.createMachine({
         ],
         CONFIGURE_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { actions: ['configureRelay', 'tellSettings'] },
+          { actions: ['configureRelay', 'tellSettings', 'tuneLanes'] },
         ],
-        CONFIGURE: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['configure', 'tellSettings'] }],
+        CONFIGURE: [
+          { guard: 'isRefused', actions: 'reportRefused' },
+          { actions: ['configure', 'tellSettings', 'tuneLanes'] },
+        ],
         CONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
         DISCONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
         DRAIN: [

@@ -130,6 +130,7 @@ export const poolSetup = setup({
     cancelPublication: missingAction('cancelPublication', 'pool'),
     /** The data plane's part: what it has to know of relays. */
     openLane: missingAction('openLane', 'pool'),
+    tuneLanes: missingAction('tuneLanes', 'pool'),
     updateLane: missingAction('updateLane', 'pool'),
     updateNetwork: missingAction('updateNetwork', 'pool'),
     dropConnection: missingAction('dropConnection', 'pool'),

@@ -1,6 +1,6 @@
 import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
-import { choose } from '../../machines/policy/ranking.ts';
 import { Delivery, type DeliveryLane, type Publication } from './publication.ts';
+import type { Selector } from './selector.ts';
 
 const NOBODY: readonly DeliveryLane[] = [];
 
@@ -16,11 +16,11 @@ export class Dispatcher {
   readonly #step: Step;
   /** Publications that want more than there are relays to bring them to at the moment. */
   readonly #needy = new Set<Publication>();
-  readonly #random: () => number;
+  readonly #selector: Selector;
 
-  constructor(triesMax: number, random: () => number, step: Step) {
+  constructor(triesMax: number, selector: Selector, step: Step) {
     this.#triesMax = triesMax;
-    this.#random = random;
+    this.#selector = selector;
     this.#step = step;
   }
 
@@ -34,7 +34,7 @@ export class Dispatcher {
     if (publication.goesEverywhere) return this.#deliverEverywhere(publication);
     const chosen: DeliveryLane[] = [];
     while (publication.wantsMore && publication.hasUntried) {
-      const lane = this.#nextLane(publication);
+      const lane = this.#selector.next(publication);
       // A relay that does not serve is no better than one that was asked and does not serve either.
       if (!lane || (publication.hopeful >= publication.copies && !lane.isServing)) break;
       this.#deliver(publication, lane);
@@ -48,7 +48,7 @@ export class Dispatcher {
 
   /** Asks one more relay, of another host than the one that is late; which, if there is one that serves. */
   copy(publication: Publication, late: DeliveryLane): DeliveryLane | undefined {
-    const lane = this.#nextLane(publication);
+    const lane = this.#selector.next(publication);
     if (!lane?.isServing || lane.host === late.host) return undefined;
     this.#deliver(publication, lane);
     return lane;
@@ -68,17 +68,6 @@ export class Dispatcher {
       if (!publication.deliveries.has(lane)) this.#deliver(publication, lane);
     }
     return NOBODY;
-  }
-
-  #nextLane({ candidates, deliveries }: Publication): DeliveryLane | undefined {
-    // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
-    // that has.
-    const untried = candidates.filter((lane) => !deliveries.has(lane));
-    const serving = untried.filter((lane) => lane.isServing);
-    const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
-    const best = serving.length > 0 ? serving : untried;
-    const fresh = best.filter((lane) => !asked.has(lane.host));
-    return choose(fresh.length > 0 ? fresh : best, this.#random);
   }
 
   #deliver(publication: Publication, lane: DeliveryLane): void {

@@ -1,3 +1,5 @@
+import type { Candidate } from '../../machines/policy/balance/candidate.ts';
+import type { Burden } from '../../machines/policy/balance/cost.ts';
 import { SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import type { Priority } from '../../machines/policy/priority.ts';
@@ -36,7 +38,9 @@ export interface LaneOwner<Item extends LaneItem> {
   /** The item's frame has been sent. */
   sent(item: Item, at: number, generation: number): void;
   /** Expected milliseconds to success on this way, with what waits there. */
-  costMs(url: string, load: number, oldestMs: number): number;
+  costMs(url: string, burden: LaneBurden): number;
+  /** What is measured of the relay, for choosing between relays. */
+  measured(url: string): { readonly latencyMs: number | undefined; readonly success: number };
   /** Whether anything can be done about an item whose answer is late. */
   isCoverable(item: Item): boolean;
   /** Milliseconds after which an answer on this way is late. */
@@ -45,6 +49,16 @@ export interface LaneOwner<Item extends LaneItem> {
   late(item: Item): boolean;
   /** No answer came in time. */
   overdue(item: Item): void;
+}
+
+/** What there is to do on a lane, and how it stands among others. */
+export type LaneBurden = Pick<Burden, 'load' | 'oldestMs' | 'weight' | 'servingMs'>;
+
+/** What the application says of a relay. */
+export interface LaneStanding {
+  readonly weight: number;
+  readonly priority: number;
+  readonly region?: string;
 }
 
 /** What the relay's chart says of it, as far as sending is concerned. */
@@ -61,7 +75,7 @@ const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'bac
  * The way to one relay: a queue, a window of unacknowledged messages, and the session that they go out on. It has no
  * session while the relay is not connected, and sends only while the relay's chart says that it is routable.
  */
-export class Lane<Item extends LaneItem> {
+export class Lane<Item extends LaneItem> implements Candidate {
   readonly url: string;
   readonly host: string;
   /** Everything that is open here by the id of its event; an answer is looked up here. */
@@ -73,6 +87,10 @@ export class Lane<Item extends LaneItem> {
   readonly queue = new LaneQueue<Item>();
   state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
+  standing: LaneStanding = { weight: 1, priority: 0 };
+  /** Turns that it has had when relays are asked in turn. */
+  turns = 0;
+  #servingSince = 0;
   readonly #owner: LaneOwner<Item>;
   #session: LaneSession | undefined;
   #ackTimer: unknown;
@@ -139,8 +157,30 @@ export class Lane<Item extends LaneItem> {
 
   get costMs(): number {
     const [oldest] = this.inFlight;
-    const oldestMs = oldest ? Math.max(0, this.#owner.clock.now() - oldest.sentAt) : 0;
-    return this.#owner.costMs(this.url, this.load, oldestMs);
+    const now = this.#owner.clock.now();
+    const oldestMs = oldest ? Math.max(0, now - oldest.sentAt) : 0;
+    const servingMs = now - this.#servingSince;
+    return this.#owner.costMs(this.url, { load: this.load, oldestMs, weight: this.weight, servingMs });
+  }
+
+  get latencyMs(): number | undefined {
+    return this.#owner.measured(this.url).latencyMs;
+  }
+
+  get success(): number {
+    return this.#owner.measured(this.url).success;
+  }
+
+  get weight(): number {
+    return this.standing.weight;
+  }
+
+  get priority(): number {
+    return this.standing.priority;
+  }
+
+  get region(): string | undefined {
+    return this.standing.region;
   }
 
   /** Why nothing is sent here, for the outcome of a skipped delivery. */
@@ -155,6 +195,7 @@ export class Lane<Item extends LaneItem> {
   attach(session: LaneSession): void {
     this.#session = session;
     this.#window = new AnswerWindow(this.#owner.windowMax, this.#owner.clock.now());
+    this.#servingSince = this.#owner.clock.now();
   }
 
   /** The session is gone, and with it all that was in flight. */

@@ -2,7 +2,7 @@ import { readable } from '../../machines/policy/error.ts';
 import { isMoreUrgent, type Priority } from '../../machines/policy/priority.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
-import type { PublishSettings } from '../../machines/policy/settings.ts';
+import type { BalanceSettings, PoolSettings, PublishSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { FailureCause, PublicationEvent, PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
@@ -15,11 +15,12 @@ import { type Answer, Deliveries } from './deliveries.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
 import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
-import { Lane, type LaneOwner, type LaneSession, type LaneState } from './lane.ts';
+import { Lane, type LaneBurden, type LaneOwner, type LaneSession, type LaneStanding, type LaneState } from './lane.ts';
 import { type AnswerTimes, isCoverable, Mover } from './mover.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
 import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Receipt, Waiter } from './receipt.ts';
+import { Selector } from './selector.ts';
 import { resolveTarget, type Target } from './target.ts';
 import { Versions } from './versions.ts';
 
@@ -27,6 +28,8 @@ import { Versions } from './versions.ts';
 export interface LedgerNeeds {
   readonly clock: Clock;
   readonly random: () => number;
+  readonly balance: BalanceSettings;
+  readonly clusters: PoolSettings['clusters'];
   /** The one spelling of a relay's URL; throws for what is none. */
   canonical(url: unknown): string;
   /** Whether anybody wants to know what happens to a publication; facts are only made for listeners. */
@@ -40,7 +43,8 @@ export interface LedgerNeeds {
   /** A relay wants to be asked less often. */
   paced(lane: DeliveryLane): void;
   answerTimes(url: string): AnswerTimes;
-  costMs(url: string, load: number, oldestMs: number): number;
+  costMs(url: string, burden: LaneBurden): number;
+  measured(url: string): { readonly latencyMs: number | undefined; readonly success: number };
   /** Work was moved off a relay, and is stored elsewhere. */
   failedOver(failover: Failover): void;
   /** What accepted events survive. */
@@ -106,7 +110,8 @@ export class Ledger implements LaneOwner<Delivery> {
       },
       abandon: ({ publication, lane }) => this.#abandon(publication, [lane]),
     });
-    this.#dispatcher = new Dispatcher(settings.triesMax, needs.random, (delivery, event) =>
+    const selector = new Selector({ ...needs, balance: needs.balance, lanes: () => this.#all });
+    this.#dispatcher = new Dispatcher(settings.triesMax, selector, (delivery, event) =>
       this.#deliveries.step(delivery, event),
     );
     this.#mover = new Mover({
@@ -163,9 +168,17 @@ export class Ledger implements LaneOwner<Delivery> {
     const known = this.#lanes.get(url);
     if (known) return known;
     const lane = new Lane<Delivery>(url, hostOf(url), this);
+    // Whoever is new has no turns to catch up with.
+    lane.turns = Math.max(0, ...this.#all.map(({ turns }) => turns));
     this.#lanes.set(url, lane);
     this.#all = [...this.#lanes.values()];
     return lane;
+  }
+
+  /** What the application says of a relay has changed. */
+  tuneLane(url: string, standing: LaneStanding): void {
+    const lane = this.#lanes.get(url);
+    if (lane) lane.standing = standing;
   }
 
   /** The relay is leaving: nothing more goes there, and what was under way is made up for elsewhere. */
@@ -211,7 +224,11 @@ export class Ledger implements LaneOwner<Delivery> {
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
     const target = readable('relays', () =>
-      resolveTarget(request.options, this.#all, (url) => this.#lanes.get(this.#needs.canonical(url))),
+      resolveTarget(request.options, {
+        all: this.#all,
+        clusters: this.#needs.clusters,
+        laneOf: (url) => this.#lanes.get(this.#needs.canonical(url)),
+      }),
     );
     const known = this.#publications.get(request.event.id);
     const { waiter, listener } = request;
@@ -331,8 +348,12 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#deadlines.clear();
   }
 
-  costMs(url: string, load: number, oldestMs: number): number {
-    return this.#needs.costMs(url, load, oldestMs);
+  costMs(url: string, burden: LaneBurden): number {
+    return this.#needs.costMs(url, burden);
+  }
+
+  measured(url: string): { readonly latencyMs: number | undefined; readonly success: number } {
+    return this.#needs.measured(url);
   }
 
   isCoverable({ publication }: Delivery): boolean {
@@ -360,7 +381,11 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#checkDrained();
   }
 
-  #begin({ event, keep, lease }: PublishRequest, target: Target<DeliveryLane>, priority: Priority): Publication {
+  #begin(
+    { event, options, keep, lease }: PublishRequest,
+    target: Target<DeliveryLane>,
+    priority: Priority,
+  ): Publication {
     const isStored = keep !== undefined || lease !== undefined;
     const needs = { clock: this.clock, deadlines: this.#deadlines };
     const publication = new Publication(
@@ -370,6 +395,7 @@ export class Ledger implements LaneOwner<Delivery> {
       needs,
     );
     publication.lease = lease;
+    publication.affinityKey = options.affinityKey;
     this.#publications.set(event.id, publication);
     this.#capacity.opened(publication);
     if (keep) {

@@ -116,6 +116,8 @@ export class Publication {
   /** Its quorum has been reached, and its outbox is told before anybody else. */
   isSettling = false;
   priority: Priority;
+  /** What goes to the same relay as others of the same key. */
+  affinityKey: string | undefined;
   /** Relays that may be asked, and how many of them shall have the event. */
   candidates: readonly DeliveryLane[];
   copies: number;

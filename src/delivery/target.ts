@@ -14,21 +14,35 @@ export interface Target<Relay extends Voice> {
   readonly hosts: number;
 }
 
+/** The relays that there are, and what they are called. */
+interface Known<Relay> {
+  readonly all: readonly Relay[];
+  readonly clusters: Readonly<Record<string, readonly string[]>>;
+  laneOf(url: unknown): Relay | undefined;
+}
+
+/** Distinct hosts of all relays, counted once for each list of them. */
+const hostsOfAll = new WeakMap<object, number>();
+
+function countHosts(lanes: readonly Voice[], isAll: boolean): number {
+  const known = isAll ? hostsOfAll.get(lanes) : undefined;
+  if (known !== undefined) return known;
+  const hosts = lanes.length === 1 ? 1 : new Set(lanes.map((lane) => lane.host)).size;
+  if (isAll) hostsOfAll.set(lanes, hosts);
+  return hosts;
+}
+
 /** Resolves what a caller asked for; throws `NO_RELAYS`, `INVALID_OPTION` or `INVALID_QUORUM`. */
-export function resolveTarget<Relay extends Voice>(
-  options: PublishOptions,
-  all: readonly Relay[],
-  laneOf: (url: unknown) => Relay | undefined,
-): Target<Relay> {
+export function resolveTarget<Relay extends Voice>(options: PublishOptions, known: Known<Relay>): Target<Relay> {
   const { relays = 'all', quorum: wanted = 1 } = options;
-  const { lanes, copies } = chosen(relays, all, laneOf);
+  const { lanes, copies } = chosen(relays, known);
   if (lanes.length === 0) {
     throw new RecloserError('NO_RELAYS', 'There is no relay to publish to; add one with addRelay first.');
   }
   if (!Number.isInteger(copies) || copies < 1) {
     throw new RecloserError('INVALID_OPTION', `relays asks for ${shown(copies)} copies; give a whole number from 1.`);
   }
-  const hosts = lanes.length === 1 ? 1 : new Set(lanes.map((lane) => lane.host)).size;
+  const hosts = countHosts(lanes, lanes === known.all);
   const most = Math.min(hosts, copies);
   const quorum = wanted === 'all' ? most : wanted;
   if (!Number.isInteger(quorum) || quorum < 1 || quorum > most) {
@@ -40,17 +54,26 @@ export function resolveTarget<Relay extends Voice>(
 
 function chosen<Relay extends Voice>(
   relays: NonNullable<PublishOptions['relays']>,
-  all: readonly Relay[],
-  laneOf: (url: unknown) => Relay | undefined,
+  { all, clusters, laneOf }: Known<Relay>,
 ): { lanes: readonly Relay[]; copies: number } {
   if (relays === 'all') return { lanes: all, copies: all.length };
   if (typeof relays === 'number') return { lanes: all, copies: relays };
   const asked: unknown = relays;
+  const named = typeof asked === 'object' && asked !== null && 'cluster' in asked ? asked.cluster : undefined;
+  if (named !== undefined) {
+    if (typeof named !== 'string' || !Object.hasOwn(clusters, named)) {
+      const known = Object.keys(clusters).join(', ') || 'none';
+      throw new RecloserError('INVALID_OPTION', `There is no cluster ${shown(named)}; the pool has ${known}.`);
+    }
+    const members = clusters[named] as readonly string[];
+    const { copies = members.length } = asked as { copies?: number };
+    return chosen({ among: members, copies }, { all, clusters, laneOf });
+  }
   const among = typeof asked === 'object' && asked !== null && 'among' in asked ? asked.among : asked;
   if (!Array.isArray(among)) {
     throw new RecloserError(
       'INVALID_OPTION',
-      "relays is not understood; give 'all', a number, a list of URLs, or { among, copies }.",
+      "relays is not understood; give 'all', a number, a list of URLs, { among, copies } or { cluster, copies }.",
     );
   }
   const lanes = among.map((url: unknown) => {

@@ -10,7 +10,7 @@ import type { PublicationFact, RefusalCause } from '../../machines/publication/p
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import type { Clock } from '../clock.ts';
-import type { LaneState } from '../delivery/lane.ts';
+import type { LaneStanding, LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import type { Outbox } from '../delivery/outbox/outbox.ts';
 import type { Publication } from '../delivery/publication.ts';
@@ -79,9 +79,15 @@ export class DataPlane {
         const { usualMs, answerTimeoutMs: timeoutMs } = this.linkOf(url).calls;
         return { usualMs, timeoutMs };
       },
-      costMs: (url, load, oldestMs) => {
+      balance: settings.balance,
+      clusters: settings.clusters,
+      costMs: (url, burden) => {
         const { cost, pingMs } = this.linkOf(url).calls;
-        return costMs({ cost, pingMs, load, oldestMs }, parts.clock.now());
+        return costMs({ cost, pingMs, ...burden }, parts.clock.now());
+      },
+      measured: (url) => {
+        const { cost, pingMs, latency } = this.linkOf(url).calls;
+        return { latencyMs: latency.averageMs ?? pingMs, success: cost.success };
       },
       failedOver: ({ atMs: _at, ...failover }) => owner.report({ type: 'relay.failed-over', ...failover }),
       durability: parts.outbox?.durability ?? 'none',
@@ -100,8 +106,9 @@ export class DataPlane {
     return link;
   }
 
-  openLane(url: string): void {
+  openLane(url: string, standing: LaneStanding): void {
     this.ledger.openLane(url);
+    this.ledger.tuneLane(url, standing);
   }
 
   closeLane(url: string): void {

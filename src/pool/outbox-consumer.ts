@@ -156,18 +156,18 @@ export class OutboxConsumer {
 }
 
 function bodyOf({ frame, version }: PreparedEvent, options: PublishOptions): string {
-  const { relays, quorum, expiresMs } = options;
-  return JSON.stringify({ frame, version, relays, quorum, expiresMs });
+  const { relays, quorum, expiresMs, affinityKey } = options;
+  return JSON.stringify({ frame, version, relays, quorum, expiresMs, affinityKey });
 }
 
 /** Reads what was kept, by whichever version of this library; nothing where it is not that. */
 function readBody({ id, body, priority }: Lease): { event: PreparedEvent; options: PublishOptions } | undefined {
   try {
-    const { frame, version, relays, quorum, expiresMs } = JSON.parse(body);
+    const { frame, version, relays, quorum, expiresMs, affinityKey } = JSON.parse(body);
     if (typeof frame !== 'string') return undefined;
     const isVersion = typeof version?.key === 'string' && typeof version?.at === 'number';
     const event = { id, frame, ...(isVersion ? { version: { key: version.key, at: version.at } } : {}) };
-    return { event, options: { relays, quorum, expiresMs, priority } };
+    return { event, options: { relays, quorum, expiresMs, affinityKey, priority } };
   } catch {
     return undefined;
   }

@@ -73,9 +73,12 @@ export function providePoolMachine(given: PoolParts) {
         if (event.type === 'CANCEL') planeOf(self).ledger.cancel(event.id);
       },
       openLane: ({ self, context }) => {
-        for (const [url, { phase }] of Object.entries(context.relays)) {
-          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url);
+        for (const [url, { phase, settings }] of Object.entries(context.relays)) {
+          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url, settings);
         }
+      },
+      tuneLanes: ({ self, context }) => {
+        for (const [url, { settings }] of Object.entries(context.relays)) planeOf(self).ledger.tuneLane(url, settings);
       },
       updateLane: ({ self, context, event }) => {
         const url = subjectOf(context, event);

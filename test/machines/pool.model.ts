@@ -47,6 +47,7 @@ const HANDS = [
   'refusePublication',
   'cancelPublication',
   'openLane',
+  'tuneLanes',
   'updateLane',
   'updateNetwork',
   'dropConnection',

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isPrivateAddress } from '../../machines/policy/address.ts';
 import { backoffDelayMs } from '../../machines/policy/backoff.ts';
 import { type AnswerCost, afterCost, afterFailure, costMs, NO_COST } from '../../machines/policy/balance/cost.ts';
+import { betterOfTwo } from '../../machines/policy/balance/two-choices.ts';
 import { EMPTY_BREAKER_WINDOW, openDelayMs, recordFailure, tripTrigger } from '../../machines/policy/breaker.ts';
 import { closeMeaning } from '../../machines/policy/close.ts';
 import { afterFlap, exitHoldMs, isWell, NO_FLAPS, reasonsToDegrade } from '../../machines/policy/degraded.ts';
@@ -22,7 +23,7 @@ import {
 import { PACE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import { PRESETS, type Preset } from '../../machines/policy/presets.ts';
-import { choose } from '../../machines/policy/ranking.ts';
+import { foremost } from '../../machines/policy/ranking.ts';
 import { canonicalRelayUrl, hostOf } from '../../machines/policy/relay-url.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import { mayRestart } from '../../machines/policy/restart.ts';
@@ -162,7 +163,8 @@ describe('the choice between relays', () => {
   const of = (status: 'connected' | 'degraded' | 'backoff' | 'stopped', costMs: number) => ({ status, costMs });
   const draws = (from: readonly ReturnType<typeof of>[]): readonly string[] => {
     const dice = seededRandom(1);
-    const drawn = Array.from({ length: 200 }, () => choose(from, dice));
+    const cheaper = (a: (typeof from)[number], b: (typeof from)[number]): boolean => a.costMs < b.costMs;
+    const drawn = Array.from({ length: 200 }, () => betterOfTwo(foremost(from), cheaper, dice));
     return [...new Set(drawn.map((each) => `${each?.status} ${each?.costMs}`))].sort();
   };
 
@@ -170,7 +172,8 @@ describe('the choice between relays', () => {
     expect(draws([of('stopped', 0), of('degraded', 0), of('backoff', 0), of('connected', 9)])).toEqual(['connected 9']);
     expect(draws([of('stopped', 0), of('degraded', 5), of('backoff', 0)])).toEqual(['degraded 5']);
     expect(draws([of('stopped', 0), of('backoff', 5)])).toEqual(['backoff 5']);
-    expect(choose([], () => 0)).toBeUndefined();
+    expect(foremost([])).toEqual([]);
+    expect(betterOfTwo([], () => true, Math.random)).toBeUndefined();
   });
 
   test('never takes the dearest, and spreads over the others', () => {
@@ -180,9 +183,13 @@ describe('the choice between relays', () => {
 
   test('costs the expected time to success', () => {
     const steady = Array.from({ length: 50 }).reduce<AnswerCost>((cost) => afterCost(cost, 40, 0), NO_COST);
-    const idle = { cost: steady, pingMs: 10, load: 0, oldestMs: 0 };
+    const idle = { cost: steady, pingMs: 10, load: 0, oldestMs: 0, weight: 1, servingMs: 60_000 };
     expect(costMs(idle, 0)).toBeCloseTo(40);
     expect(costMs({ ...idle, load: 3 }, 0)).toBeCloseTo(160);
+    // Twice the weight is half the cost; who has just begun is asked less at first.
+    expect(costMs({ ...idle, weight: 2 }, 0)).toBeCloseTo(20);
+    expect(costMs({ ...idle, servingMs: 15_000 }, 0)).toBeCloseTo(80);
+    expect(costMs({ ...idle, servingMs: 0 }, 0)).toBeCloseTo(400);
     // Who answers nothing costs what it has kept somebody waiting; who fails at once costs what failing does.
     expect(costMs({ ...idle, oldestMs: 900 }, 0)).toBeCloseTo(900);
     expect(costMs({ ...idle, cost: afterFailure(steady) }, 0)).toBeCloseTo(40 + 250);
@@ -199,7 +206,7 @@ describe('the choice between relays', () => {
           (before, ms) => (ms === null ? afterFailure(before) : afterCost(before, ms, 0)),
           NO_COST,
         );
-        const found = costMs({ cost, pingMs: undefined, load: 2, oldestMs: 0 }, 5);
+        const found = costMs({ cost, pingMs: undefined, load: 2, oldestMs: 0, weight: 1, servingMs: 0 }, 5);
         return Number.isFinite(found) && found >= 0 && cost.success >= 0 && cost.success <= 1;
       }),
     );

@@ -42,15 +42,22 @@ export interface Burden {
   readonly load: number;
   /** How long the oldest of them has been waiting, in milliseconds. */
   readonly oldestMs: number;
+  /** How much more than others it may be asked, and for how long it has served. */
+  readonly weight: number;
+  readonly servingMs: number;
 }
+
+/** A relay that has just begun to serve is asked less at first (the slow start of Envoy). */
+const slowStart = (servingMs: number): number =>
+  Math.max(BALANCE.slowStartMin, Math.min(1, servingMs / BALANCE.slowStartMs));
 
 /**
  * The expected time to success, in milliseconds, times what already waits. The age of the oldest unanswered message is
  * part of it, or a relay that answers nothing would look as good as when it last did; and so is the cost of failing, or
  * one that fails fast would look best of all.
  */
-export function costMs({ cost, pingMs, load, oldestMs }: Burden, now: number): number {
+export function costMs({ cost, pingMs, load, oldestMs, weight, servingMs }: Burden, now: number): number {
   const known = cost.answers > 0 ? (decayed(cost, now) + cost.averageMs) / 2 : (pingMs ?? BALANCE.unknownMs);
   const failingMs = ((1 - cost.success) / Math.max(cost.success, BALANCE.successMin)) * BALANCE.failureMs;
-  return (Math.max(known, oldestMs) + failingMs) * (load + 1);
+  return ((Math.max(known, oldestMs) + failingMs) * (load + 1)) / (weight * slowStart(servingMs));
 }

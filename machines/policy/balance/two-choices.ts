@@ -1,3 +1,5 @@
+import type { Strategy } from './candidate.ts';
+
 /**
  * The better of two drawn at random, which spreads load almost as evenly as looking at all of them, does not send
  * everybody to the same one, and takes as long with ten thousand as with ten (Mitzenmacher 2001). Draws without putting
@@ -15,3 +17,7 @@ export function betterOfTwo<Each>(
   const [a, b] = [from[first] as Each, from[second] as Each];
   return isBetter(b, a) ? b : a;
 }
+
+/** The default: the cheaper of two by the expected time to success (peak EWMA of Finagle, made aware of failures). */
+export const twoChoices: Strategy = (candidates, { random }) =>
+  betterOfTwo(candidates, (a, b) => a.costMs < b.costMs, random);

@@ -1,0 +1,110 @@
+import type { Request, Strategy } from '../../machines/policy/balance/candidate.ts';
+import { keepsDegraded, STRATEGIES, turnLength } from '../../machines/policy/balance/strategies.ts';
+import { betterOfTwo, twoChoices } from '../../machines/policy/balance/two-choices.ts';
+import { APERTURE } from '../../machines/policy/limits.ts';
+import { isMoreUrgent } from '../../machines/policy/priority.ts';
+import { foremost } from '../../machines/policy/ranking.ts';
+import type { BalanceSettings } from '../../machines/policy/settings.ts';
+import type { Clock } from '../clock.ts';
+import type { DeliveryLane, Publication } from './publication.ts';
+
+export interface SelectorNeeds {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly balance: BalanceSettings;
+  /** The ways to all relays; the same list while none comes or goes. */
+  lanes(): readonly DeliveryLane[];
+}
+
+/** Draws that are tried before all candidates are looked at. */
+const DRAWS = 3;
+
+/** Chooses which relay is asked next for a publication. */
+export class Selector {
+  readonly #needs: SelectorNeeds;
+  readonly #strategy: Strategy;
+  /** Where there are many relays: the best of them, looked up again once in a while. */
+  #aperture: readonly DeliveryLane[] = [];
+  #apertureOf: readonly DeliveryLane[] = [];
+  #apertureAt = Number.NEGATIVE_INFINITY;
+  #apertureSize: number = APERTURE.least;
+
+  constructor(needs: SelectorNeeds) {
+    this.#needs = needs;
+    const { strategy } = needs.balance;
+    this.#strategy = typeof strategy === 'function' ? strategy : STRATEGIES[strategy];
+  }
+
+  next(publication: Publication): DeliveryLane | undefined {
+    const request = this.#requestOf(publication);
+    const lane = this.#drawn(publication) ?? this.#ranked(publication, request);
+    if (lane) lane.turns += turnLength(this.#strategy, lane, request);
+    return lane;
+  }
+
+  /** By drawing from the best, which takes as long with ten thousand relays as with ten. */
+  #drawn(publication: Publication): DeliveryLane | undefined {
+    const all = this.#needs.lanes();
+    if (this.#strategy !== twoChoices || publication.candidates !== all || all.length <= APERTURE.from)
+      return undefined;
+    const aperture = this.#currentAperture(all);
+    const asked = new Set(Array.from(publication.deliveries.keys(), ({ host }) => host));
+    const isFit = (lane: DeliveryLane): boolean =>
+      lane.isServing && lane.status === 'connected' && !asked.has(lane.host) && !publication.isSupersededOn(lane);
+    const isBetter = (a: DeliveryLane, b: DeliveryLane): boolean =>
+      isFit(a) === isFit(b) ? a.costMs < b.costMs : isFit(a);
+    for (let draw = 0; draw < DRAWS; draw += 1) {
+      const lane = betterOfTwo(aperture, isBetter, this.#needs.random);
+      if (lane && isFit(lane)) return lane;
+    }
+    return undefined;
+  }
+
+  #currentAperture(all: readonly DeliveryLane[]): readonly DeliveryLane[] {
+    const now = this.#needs.clock.now();
+    if (this.#apertureOf === all && now - this.#apertureAt < APERTURE.renewMs) return this.#aperture;
+    const load = this.#aperture.reduce((sum, lane) => sum + lane.load, 0) / Math.max(1, this.#aperture.length);
+    if (load > APERTURE.widenAt) this.#apertureSize = Math.min(APERTURE.most, Math.ceil(1.5 * this.#apertureSize));
+    else if (load < APERTURE.narrowAt) this.#apertureSize = Math.max(APERTURE.least, this.#apertureSize - 1);
+    this.#apertureOf = all;
+    this.#apertureAt = now;
+    this.#aperture = all
+      .filter((lane) => lane.isServing && lane.status === 'connected')
+      .map((lane) => ({ lane, costMs: lane.costMs / (lane.load + 1) }))
+      .sort((a, b) => a.costMs - b.costMs)
+      .slice(0, this.#apertureSize)
+      .map(({ lane }) => lane);
+    return this.#aperture;
+  }
+
+  /** By looking at all candidates. */
+  #ranked(publication: Publication, request: Request): DeliveryLane | undefined {
+    const { candidates, deliveries } = publication;
+    // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
+    // that has.
+    const untried = candidates.filter((lane) => !deliveries.has(lane) && !publication.isSupersededOn(lane));
+    const serving = untried.filter((lane) => lane.isServing);
+    const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
+    const best = serving.length > 0 ? serving : untried;
+    const fresh = best.filter((lane) => !asked.has(lane.host));
+    const from = fresh.length > 0 ? fresh : best;
+    return this.#chosen(keepsDegraded(this.#strategy) && serving.length > 0 ? from : foremost(from), request);
+  }
+
+  #chosen(from: readonly DeliveryLane[], request: Request): DeliveryLane | undefined {
+    if (from.length <= 1) return from[0];
+    try {
+      const chosen = this.#strategy(from, request);
+      if (chosen && from.includes(chosen)) return chosen;
+    } catch {
+      // A strategy of the application that fails has no opinion; the event is sent all the same.
+    }
+    return twoChoices(from, request);
+  }
+
+  #requestOf({ id, affinityKey = id, priority }: Publication): Request {
+    const { balance, random } = this.#needs;
+    const { healthWeight, regions } = balance;
+    return { key: affinityKey, isUrgent: isMoreUrgent(priority, 'normal'), healthWeight, regions, random };
+  }
+}
