@@ -1,7 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, onTestFinished, test } from 'vitest';
 import * as xstate from 'xstate';
+import * as outboxLevel from '../src/delivery/outbox/level-outbox.ts';
 import * as recloser from '../src/index.ts';
 import * as testing from '../src/testing/index.ts';
 import { startRelays } from './kit/relays.ts';
@@ -9,23 +12,31 @@ import { startRelays } from './kit/relays.ts';
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
 const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
 
-const MODULES: Readonly<Record<string, unknown>> = { recloser, 'recloser/testing': testing, xstate };
+const MODULES: Readonly<Record<string, unknown>> = {
+  recloser,
+  'recloser/testing': testing,
+  'recloser/outbox-level': outboxLevel,
+  xstate,
+};
 
 /** Runs an example as it stands, over relays on this machine in place of those that it names. */
 async function run(example: string, scope: Readonly<Record<string, unknown>>): Promise<unknown[][]> {
   const relays = await startRelays(3);
+  const folder = await mkdtemp(join(tmpdir(), 'recloser-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const urls = ['wss://relay.one', 'wss://relay.two', 'wss://relay.three'];
   const local = urls.reduce((text, url, index) => text.replaceAll(url, relays[index]?.url ?? ''), example);
   const trusting = local
+    .replaceAll("'./outbox'", JSON.stringify(join(folder, 'outbox')))
     .replaceAll(
-      /createPool\(\{ relays: (\[[^\]]*\]) \}\)/g,
-      'createPool({ relays: $1, trust: { allowPrivate: true } })',
+      /createPool\(\{ relays: (\[[^\]]*\])(, outbox)? \}\)/g,
+      'createPool({ relays: $1$2, trust: { allowPrivate: true } })',
     )
     .replaceAll(
       /input: \{ relays: (\[[^\]]*\]) \}/g,
       'input: { relays: $1, options: { trust: { allowPrivate: true } } }',
     );
-  const bodies = trusting.replaceAll(/^import \{ ([^}]+) \} from '([^']+)';$/gm, "const { $1 } = modules['$2'];");
+  const bodies = trusting.replaceAll(/^import \{ ([^}]+) \} from '([^']+)';.*$/gm, "const { $1 } = modules['$2'];");
   const { outputText, diagnostics } = ts.transpileModule(bodies, {
     reportDiagnostics: true,
     compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
@@ -53,12 +64,13 @@ async function run(example: string, scope: Readonly<Record<string, unknown>>): P
 }
 
 test('every example of the README runs as it stands', async () => {
-  expect(examples).toHaveLength(3);
-  const [publishing = '', actors = '', faults = ''] = examples;
+  expect(examples).toHaveLength(4);
+  const [publishing = '', keeping = '', actors = '', faults = ''] = examples;
   const event = testing.signedEvents().next().value;
   const printed = await run(publishing, { event });
   expect(printed[0]?.[0]).toBe('confirmed');
   expect(Object.values(printed[1]?.[0] as object).map(({ status }) => status)).toEqual(Array(3).fill('accepted'));
+  expect(await run(keeping, { event })).toEqual([['power-loss']]);
   const heard = await run(actors, { event });
   expect(heard).toEqual([[event.id, expect.any(Number)]]);
   await run(faults, { event });
@@ -66,7 +78,7 @@ test('every example of the README runs as it stands', async () => {
 
 test('the README names only commands and files that exist', async () => {
   const { scripts } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
-  const named = [...readme.matchAll(/`npm run ([a-z]+)`/g)].map((match) => match[1] ?? '');
+  const named = [...readme.matchAll(/`npm run ([a-z:]+)`/g)].map((match) => match[1] ?? '');
   expect(named.length).toBeGreaterThan(1);
   for (const name of named) expect(Object.keys(scripts)).toContain(name);
   const files = [...readme.matchAll(/`(test\/[\w./-]+\.ts)`/g)].map((match) => match[1] ?? '');
