@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { LocalOutbox } from '../src/delivery/outbox/local-outbox.ts';
 import { MemoryStore } from '../src/delivery/outbox/memory-outbox.ts';
-import type { Change, RecordStore } from '../src/delivery/outbox/record-store.ts';
+import type { Change, RecordStore, StoredRecord } from '../src/delivery/outbox/record-store.ts';
 import { type CreatePoolOptions, createPool, type Fact, type Outbox, type Pool } from '../src/index.ts';
 import { SimulatedNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
 import { MemoryRelay } from './kit/memory-relay.ts';
@@ -13,6 +13,7 @@ const next = () => events.next().value;
 class FaultyStore extends MemoryStore {
   override readonly durability = 'power-loss' as never;
   isFull = false;
+  #readsToFail = 0;
   #gate: Promise<void> | undefined;
   #open: () => void = () => {};
 
@@ -25,6 +26,18 @@ class FaultyStore extends MemoryStore {
   go(): void {
     this.#gate = undefined;
     this.#open();
+  }
+
+  override async read(number: number): Promise<StoredRecord | undefined> {
+    if (this.#readsToFail > 0) {
+      this.#readsToFail -= 1;
+      throw new Error('the disk is away');
+    }
+    return super.read(number);
+  }
+
+  failReads(count: number): void {
+    this.#readsToFail = count;
   }
 
   override async write(changes: readonly Change[]): Promise<void> {
@@ -237,6 +250,103 @@ describe('with an outbox', () => {
       'publication.completed',
     ]);
     expect(await outbox.stats()).toMatchObject({ waiting: 0, leased: 0, dead: 0 });
+  });
+
+  test('what is cancelled while it is being kept is not sent, but for whoever wants it by then', async () => {
+    const field = new Field(1);
+    const { pool } = field.start();
+    await field.pass(100);
+    const [relay] = field.relays;
+    field.store.hold();
+    const [gone, wanted] = [next(), next()];
+    const cancelled = pool.publish(gone);
+    void pool.publish(wanted);
+    await field.pass(10);
+    for (const { id } of [gone, wanted]) pool.cancel(id);
+    const joined = pool.publish(wanted);
+    field.store.go();
+    await field.pass(100);
+    expect(await cancelled).toMatchObject({ status: 'cancelled' });
+    expect(await joined).toMatchObject({ status: 'confirmed' });
+    expect([...(relay?.seen ?? [])]).toEqual([wanted.id]);
+  });
+
+  test('a pool that is closed while something is being kept does not send it', async () => {
+    const field = new Field(1);
+    const { pool, facts } = field.start();
+    await field.pass(100);
+    field.store.hold();
+    const event = next();
+    const publishing = pool.publish(event);
+    await field.pass(10);
+    const closed = pool.close({ drainMs: 0 });
+    await field.pass(100);
+    expect(await publishing).toMatchObject({ status: 'failed', cause: 'closed', durability: 'none' });
+    expect(facts).toContainEqual(expect.objectContaining({ type: 'publication.accepted', durability: 'none' }));
+    field.store.go();
+    await field.pass(5_000);
+    await closed;
+    expect(field.relays[0]?.seen.size).toBe(0);
+  });
+
+  test('whoever asks a receipt for more after a refusal hears of the refusal', async () => {
+    const field = new Field(1);
+    const { pool } = field.start();
+    await field.pass(100);
+    field.store.hold();
+    const publishing = pool.publish(next(), { timeoutMs: 100 });
+    await field.pass(200);
+    const receipt = await publishing;
+    expect(receipt.status).toBe('pending');
+    field.store.isFull = true;
+    field.store.go();
+    await field.pass(100);
+    expect(await receipt.completed()).toMatchObject({ status: 'refused', cause: 'not-kept' });
+    expect(await receipt.confirmed()).toMatchObject({ status: 'refused' });
+  });
+
+  test('what cannot be read at first is handed out later', async () => {
+    const field = new Field(1);
+    const first = field.start({ connect: false });
+    const event = next();
+    void first.pool.publish(event);
+    await field.pass(10);
+    await field.end(first.pool);
+    await first.outbox.close();
+    field.store.failReads(2);
+    const { facts } = field.start();
+    await field.pass(30_000);
+    expect(facts).toContainEqual(expect.objectContaining({ type: 'outbox.failed' }));
+    expect(field.relays[0]?.stored.has(event.id)).toBe(true);
+  });
+
+  test('options that cannot be kept are misuse, and leave nothing behind', async () => {
+    const field = new Field(1);
+    const { pool } = field.start();
+    await field.pass(100);
+    const event = next();
+    await expect(pool.publish(event, { affinityKey: 1n as never })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    const relays = { among: field.urls, copies: 1, more: 1n };
+    await expect(pool.publish(event, { relays })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    expect(pool.metrics().openPublications).toBe(0);
+    const publishing = pool.publish(event);
+    await field.pass(100);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
+  });
+
+  test('who asks for more once the outbox has forgotten it is told that nothing keeps it', async () => {
+    const field = new Field(2);
+    const { pool } = field.start();
+    await field.pass(100);
+    const [, silent] = field.relays;
+    if (silent) silent.answer = () => undefined;
+    const event = next();
+    const first = pool.publish(event);
+    await field.pass(100);
+    expect(await first).toMatchObject({ status: 'confirmed', durability: 'power-loss' });
+    const second = pool.publish(event, { quorum: 2, timeoutMs: 100 });
+    await field.pass(200);
+    expect(await second).toMatchObject({ status: 'partly-confirmed', durability: 'none' });
   });
 
   test('a caller’s time runs while it is being kept', async () => {

@@ -322,6 +322,62 @@ describe('the books', () => {
     expect(pool.metrics()).toMatchObject({ openPublications: 0, unconfirmedPublications: 0 });
   });
 
+  test('give up what matters less, once, though its sender publishes it again at once', async () => {
+    const { clock, pool, facts } = world(1, { connect: false, publish: { publicationsMax: 2 } });
+    const low = [next(), next()];
+    for (const event of low) void pool.publish(event, { priority: 'low' });
+    for (const type of ['publication.failed', 'publication.completed'] as const) {
+      pool.on(type, ({ id }) => {
+        const event = low.find((each) => each.id === id);
+        if (event) void pool.publish(event, { priority: 'low' });
+      });
+    }
+    const urgent = pool.publish(next(), { priority: 'high', timeoutMs: 10 });
+    clock.advance(20);
+    expect(await urgent).toMatchObject({ status: 'pending' });
+    expect(facts.filter((fact) => fact.type === 'publication.failed')).toMatchObject([{ cause: 'evicted' }]);
+    expect(await pool.publish(next(), { priority: 'low' })).toMatchObject({ status: 'refused', cause: 'backpressure' });
+    expect(pool.metrics().openPublications).toBe(2);
+  });
+
+  test('send the newest version, whatever listeners do in between', async () => {
+    const { clock, pool, relays } = world(1);
+    clock.advance(10);
+    const version = (at: number, digit: string) => ({ ...next(), kind: 0, created_at: at, id: digit.repeat(64) });
+    const [old, cancelled, older, newer] = [version(1, 'a'), version(2, 'b'), version(3, 'c'), version(4, 'd')];
+    relays[0]?.stop();
+    clock.advance(10);
+    pool.on('publication.accepted', ({ id }) => {
+      if (id === cancelled.id) pool.cancel(id);
+      if (id === older.id) void pool.publish(newer);
+    });
+    void pool.publish(old);
+    void pool.publish(cancelled);
+    expect(pool.metrics().openPublications).toBe(1);
+    const superseded = pool.publish(older);
+    relays[0]?.start();
+    clock.advance(MINUTE);
+    expect(await superseded).toMatchObject({ status: 'failed', cause: 'superseded' });
+    expect([...(relays[0]?.stored ?? [])]).toEqual([newer.id]);
+  });
+
+  test('count as open what a listener asks more of when it is confirmed', async () => {
+    const { clock, pool, relays } = world(2);
+    clock.advance(10);
+    const [, silent] = relays;
+    if (silent) silent.answer = () => undefined;
+    const event = next();
+    let asked = 0;
+    pool.on('publication.confirmed', () => {
+      asked += 1;
+      if (asked === 1) void pool.publish(event, { quorum: 2 });
+    });
+    void pool.publish(event);
+    clock.advance(10);
+    expect(asked).toBe(1);
+    expect(pool.metrics()).toMatchObject({ openPublications: 1, unconfirmedPublications: 1 });
+  });
+
   test('answer a caller who joins in the caller’s own time', async () => {
     const { clock, relays, pool } = world(1);
     answering(relays[0], () => undefined);

@@ -67,6 +67,18 @@ describe('a pool', () => {
     expect(field.seen()).toEqual([10, 10, 10]);
   });
 
+  test('asks who was away as often as the others, and not for all that it missed', () => {
+    const field = new Field(3, { balance: 'round-robin' });
+    const [away] = field.relays;
+    away?.stop();
+    field.publish(60);
+    away?.start();
+    field.clock.advance(60_000);
+    field.seen();
+    field.publish(30);
+    expect(Math.max(...field.seen())).toBeLessThanOrEqual(11);
+  });
+
   test('asks by weight, and by the new one when it is changed', () => {
     const field = new Field(2, { balance: { strategy: 'weighted', healthWeight: 0 } });
     const [first, second] = field.relays;

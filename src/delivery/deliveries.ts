@@ -17,7 +17,7 @@ export interface DeliveriesNeeds {
   accepted(delivery: Delivery): void;
   rejected(delivery: Delivery): void;
   /** No answer came in time, though the relay serves; or its time to be sent again has come. */
-  unanswered(delivery: Delivery): unknown;
+  unanswered(delivery: Delivery): void;
   resent(delivery: Delivery): void;
   /** It is not sent there any more. */
   abandon(delivery: Delivery): void;

@@ -72,6 +72,7 @@ export class Dispatcher {
 
   #deliver(publication: Publication, lane: DeliveryLane): void {
     const delivery = new Delivery(publication, lane, this.#triesMax);
+    if (!publication.goesEverywhere) this.#selector.taken(publication, lane);
     publication.deliveries.set(lane, delivery);
     lane.items.set(publication.id, delivery);
     const owed = lane.takeOver(publication.id, delivery);
@@ -98,9 +99,14 @@ export class Dispatcher {
     }
   }
 
-  /** A relay serves that did not: those that want more ask it. */
-  topUpNeedy(): void {
-    for (const publication of [...this.#needy]) this.topUp(publication);
+  /** A relay serves that did not: those that want more ask it, but for retries where those are not trusted. */
+  topUpNeedy(mayRetry: boolean): void {
+    for (const publication of [...this.#needy]) if (mayRetry || !publication.isOverdue) this.topUp(publication);
+  }
+
+  /** It wants more, and may not have it now. */
+  defer(publication: Publication): void {
+    if (!publication.isOver && publication.wantsMore) this.#needy.add(publication);
   }
 
   forget(publication: Publication): void {

@@ -90,6 +90,7 @@ export class Ledger implements LaneOwner<Delivery> {
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
   #draining = false;
+  #isMakingRoom = false;
 
   constructor(settings: PublishSettings, needs: LedgerNeeds) {
     this.#settings = settings;
@@ -104,7 +105,10 @@ export class Ledger implements LaneOwner<Delivery> {
       accepted: (delivery) => this.#accepted(delivery),
       rejected: (delivery) => this.#rejected(delivery),
       // What was lost with its socket is moved with all that was; what is overdue costs trust.
-      unanswered: ({ publication }) => this.#mover.unanswered() && this.#dispatcher.topUp(publication),
+      unanswered: ({ publication }) => {
+        if (this.#mover.unanswered()) this.#dispatcher.topUp(publication);
+        else this.#dispatcher.defer(publication);
+      },
       resent: ({ publication, record }) => {
         if (record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
       },
@@ -168,8 +172,6 @@ export class Ledger implements LaneOwner<Delivery> {
     const known = this.#lanes.get(url);
     if (known) return known;
     const lane = new Lane<Delivery>(url, hostOf(url), this);
-    // Whoever is new has no turns to catch up with.
-    lane.turns = Math.max(0, ...this.#all.map(({ turns }) => turns));
     this.#lanes.set(url, lane);
     this.#all = [...this.#lanes.values()];
     return lane;
@@ -199,11 +201,12 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!lane) return;
     const served = lane.isServing;
     lane.state = state;
+    if (!served && lane.isServing) this.#skipTurns(lane);
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
     if (served && !lane.isServing) this.#mover.evacuate(lane, state.suspect ? 'silent' : 'unfit');
     if (!lane.isServing) return;
-    this.#dispatcher.topUpNeedy();
+    this.#dispatcher.topUpNeedy(this.#mover.mayRetry());
     lane.pump();
   }
 
@@ -261,8 +264,8 @@ export class Ledger implements LaneOwner<Delivery> {
     if (publication.isHeld) {
       publication.lease = lease;
       this.#unhold(publication);
-    } else if (publication.isConfirmed || publication.lease) void lease.settle();
-    else publication.lease = lease;
+    } else if (publication.isConfirmed) void lease.settle();
+    else publication.lease ??= lease;
     return true;
   }
 
@@ -281,15 +284,23 @@ export class Ledger implements LaneOwner<Delivery> {
    * first; after that, what matters less.
    */
   makeRoomFor({ id, frame }: PreparedEvent, priority: Priority): boolean {
-    if (this.#publications.has(id)) return true;
+    const known = this.#publications.get(id);
+    if (known && !known.isOver) return true;
+    // Whoever hears that something was given up must not take the place that was made.
+    if (this.#isMakingRoom) return false;
     const { trailing } = this.#capacity;
     while (this.#capacity.bytes + frame.length > this.#settings.queueBytesMax && trailing.size > 0) this.#endOldest();
-    while (!this.#capacity.fits(frame.length)) {
-      const victim = this.#capacity.victimFor(priority, frame.length);
-      if (!victim) return false;
-      this.#expire(victim, 'evicted');
+    this.#isMakingRoom = true;
+    try {
+      while (!this.#capacity.fits(frame.length)) {
+        const victim = this.#capacity.victimFor(priority, frame.length);
+        if (!victim) return false;
+        this.#expire(victim, 'evicted');
+      }
+      return true;
+    } finally {
+      this.#isMakingRoom = false;
     }
-    return true;
   }
 
   /** Whether a newer version of the event is being published. */
@@ -338,7 +349,7 @@ export class Ledger implements LaneOwner<Delivery> {
   /** Gives everything up and tells everybody. */
   close(): void {
     for (const publication of [...this.#publications.values()]) {
-      if (publication.isHeld) this.#unhold(publication);
+      if (publication.isHeld) this.#giveUpHeld(publication);
       if (publication.isSettling) this.#count(publication);
       this.#expire(publication, 'closed');
     }
@@ -381,6 +392,12 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#checkDrained();
   }
 
+  /** Who did not serve has missed its turns, and does not catch up with them. */
+  #skipTurns(lane: DeliveryLane): void {
+    const others = this.#all.filter((each) => each !== lane && each.isServing).map(({ turns }) => turns);
+    if (others.length > 0) lane.turns = Math.max(lane.turns, Math.min(...others));
+  }
+
   #begin(
     { event, options, keep, lease }: PublishRequest,
     target: Target<DeliveryLane>,
@@ -406,9 +423,10 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   #start(publication: Publication): void {
-    const isLate = this.#versions.isSuperseded(publication);
     this.#report(publication, facts.accepted(publication));
-    if (isLate) return this.#expire(publication, 'superseded');
+    // Whoever heard that may have ended it, or published a newer version.
+    if (publication.isOver) return;
+    if (this.#versions.isSuperseded(publication)) return this.#expire(publication, 'superseded');
     this.#supersede(publication);
     // Relays may have left while it was held.
     if (publication.isStored) this.#giveUpOn(publication);
@@ -417,9 +435,19 @@ export class Ledger implements LaneOwner<Delivery> {
 
   #unhold(publication: Publication): void {
     publication.isHeld = false;
-    this.#expireAfter(publication, publication.expiresMs);
-    this.#start(publication);
-    if (publication.isUnwanted) this.#cancel(publication);
+    if (!publication.isUnwanted) {
+      this.#expireAfter(publication, publication.expiresMs);
+      return this.#start(publication);
+    }
+    this.#report(publication, facts.accepted(publication));
+    this.#advance(publication, { type: 'CANCEL' });
+  }
+
+  /** It is not known whether it is kept; if so, it is sent after a restart. */
+  #giveUpHeld(publication: Publication): void {
+    publication.isHeld = false;
+    publication.durability = 'none';
+    this.#report(publication, facts.accepted(publication));
   }
 
   /** What is held cannot be called back from its outbox yet, and what is being confirmed not any more. */
@@ -431,7 +459,10 @@ export class Ledger implements LaneOwner<Delivery> {
   #widen(publication: Publication, target: Target<DeliveryLane>, priority: Priority): Publication {
     publication.widen(target);
     this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, open: publication.openHosts() });
+    publication.isUnwanted = false;
     if (!publication.isConfirmed) this.#capacity.reopened(publication);
+    // Its outbox has forgotten it at the quorum that it had.
+    if (!publication.isConfirmed && !publication.isHeld && !publication.lease) publication.durability = 'none';
     if (isMoreUrgent(priority, publication.priority)) this.#hurry(publication, priority);
     return publication;
   }
@@ -584,8 +615,8 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Confirmed publications go on with the relays that are left, but not without bound: the oldest ends first. */
   #trail(publication: Publication): void {
-    // A listener may have ended it while it was told.
-    if (publication.isOver) return;
+    // A listener may have ended it while it was told, or asked for more.
+    if (publication.isOver || !publication.isConfirmed) return;
     this.#capacity.confirmed(publication);
     if (this.#capacity.trailing.size > this.#settings.publicationsMax) this.#endOldest();
   }

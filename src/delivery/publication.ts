@@ -105,7 +105,7 @@ export class Publication {
   readonly version?: Version;
   /** Whether an outbox keeps it, so that it is never given up for something else. */
   readonly isStored: boolean;
-  readonly durability: Durability;
+  durability: Durability;
   /** It waits for its outbox to have it; nothing is sent before. */
   isHeld = false;
   /** What its outbox handed out; nothing once that has been settled. */
@@ -141,6 +141,8 @@ export class Publication {
   readonly #deadlines: Deadlines;
   readonly #clock: Clock;
   #waiters: Waiter[] = [];
+  /** What everybody hears where it was never begun. */
+  #refusal: Receipt | undefined;
   /** Relays that a newer version goes to. */
   #superseded: Set<DeliveryLane> | undefined;
   /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
@@ -222,6 +224,11 @@ export class Publication {
     return this.#superseded?.has(lane) ?? false;
   }
 
+  /** Whether a relay that serves has not answered in time. */
+  get isOverdue(): boolean {
+    return this.#count(({ record, lane }) => record.state === 'unknown' && lane.isServing) > 0;
+  }
+
   /** Whether a candidate has not been asked. */
   get hasUntried(): boolean {
     return this.candidates.some((lane) => !this.deliveries.has(lane));
@@ -238,7 +245,7 @@ export class Publication {
   /** Counts an acceptance, and says how many distinct hosts have accepted by now. */
   countAcceptance({ host }: DeliveryLane): number {
     if (!this.#acceptedHosts.includes(host)) this.#acceptedHosts.push(host);
-    return this.#acceptedHosts.length;
+    return this.acceptedHosts;
   }
 
   get acceptedHosts(): number {
@@ -295,6 +302,7 @@ export class Publication {
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
   addWaiter(waiter: Waiter, timeoutMs?: number): void {
+    if (this.#refusal) return waiter.resolve(this.#refusal);
     if (this.#hasCome(waiter.until)) return waiter.resolve(this.receipt());
     this.#waiters.push(waiter);
     if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter));
@@ -313,6 +321,8 @@ export class Publication {
 
   /** It was never begun: everybody hears that. */
   refuse(receipt: Receipt): void {
+    this.#refusal = receipt;
+    for (const owner of this.owners ?? []) owner.letGo();
     for (const waiter of this.#waiters.splice(0)) {
       if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
       waiter.letGo();

@@ -36,10 +36,12 @@ export class Selector {
   }
 
   next(publication: Publication): DeliveryLane | undefined {
-    const request = this.#requestOf(publication);
-    const lane = this.#drawn(publication) ?? this.#ranked(publication, request);
-    if (lane) lane.turns += turnLength(this.#strategy, lane, request);
-    return lane;
+    return this.#drawn(publication) ?? this.#ranked(publication, this.#requestOf(publication));
+  }
+
+  /** The relay that was chosen is asked. */
+  taken(publication: Publication, lane: DeliveryLane): void {
+    lane.turns += turnLength(this.#strategy, lane, this.#requestOf(publication));
   }
 
   /** By drawing from the best, which takes as long with ten thousand relays as with ten. */

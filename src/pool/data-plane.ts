@@ -19,7 +19,7 @@ import type { Codec, Message, PreparedEvent } from '../protocol/codec.ts';
 import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
 import { DialGate } from './dial-gate.ts';
-import { OutboxConsumer } from './outbox-consumer.ts';
+import { keptBody, OutboxConsumer } from './outbox-consumer.ts';
 import { RelayLink } from './relay-link.ts';
 import { Session } from './session.ts';
 
@@ -211,6 +211,8 @@ export class DataPlane {
       return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
     }
     const priority = priorityOf(options);
+    checkKey(options.affinityKey);
+    const body = consumer && readable('The options of a publish', () => keptBody(event, options));
     if (!this.ledger.makeRoomFor(event, priority)) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
@@ -221,7 +223,7 @@ export class DataPlane {
       timeoutMs,
       expiresMs,
       listener: replyTo ? (fact) => reply(replyTo, fact) : waiter ? undefined : (fact) => this.#owner.report(fact),
-      ...(consumer ? { keep: () => consumer.keep(event, options, priority) } : {}),
+      ...(consumer && body !== undefined ? { keep: () => consumer.keep(event.id, body, priority) } : {}),
     });
   }
 
@@ -328,6 +330,11 @@ export class DataPlane {
 function priorityOf({ priority = 'normal' }: PublishOptions): Priority {
   if (isPriority(priority)) return priority;
   throw new RecloserError('INVALID_OPTION', `priority is ${shown(priority)}; give one of ${PRIORITIES.join(', ')}.`);
+}
+
+function checkKey(key: unknown): void {
+  if (key === undefined || typeof key === 'string') return;
+  throw new RecloserError('INVALID_OPTION', `affinityKey is ${shown(key)}; give a string.`);
 }
 
 function optionsOf(options: unknown): PublishOptions {

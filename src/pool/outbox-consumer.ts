@@ -40,7 +40,7 @@ export class OutboxConsumer {
   /** Events that are being kept, and have not been handed out. */
   readonly #keeping = new Set<string>();
   /** What the outbox has been told and has not answered yet. */
-  readonly #telling = new Set<Promise<void>>();
+  readonly #telling = new Set<Promise<unknown>>();
   /** When what cannot be published was first handed out. */
   readonly #strandedAt = new Map<string, number>();
   readonly #running: Promise<void>;
@@ -53,12 +53,11 @@ export class OutboxConsumer {
     this.#running = this.#run();
   }
 
-  /** Keeps an event; the books hear when it may be sent, or that it may not. */
-  keep(event: PreparedEvent, options: PublishOptions, priority: Priority): void {
-    const { id } = event;
+  /** Keeps what `keptBody` made of an event; the books hear when it may be sent, or that it may not. */
+  keep(id: string, body: string, priority: Priority): void {
     this.#keeping.add(id);
-    const kept = this.#needs.outbox.enqueue([{ id, body: bodyOf(event, options), priority }]);
-    kept.catch((error: unknown) => {
+    const enqueue = async (): Promise<unknown> => this.#needs.outbox.enqueue([{ id, body, priority }]);
+    enqueue().catch((error: unknown) => {
       this.#kept(id);
       const isFull = error instanceof RecloserError && error.code === 'OUTBOX_FULL';
       this.#needs.refused(id, isFull ? 'backpressure' : 'not-kept', messageOf(error));
@@ -109,7 +108,10 @@ export class OutboxConsumer {
     const { ledger, publish, clock, settings } = this.#needs;
     const isKnown = ledger.release(lease);
     this.#kept(lease.id);
-    if (isKnown) return;
+    if (isKnown) {
+      this.#strandedAt.delete(lease.id);
+      return;
+    }
     const kept = readBody(lease);
     if (!kept) return this.#tell(lease.bury('it cannot be read'));
     try {
@@ -120,7 +122,7 @@ export class OutboxConsumer {
       const since = this.#strandedAt.get(lease.id) ?? clock.now();
       this.#strandedAt.set(lease.id, since);
       const reason = messageOf(error);
-      if (clock.now() - since < settings.expiresMs) {
+      if (clock.now() - since < (kept.options.expiresMs ?? settings.expiresMs)) {
         return this.#tell(lease.nack({ delayMs: this.#retryDelayMs(lease.attempt), reason }));
       }
       this.#strandedAt.delete(lease.id);
@@ -138,8 +140,10 @@ export class OutboxConsumer {
   }
 
   #tell(told: Promise<void>): void {
-    this.#telling.add(told);
-    void told.finally(() => this.#telling.delete(told));
+    // An outbox that cannot be told delivers once more, which does no harm.
+    const safe = told.catch(() => undefined);
+    this.#telling.add(safe);
+    void safe.then(() => this.#telling.delete(safe));
   }
 
   #wait(forMs: number): Promise<void> {
@@ -155,7 +159,8 @@ export class OutboxConsumer {
   }
 }
 
-function bodyOf({ frame, version }: PreparedEvent, options: PublishOptions): string {
+/** What is kept of an event and of how it is published. */
+export function keptBody({ frame, version }: PreparedEvent, options: PublishOptions): string {
   const { relays, quorum, expiresMs, affinityKey } = options;
   return JSON.stringify({ frame, version, relays, quorum, expiresMs, affinityKey });
 }

@@ -2,9 +2,10 @@ import 'fake-indexeddb/auto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
 import { createIndexedDbOutbox } from 'recloser/outbox-indexeddb';
 import { createLevelOutbox } from 'recloser/outbox-level';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Priority } from '../../machines/policy/priority.ts';
 import { LocalOutbox, type LocalOutboxOptions } from '../../src/delivery/outbox/local-outbox.ts';
 import { MemoryStore } from '../../src/delivery/outbox/memory-outbox.ts';
@@ -226,6 +227,25 @@ describe.each(PLACES)('an outbox in %s', (_name, find) => {
     await expect(outbox.enqueue([item('b')])).rejects.toMatchObject({ code: 'OUTBOX_CLOSED' });
   });
 
+  test('hands out a dead letter once, whoever else revives, discards or publishes it meanwhile', async () => {
+    const outbox = opened(find());
+    await outbox.enqueue(['a', 'b', 'c'].map((id) => item(id)));
+    const { leases, stop } = await leased(outbox, 3);
+    for (const lease of leases) await lease.bury('no');
+    await stop();
+    const [first, second, discarded] = await Promise.all([
+      outbox.revive(['a', 'b']),
+      outbox.revive(),
+      outbox.discard(['a', 'b', 'c']),
+      outbox.enqueue([item('a')]),
+    ]);
+    expect([first, second, discarded]).toEqual([2, 1, 0]);
+    const again = await leased(outbox, 3);
+    expect(again.leases.map(({ id }) => id).sort()).toEqual(['a', 'b', 'c']);
+    await Promise.all(again.leases.map((lease) => lease.settle()));
+    expect(await outbox.stats()).toEqual({ waiting: 0, leased: 0, dead: 0, damaged: 0 });
+  });
+
   test('takes ten thousand at once', async () => {
     const outbox = opened(find());
     await outbox.enqueue(Array.from({ length: 10_000 }, (_, index) => item(String(index))));
@@ -233,4 +253,23 @@ describe.each(PLACES)('an outbox in %s', (_name, find) => {
     await Promise.all(leases.map((lease) => lease.settle()));
     expect(await outbox.stats()).toMatchObject({ waiting: 0, leased: 0 });
   });
+});
+
+test('LevelDB goes on after a write that failed, with whatever is asked of it at once, and not after its end', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recloser-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const outbox = createLevelOutbox(join(folder, 'outbox'));
+  await outbox.enqueue(['a', 'b', 'c'].map((id) => item(id)));
+  const { leases, stop } = await leased(outbox, 3);
+  for (const lease of leases.slice(1)) await lease.bury('no');
+  await stop();
+  vi.spyOn(ClassicLevel.prototype, 'batch').mockRejectedValueOnce(new Error('no space left'));
+  await expect(outbox.enqueue([item('d')])).rejects.toMatchObject({ code: 'OUTBOX_FAILED' });
+  expect(await outbox.revive()).toBe(2);
+  await Promise.all([outbox.enqueue([item('d')]), outbox.enqueue([item('e')]), outbox.deadLetters()]);
+  await outbox.close();
+  await Promise.all([leases[0]?.settle(), leases[0]?.settle()]);
+  const next = createLevelOutbox(join(folder, 'outbox'));
+  expect(await next.stats()).toMatchObject({ waiting: 5 });
+  await next.close();
 });

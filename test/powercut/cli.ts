@@ -73,6 +73,9 @@ async function cutOnce(work: string, cut: number): Promise<{ accepted: number; l
   try {
     const { ids, damaged } = await idsIn(join(work, 'after', 'outbox'));
     return { accepted: accepted.size, lost: [...accepted].filter((id) => !ids.has(id)).length, damaged };
+  } catch (error) {
+    process.stdout.write(`cut ${cut}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return { accepted: accepted.size, lost: accepted.size, damaged: 0 };
   } finally {
     release();
   }

@@ -309,18 +309,15 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'a relay that answers twice is two voices',
     breaks: ['P2'],
-    plant: () => {
-      const counts = new WeakMap<object, number>();
-      return replace(
+    plant: () =>
+      replace(
         of(Publication),
-        'countAcceptance',
-        () =>
-          function count(this: Publication) {
-            counts.set(this, (counts.get(this) ?? 0) + 2);
-            return counts.get(this);
+        'acceptedHosts',
+        (hosts: () => number) =>
+          function twice(this: Publication) {
+            return 2 * hosts.call(this);
           },
-      );
-    },
+      ),
   },
   {
     says: 'any acknowledgement is believed, also of what was never sent',

@@ -15,7 +15,8 @@ const done = <Value>(request: IDBRequest<Value>): Promise<Value> =>
 class IndexedDbStore implements RecordStore {
   readonly durability = 'power-loss';
   readonly #name: string;
-  #db: IDBDatabase | undefined;
+  #db: Promise<IDBDatabase> | undefined;
+  #isClosed = false;
   #release: (() => void) | undefined;
 
   constructor(name: string) {
@@ -24,15 +25,7 @@ class IndexedDbStore implements RecordStore {
 
   async open(): Promise<{ readonly records: readonly (readonly [number, StoredRecord])[]; readonly damaged: number }> {
     await this.#own();
-    const request = indexedDB.open(this.#name, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(RECORDS);
-    this.#db = await done(request).catch((error: unknown) => {
-      this.#release?.();
-      throw error;
-    });
-    // Whoever deletes the database, or has a newer version of it, comes first.
-    this.#db.onversionchange = () => this.#db?.close();
-    const store = this.#records('readonly', 'relaxed').objectStore(RECORDS);
+    const store = (await this.#records('readonly', 'relaxed')).objectStore(RECORDS);
     const [keys, values] = await Promise.all([done(store.getAllKeys()), done(store.getAll())]);
     const read = keys.map((key, index) => [key, readRecord(values[index])] as const);
     const records = read.flatMap(([key, record]) =>
@@ -42,12 +35,13 @@ class IndexedDbStore implements RecordStore {
   }
 
   async read(number: number): Promise<StoredRecord | undefined> {
-    return readRecord(await done(this.#records('readonly', 'relaxed').objectStore(RECORDS).get(number)));
+    const records = await this.#records('readonly', 'relaxed');
+    return readRecord(await done(records.objectStore(RECORDS).get(number)));
   }
 
-  write(changes: readonly Change[], durable: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const transaction = this.#records('readwrite', durable ? 'strict' : 'relaxed');
+  async write(changes: readonly Change[], durable: boolean): Promise<void> {
+    const transaction = await this.#records('readwrite', durable ? 'strict' : 'relaxed');
+    await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
       const store = transaction.objectStore(RECORDS);
@@ -59,13 +53,40 @@ class IndexedDbStore implements RecordStore {
   }
 
   async close(): Promise<void> {
-    this.#db?.close();
+    this.#isClosed = true;
+    (await this.#db?.catch(() => undefined))?.close();
     this.#release?.();
   }
 
-  #records(mode: IDBTransactionMode, durability: IDBTransactionDurability): IDBTransaction {
-    if (!this.#db) throw new Error('the database is not open');
-    return this.#db.transaction(RECORDS, mode, { durability });
+  async #records(mode: IDBTransactionMode, durability: IDBTransactionDurability): Promise<IDBTransaction> {
+    const db = await (this.#db ?? this.#connect());
+    return db.transaction(RECORDS, mode, { durability });
+  }
+
+  /** Connects to the database, and anew where that was lost. */
+  #connect(): Promise<IDBDatabase> {
+    if (this.#isClosed) return Promise.reject(new Error('the database is closed'));
+    const request = indexedDB.open(this.#name, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(RECORDS);
+    const lost = (): void => {
+      this.#db = undefined;
+    };
+    this.#db = done(request).then(
+      (db) => {
+        db.onclose = lost;
+        // Whoever deletes the database, or has a newer version of it, comes first.
+        db.onversionchange = () => {
+          lost();
+          db.close();
+        };
+        return db;
+      },
+      (error: unknown) => {
+        lost();
+        throw error;
+      },
+    );
+    return this.#db;
   }
 
   /** Where the platform has no locks, whoever opens it twice has to know. */

@@ -16,6 +16,8 @@ class LevelStore implements RecordStore {
   #db: ClassicLevel<string, string> | undefined;
   /** After a failed write LevelDB takes no more until it is opened anew. */
   #hasFailed = false;
+  #opening: Promise<ClassicLevel<string, string>> | undefined;
+  #isClosed = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -57,14 +59,25 @@ class LevelStore implements RecordStore {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#opening?.catch(() => undefined);
     await this.#db?.close();
   }
 
   async #usable(): Promise<ClassicLevel<string, string>> {
-    return this.#db && !this.#hasFailed ? this.#db : this.#reopen();
+    return this.#db && !this.#hasFailed && !this.#opening ? this.#db : this.#reopen();
   }
 
-  async #reopen(): Promise<ClassicLevel<string, string>> {
+  /** Once for all who need it: two who open it would lock each other out. */
+  #reopen(): Promise<ClassicLevel<string, string>> {
+    this.#opening ??= this.#openAnew().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openAnew(): Promise<ClassicLevel<string, string>> {
+    if (this.#isClosed) throw new Error('the database is closed');
     await this.#db?.close();
     const db = new ClassicLevel<string, string>(this.#path);
     this.#db = db;

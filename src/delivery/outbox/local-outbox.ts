@@ -28,6 +28,9 @@ interface Entry {
   timer: unknown;
 }
 
+/** Records that could not be removed, and are tried again with a write. */
+const REMAINS_AT_ONCE = 100;
+
 const nobody = (): boolean => false;
 
 /** An outbox for one process: the order and the leases are in memory, the records in a store. */
@@ -91,7 +94,7 @@ export class LocalOutbox implements Outbox {
         }
         entry.state = 'leased';
         open.add(entry);
-        const body = entry.body ?? (await this.#bodyOf(entry));
+        const body = entry.body ?? (await this.#leasedBody(entry, open));
         entry.body = undefined;
         if (body === undefined) open.delete(entry);
         else yield new LocalLease(entry, body, this.#partsOf(entry, body, open));
@@ -115,13 +118,7 @@ export class LocalOutbox implements Outbox {
   }
 
   async revive(ids?: readonly string[]): Promise<number> {
-    const dead = await this.#dead(ids);
-    const records = await this.#attempted(() => Promise.all(dead.map(({ number }) => this.#store.read(number))));
-    const changes = dead.flatMap(({ number }, index): Change[] => {
-      const { dead: _dead, ...record } = records[index] ?? {};
-      return records[index] ? [{ type: 'put', number, record: { ...(record as StoredRecord), attempt: 0 } }] : [];
-    });
-    await this.#write(changes, true);
+    const dead = await this.#claim(ids, (entries) => this.#rewrite(entries));
     for (const entry of dead) {
       entry.attempt = 0;
       this.#offer(entry);
@@ -130,12 +127,11 @@ export class LocalOutbox implements Outbox {
   }
 
   async discard(ids: readonly string[]): Promise<number> {
-    const dead = await this.#dead(ids);
-    await this.#write(
-      dead.map(({ number }) => ({ type: 'delete', number })),
-      true,
-    );
-    for (const { id } of dead) this.#entries.delete(id);
+    const dead = await this.#claim(ids, (entries) => {
+      const changes = entries.map(({ number }): Change => ({ type: 'delete', number }));
+      return this.#write(changes, true);
+    });
+    for (const entry of dead) this.#forget(entry);
     return dead.length;
   }
 
@@ -241,7 +237,7 @@ export class LocalOutbox implements Outbox {
     return {
       settle: async () => {
         if (!end()) return;
-        this.#entries.delete(entry.id);
+        this.#forget(entry);
         this.#wake();
         await this.#write([{ type: 'delete', number: entry.number }], false).catch(() => {
           this.#remains.add(entry.number);
@@ -271,26 +267,75 @@ export class LocalOutbox implements Outbox {
     this.#wake();
   }
 
-  async #bodyOf(entry: Entry): Promise<string | undefined> {
-    const record = await this.#attempted(() => this.#store.read(entry.number));
-    if (record) return record.body;
-    this.#entries.delete(entry.id);
-    this.#damaged += 1;
-    return undefined;
+  #forget(entry: Entry): void {
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
   }
 
-  async #dead(ids?: readonly string[]): Promise<readonly Entry[]> {
+  /** The body of what is being handed out; where it cannot be read now, it waits again. */
+  async #leasedBody(entry: Entry, open: Set<Entry>): Promise<string | undefined> {
+    try {
+      const record = await this.#attempted(() => this.#store.read(entry.number));
+      if (record) return record.body;
+      this.#forget(entry);
+      this.#damaged += 1;
+      return undefined;
+    } catch (error) {
+      open.delete(entry);
+      this.#offer(entry);
+      throw error;
+    }
+  }
+
+  /** Takes dead letters, so that nobody else does, and does something about them; where that fails, they stay. */
+  async #claim(
+    ids: readonly string[] | undefined,
+    work: (entries: readonly Entry[]) => Promise<void>,
+  ): Promise<readonly Entry[]> {
     await this.#open();
     const wanted = ids && new Set(ids);
-    return [...this.#entries.values()].filter(({ id, state }) => state === 'dead' && (wanted?.has(id) ?? true));
+    const claimed = [...this.#entries.values()].filter(
+      ({ id, state }) => state === 'dead' && (wanted?.has(id) ?? true),
+    );
+    const written = work(claimed);
+    for (const entry of claimed) {
+      entry.state = 'writing';
+      entry.written = written;
+    }
+    try {
+      await written;
+      return claimed;
+    } catch (error) {
+      for (const entry of claimed) entry.state = 'dead';
+      throw error;
+    } finally {
+      for (const entry of claimed) entry.written = undefined;
+    }
+  }
+
+  /** Writes that they are no dead letters any more. */
+  async #rewrite(entries: readonly Entry[]): Promise<void> {
+    const records = await this.#attempted(() => Promise.all(entries.map(({ number }) => this.#store.read(number))));
+    const changes = entries.flatMap(({ number }, index): Change[] => {
+      const record = records[index];
+      if (!record) return [];
+      const { id, body, priority } = record;
+      return [{ type: 'put', number, record: { id, body, priority, attempt: 0 } }];
+    });
+    await this.#write(changes, true);
   }
 
   async #write(changes: readonly Change[], durable: boolean): Promise<void> {
-    const remains = [...this.#remains];
+    // A few at a time: a disk that stays full must not make every write longer.
+    const remains = [...this.#remains].slice(0, REMAINS_AT_ONCE);
+    for (const number of remains) this.#remains.delete(number);
     const removals = remains.map((number): Change => ({ type: 'delete', number }));
     if (changes.length + removals.length === 0) return;
-    await this.#attempted(() => this.#writer.write([...removals, ...changes], durable));
-    for (const number of remains) this.#remains.delete(number);
+    try {
+      await this.#attempted(() => this.#writer.write([...removals, ...changes], durable));
+    } catch (error) {
+      for (const number of remains) this.#remains.add(number);
+      throw error;
+    }
   }
 
   async #attempted<Value>(work: () => Promise<Value>): Promise<Value> {

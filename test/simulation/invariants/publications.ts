@@ -281,7 +281,7 @@ const standIns: Invariant = {
             if (record.state !== 'queued' || !publication.wantsMore) continue;
             // What is on its way to a silent relay as well is copied only as far as copies are trusted.
             const isSent = [...publication.deliveries.values()].some((each) => each.record.state === 'sent');
-            if (isSent && scene.books.hedges.trust <= HEDGE.trustMax / 2) continue;
+            if ((isSent || publication.isOverdue) && scene.books.hedges.trust <= HEDGE.trustMax / 2) continue;
             const free = publication.candidates.find((each) => each.isServing && !publication.deliveries.has(each));
             if (free) scene.fail('L12', `${publication.id.slice(0, 8)} waits for ${lane.url}, but ${free.url} serves`);
           }
@@ -343,8 +343,8 @@ const evictions: Invariant = {
           if (!isMoreUrgent(priority, lost)) scene.fail('S18', `${lost} was evicted for ${priority}`);
         }
         evicted = [];
-        const known = priorities.get(id);
-        if (!known || isMoreUrgent(priority, known)) priorities.set(id, priority);
+        // Who joins may make it matter more; what it mattered first is certain.
+        if (!priorities.has(id)) priorities.set(id, priority);
       },
     };
   },
