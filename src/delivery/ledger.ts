@@ -123,6 +123,7 @@ export class Ledger implements LaneOwner<Delivery> {
       dispatcher: this.#dispatcher,
       failovers: this.#failovers,
       failedOver: (failover) => needs.failedOver(failover),
+      trusted: () => this.#dispatcher.topUpNeedy(true),
       lanes: () => this.#all,
       answerTimes: (url) => needs.answerTimes(url),
       hedged: (delivery, to) => this.#report(delivery.publication, facts.hedged(delivery, to, this.clock.now())),

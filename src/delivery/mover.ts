@@ -30,6 +30,8 @@ export interface MoverNeeds {
   readonly failovers: Failovers;
   /** Work that was moved earlier is stored elsewhere. */
   failedOver(failover: Failover): void;
+  /** What had to wait because too much was late may be tried elsewhere again. */
+  trusted(): void;
   lanes(): readonly DeliveryLane[];
   answerTimes(url: string): AnswerTimes;
   /** The event was copied to another relay, because this one is late with its answer. */
@@ -62,11 +64,11 @@ export class Mover {
   }
 
   sent(): void {
-    this.#duplicates = afterSend(this.#duplicates);
+    this.#become(afterSend(this.#duplicates));
   }
 
   answered(): void {
-    this.#duplicates = afterAnswer(this.#duplicates);
+    this.#become(afterAnswer(this.#duplicates));
   }
 
   /**
@@ -82,7 +84,7 @@ export class Mover {
     if (!this.mayCopy(delivery)) return false;
     const to = this.#needs.dispatcher.copy(publication, lane);
     if (!to) return false;
-    this.#duplicates = afterHedge(this.#duplicates);
+    this.#become(afterHedge(this.#duplicates));
     publication.hedges += 1;
     this.hedges += 1;
     this.#needs.hedged(delivery, to);
@@ -104,7 +106,7 @@ export class Mover {
   /** No answer came in time, which costs trust: whether it may be tried elsewhere at once. */
   unanswered(): boolean {
     this.#wait();
-    this.#duplicates = afterLate(this.#duplicates);
+    this.#become(afterLate(this.#duplicates));
     return mayRetry(this.#duplicates);
   }
 
@@ -131,14 +133,20 @@ export class Mover {
     const lastMs = now - (this.#chargedAt.get(lane) ?? Number.NEGATIVE_INFINITY);
     if (!isTalking && lastMs < this.#needs.answerTimes(lane.url).timeoutMs) return;
     if (!isTalking) this.#chargedAt.set(lane, now);
-    this.#duplicates = afterLate(this.#duplicates);
+    this.#become(afterLate(this.#duplicates));
   }
 
   /** Trust comes back with time. */
   #wait(): number {
     const now = this.#needs.clock.now();
-    this.#duplicates = afterWaiting(this.#duplicates, now);
+    this.#become(afterWaiting(this.#duplicates, now));
     return now;
+  }
+
+  #become(next: Duplicates): void {
+    const isNews = !mayRetry(this.#duplicates) && mayRetry(next);
+    this.#duplicates = next;
+    if (isNews) this.#needs.trusted();
   }
 
   #isSystemic(): boolean {
