@@ -118,7 +118,10 @@ export class Mover {
     for (const { publication, record } of [...lane.items.values()]) {
       if (publication.goesEverywhere) continue;
       // What has not been sent is no copy, wherever it goes.
-      if (costs && record.state === 'sent' && !this.unanswered()) continue;
+      if (costs && record.state === 'sent' && !this.unanswered()) {
+        dispatcher.defer(publication);
+        continue;
+      }
       for (const { url } of dispatcher.topUp(publication)) {
         const ended = failovers.moved(failover, publication, url);
         if (ended) failedOver(ended);

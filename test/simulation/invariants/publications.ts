@@ -263,6 +263,8 @@ const promises: Invariant = {
   },
 };
 
+const ANSWERED: ReadonlySet<string> = new Set(['accepted', 'rejected']);
+
 const standIns: Invariant = {
   ids: 'L12',
   says: 'nothing waits for a relay that does not serve while one that has not been asked does',
@@ -280,8 +282,10 @@ const standIns: Invariant = {
           for (const { publication, record } of lane.items.values()) {
             if (record.state !== 'queued' || !publication.wantsMore) continue;
             // What is on its way to a silent relay as well is copied only as far as copies are trusted.
-            const isSent = [...publication.deliveries.values()].some((each) => each.record.state === 'sent');
-            if ((isSent || publication.isOverdue) && scene.books.hedges.trust <= HEDGE.trustMax / 2) continue;
+            const isTried = [...publication.deliveries.values()].some(
+              (each) => each.record.context.tries > 0 && !ANSWERED.has(each.record.state),
+            );
+            if (isTried && scene.books.hedges.trust <= HEDGE.trustMax / 2) continue;
             const free = publication.candidates.find((each) => each.isServing && !publication.deliveries.has(each));
             if (free) scene.fail('L12', `${publication.id.slice(0, 8)} waits for ${lane.url}, but ${free.url} serves`);
           }
