@@ -396,8 +396,10 @@ describe('with an outbox', () => {
       { id: 'c', body: '{"frame":"[]","relays":{"among":7},"quorum":"many"}', priority: 'normal' },
     ]);
     await before.close();
-    const { outbox, pool } = field.start({ publish: { expiresMs: 5_000 } });
+    const { outbox, pool, facts } = field.start({ publish: { expiresMs: 5_000 } });
     await field.pass(60_000);
+    const refused = facts.filter((fact) => fact.type === 'publication.refused');
+    expect(refused.map((fact) => [fact.id, fact.cause])).toEqual(['a', 'b', 'c'].map((id) => [id, 'undeliverable']));
     expect((await outbox.deadLetters()).map(({ id }) => id)).toEqual(['a', 'b', 'c']);
     expect(pool.metrics().openPublications).toBe(0);
   });

@@ -35,8 +35,12 @@ export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | '
  */
 export type FailureCause = 'rejected' | 'expired' | 'closed' | 'evicted' | 'superseded';
 
-/** Why a publication was not accepted at all. Nothing was sent. `not-kept`: its outbox failed, such as on a full disk. */
-export type RefusalCause = 'backpressure' | 'closing' | 'invalid' | 'superseded' | 'not-kept';
+/**
+ * Why a publication was not accepted at all. Nothing was sent. `not-kept`: its outbox failed, such as on a full disk;
+ * `undeliverable`: its outbox has it from before a restart, but it cannot be read, or its relays are not there; it is a
+ * dead letter now.
+ */
+export type RefusalCause = 'backpressure' | 'closing' | 'invalid' | 'superseded' | 'not-kept' | 'undeliverable';
 
 interface OfPublication {
   readonly id: string;

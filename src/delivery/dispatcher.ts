@@ -104,6 +104,11 @@ export class Dispatcher {
     for (const publication of [...this.#needy]) if (mayRetry || !publication.isOverdue) this.topUp(publication);
   }
 
+  /** A relay has answered: what was held back because it had not may go on. */
+  reconsider(publication: Publication): void {
+    if (this.#needy.has(publication) && !publication.isOverdue) this.topUp(publication);
+  }
+
   /** It wants more, and may not have it now. */
   defer(publication: Publication): void {
     if (!publication.isOver && publication.wantsMore) this.#needy.add(publication);

@@ -552,6 +552,7 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.isSettling = false;
     this.#advance(publication, { type: 'delivery.accepted', accepted: publication.acceptedHosts });
     this.#checkComplete(publication);
+    this.#dispatcher.reconsider(publication);
     if (publication.isUnwanted) this.#advance(publication, { type: 'deadline.passed' });
   }
 

@@ -252,6 +252,9 @@ export class DataPlane {
           problem,
         });
       },
+      undeliverable: (id, problem) => {
+        this.#refuse({}, id, 'undeliverable', problem);
+      },
       failed: (problem) => this.#owner.report({ type: 'outbox.failed', problem }),
     });
   }

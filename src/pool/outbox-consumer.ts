@@ -19,6 +19,8 @@ export interface OutboxConsumerNeeds {
   publish(event: PreparedEvent, options: PublishOptions, lease: Lease): void;
   /** An event could not be kept. */
   refused(id: string, cause: RefusalCause, problem: string): void;
+  /** What was kept before a restart has become a dead letter without having been published. */
+  undeliverable(id: string, problem: string): void;
   /** The outbox cannot be read. It is tried again. */
   failed(problem: string): void;
 }
@@ -113,7 +115,7 @@ export class OutboxConsumer {
       return;
     }
     const kept = readBody(lease);
-    if (!kept) return this.#tell(lease.bury('it cannot be read'));
+    if (!kept) return this.#bury(lease, 'it cannot be read');
     try {
       publish(kept.event, kept.options, lease);
       this.#strandedAt.delete(lease.id);
@@ -126,8 +128,13 @@ export class OutboxConsumer {
         return this.#tell(lease.nack({ delayMs: this.#retryDelayMs(lease.attempt), reason }));
       }
       this.#strandedAt.delete(lease.id);
-      this.#tell(lease.bury(reason));
+      this.#bury(lease, reason);
     }
+  }
+
+  #bury(lease: Lease, reason: string): void {
+    this.#tell(lease.bury(reason));
+    this.#needs.undeliverable(lease.id, reason);
   }
 
   #kept(id: string): void {

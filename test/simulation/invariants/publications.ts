@@ -378,6 +378,7 @@ const kept: Invariant = {
         if (vote && vote.hosts.size >= vote.quorum && lives.get(id) === 'open') lives.set(id, 'reached');
         if (fact.type === 'publication.confirmed') lives.set(id, 'confirmed');
         if (fact.type === 'publication.cancelled') lives.set(id, 'over');
+        if (fact.type === 'publication.refused' && fact.cause === 'undeliverable') lives.set(id, 'over');
         if (fact.type === 'publication.failed' && fact.cause !== 'closed') lives.set(id, 'over');
         if (fact.type === 'publication.failed' && fact.cause === 'closed') scene.mark('kept');
       },
