@@ -16,8 +16,9 @@ export interface DeliveriesNeeds {
   readonly settings: PublishSettings;
   accepted(delivery: Delivery): void;
   rejected(delivery: Delivery): void;
-  /** No answer came in time, though the relay serves; or its time to be sent again has come. */
+  /** No answer came in time, though the relay serves. */
   unanswered(delivery: Delivery): void;
+  /** It is about to be sent again. */
   resent(delivery: Delivery): void;
   /** It is not sent there any more. */
   abandon(delivery: Delivery): void;

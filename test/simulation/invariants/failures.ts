@@ -265,7 +265,7 @@ const attempts: Invariant = {
         const last = counted.get(url) ?? 0;
         const excused = scene.chart(url)?.loss.excused;
         // Who was asked to close and to come back goes on where it was.
-        const isAgain = before === 'closing' && attempt === last;
+        const isAgain = (before === 'closing' || before === 'idle') && attempt === last;
         if (attempt <= last && !settled.has(url) && !excused && !isAgain)
           scene.fail('S13', `attempt ${attempt} of ${url} came after ${last}`);
         // What was our own network's fault is not counted.
