@@ -243,7 +243,10 @@ export class World implements Scene {
     this.note(`process ${process} starts`);
     this.#audience.tell('began');
     for (const url of Object.keys(pool.status())) this.#setStatus(this.relay(url), 'idle');
-    pool.on('*', (fact) => this.#hear(fact));
+    // Promises of a process that was killed may still settle; nobody hears of it.
+    pool.on('*', (fact) => {
+      if (isCurrent()) this.#hear(fact);
+    });
     pool.connect();
   }
 

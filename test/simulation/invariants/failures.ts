@@ -135,7 +135,7 @@ const circuits: Invariant = {
       },
       dialled(_wire, { url }) {
         // Where nothing retries by itself, whoever asks begins anew.
-        if (!scene.settings(url).reconnect.enabled) forget(url);
+        if (!scene.settings(url).reconnect.enabled && !scene.chart(url)?.trial) forget(url);
       },
       fact(fact, _relay, before) {
         if (fact.type === 'relay.status-changed' && fact.status === 'connected' && before === 'connecting') {
