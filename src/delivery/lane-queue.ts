@@ -50,6 +50,13 @@ export class LaneQueue<Item extends Queued> {
   /** Takes out whose turn it is; what is held back keeps its place, and holds nobody else back. */
   next(isHeld: (item: Item) => boolean): Item | undefined {
     if (this.#size === 0) return undefined;
+    // Where all that waits matters equally, as it mostly does, there are no turns to take.
+    const alone = this.#queues.find(({ size }) => size === this.#size);
+    if (alone) {
+      const item = firstOf(alone, isHeld);
+      if (item) this.delete(item);
+      return item;
+    }
     const first = this.#queues.map((queue) => firstOf(queue, isHeld));
     const turn = nextTurn(this.#round, (rank) => first[rank] !== undefined);
     if (!turn) return undefined;
