@@ -30,8 +30,8 @@ export type Outcome = {
 export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | 'failed' | 'cancelled';
 
 /**
- * Why a publication failed: the quorum is out of reach, time is up, the pool closed, what matters more needed its place,
- * or a newer version of the event is published instead.
+ * Why a publication failed: the quorum is out of reach, time is up, the pool closed (with an outbox it is published after a
+ * restart), what matters more needed its place, or a newer version of the event is published instead.
  */
 export type FailureCause = 'rejected' | 'expired' | 'closed' | 'evicted' | 'superseded';
 

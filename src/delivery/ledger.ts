@@ -83,10 +83,12 @@ export class Ledger implements LaneOwner<Delivery> {
   readonly #versions = new Versions();
   readonly #capacity: Capacity;
   readonly #deliveries: Deliveries;
+  readonly #selector: Selector;
   readonly #dispatcher: Dispatcher;
   readonly #mover: Mover;
   readonly #failovers = new Failovers();
   readonly #deadlines: Deadlines;
+  readonly #time: { readonly clock: Clock; readonly deadlines: Deadlines };
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
   #draining = false;
@@ -98,6 +100,7 @@ export class Ledger implements LaneOwner<Delivery> {
     this.clock = needs.clock;
     this.#capacity = new Capacity(settings);
     this.#deadlines = new Deadlines(needs.clock);
+    this.#time = { clock: needs.clock, deadlines: this.#deadlines };
     this.#deliveries = new Deliveries({
       clock: needs.clock,
       random: needs.random,
@@ -114,8 +117,9 @@ export class Ledger implements LaneOwner<Delivery> {
       },
       abandon: ({ publication, lane }) => this.#abandon(publication, [lane]),
     });
-    const selector = new Selector({ ...needs, balance: needs.balance, lanes: () => this.#all });
-    this.#dispatcher = new Dispatcher(settings.triesMax, selector, (delivery, event) =>
+    const { clock, random, balance } = needs;
+    this.#selector = new Selector({ clock, random, balance, lanes: () => this.#all });
+    this.#dispatcher = new Dispatcher(settings.triesMax, this.#selector, (delivery, event) =>
       this.#deliveries.step(delivery, event),
     );
     this.#mover = new Mover({
@@ -202,7 +206,7 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!lane) return;
     const served = lane.isServing;
     lane.state = state;
-    if (!served && lane.isServing) this.#skipTurns(lane);
+    if (!served && lane.isServing) this.#selector.joined(lane);
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
     if (served && !lane.isServing) this.#mover.evacuate(lane, state.suspect ? 'silent' : 'unfit');
@@ -251,7 +255,7 @@ export class Ledger implements LaneOwner<Delivery> {
     else this.#expireAfter(publication, request.expiresMs);
     if (waiter) publication.addWaiter(waiter, request.timeoutMs);
     if (waiter?.signal) this.#own(publication, waiter);
-    else publication.kept = true;
+    else publication.isFirm = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
     if (publication.isHeld) return;
     if (publication === known) this.#dispatcher.topUp(publication);
@@ -393,25 +397,14 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#checkDrained();
   }
 
-  /** Who did not serve has missed its turns, and does not catch up with them. */
-  #skipTurns(lane: DeliveryLane): void {
-    const others = this.#all.filter((each) => each !== lane && each.isServing).map(({ turns }) => turns);
-    if (others.length > 0) lane.turns = Math.max(lane.turns, Math.min(...others));
-  }
-
   #begin(
     { event, options, keep, lease }: PublishRequest,
     target: Target<DeliveryLane>,
     priority: Priority,
   ): Publication {
     const isStored = keep !== undefined || lease !== undefined;
-    const needs = { clock: this.clock, deadlines: this.#deadlines };
-    const publication = new Publication(
-      event,
-      target,
-      { priority, isStored, durability: this.#needs.durability },
-      needs,
-    );
+    const { durability } = this.#needs;
+    const publication = new Publication(event, target, { priority, isStored, durability }, this.#time);
     publication.lease = lease;
     publication.affinityKey = options.affinityKey;
     this.#publications.set(event.id, publication);
@@ -514,7 +507,7 @@ export class Ledger implements LaneOwner<Delivery> {
     publication.owners.add(waiter);
     waiter.onWithdraw(() => {
       publication.owners?.delete(waiter);
-      if (publication.owners?.size === 0 && !publication.kept) this.#cancel(publication);
+      if (publication.owners?.size === 0 && !publication.isFirm) this.#cancel(publication);
       publication.withdraw(waiter);
     });
   }

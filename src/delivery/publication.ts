@@ -126,9 +126,9 @@ export class Publication {
   /** Where it was moved to, until it is accepted. */
   move: Move | undefined;
   readonly deliveries = new Map<DeliveryLane, Delivery>();
-  /** Callers who may still withdraw; one who cannot keeps it for good. */
+  /** Callers who may still withdraw; and whether there is one who cannot, so that it is wanted for good. */
   owners: Set<Waiter> | undefined;
-  kept = false;
+  isFirm = false;
   listeners: ((fact: PublicationFact) => void)[] | undefined;
   first: { readonly relay: string; readonly latencyMs: number } | undefined;
   confirmedAtMs: number | undefined;

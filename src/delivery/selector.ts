@@ -28,6 +28,8 @@ export class Selector {
   #apertureOf: readonly DeliveryLane[] = [];
   #apertureAt = Number.NEGATIVE_INFINITY;
   #apertureSize: number = APERTURE.least;
+  /** Where the turns have come to. */
+  #turn = 0;
 
   constructor(needs: SelectorNeeds) {
     this.#needs = needs;
@@ -41,7 +43,13 @@ export class Selector {
 
   /** The relay that was chosen is asked. */
   taken(publication: Publication, lane: DeliveryLane): void {
+    this.#turn = Math.max(this.#turn, lane.turns);
     lane.turns += turnLength(this.#strategy, lane, this.#requestOf(publication));
+  }
+
+  /** A relay begins to serve: it has missed its turns, and does not catch up with them. */
+  joined(lane: DeliveryLane): void {
+    lane.turns = Math.max(lane.turns, this.#turn);
   }
 
   /** By drawing from the best, which takes as long with ten thousand relays as with ten. */

@@ -246,6 +246,18 @@ describe.each(PLACES)('an outbox in %s', (_name, find) => {
     expect(await outbox.stats()).toEqual({ waiting: 0, leased: 0, dead: 0, damaged: 0 });
   });
 
+  test('keeps what is enqueued while the dead letter of it is being discarded', async () => {
+    const outbox = opened(find());
+    await outbox.enqueue([item('a')]);
+    const { leases, stop } = await leased(outbox, 1);
+    await leases[0]?.bury('no');
+    await stop();
+    const [discarded, { duplicates }] = await Promise.all([outbox.discard(['a']), outbox.enqueue([item('a')])]);
+    expect([discarded, duplicates]).toEqual([1, []]);
+    expect(await outbox.stats()).toMatchObject({ waiting: 1, dead: 0 });
+    expect((await leased(outbox, 1)).leases[0]?.body).toBe('the body of a');
+  });
+
   test('takes ten thousand at once', async () => {
     const outbox = opened(find());
     await outbox.enqueue(Array.from({ length: 10_000 }, (_, index) => item(String(index))));

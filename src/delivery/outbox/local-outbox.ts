@@ -76,7 +76,10 @@ export class LocalOutbox implements Outbox {
     const written = fresh.length === 0 ? [] : [this.#add(fresh)];
     // What somebody else is writing is not kept before it is written.
     await Promise.all([...written, ...known.map(({ id }) => this.#entries.get(id)?.written)]);
-    return { duplicates: known.map(({ id }) => id) };
+    // It may have been a dead letter that somebody was discarding.
+    const gone = known.filter(({ id }) => !this.#entries.has(id));
+    if (gone.length > 0) await this.enqueue(gone);
+    return { duplicates: known.filter((item) => !gone.includes(item)).map(({ id }) => id) };
   }
 
   async *lease(options: { readonly window: number; readonly signal: AbortSignal }): AsyncGenerator<Lease, void> {
@@ -127,11 +130,12 @@ export class LocalOutbox implements Outbox {
   }
 
   async discard(ids: readonly string[]): Promise<number> {
-    const dead = await this.#claim(ids, (entries) => {
+    const dead = await this.#claim(ids, async (entries) => {
       const changes = entries.map(({ number }): Change => ({ type: 'delete', number }));
-      return this.#write(changes, true);
+      await this.#write(changes, true);
+      // Before whoever waits for this write goes on, or they would find it here.
+      for (const entry of entries) this.#forget(entry);
     });
-    for (const entry of dead) this.#forget(entry);
     return dead.length;
   }
 
@@ -247,7 +251,7 @@ export class LocalOutbox implements Outbox {
         if (!end()) return;
         entry.state = 'delayed';
         entry.attempt += 1;
-        if (delayMs > 0) entry.timer = this.#clock.setTimeout(() => this.#offer(entry), delayMs);
+        if (delayMs > 0 && !this.#closing) entry.timer = this.#clock.setTimeout(() => this.#offer(entry), delayMs);
         else this.#offer(entry);
         this.#wake();
         await put({});
