@@ -134,8 +134,8 @@ const deadlines: Invariant = {
         since = new Map();
       },
       // Who waits for its turn to dial has no deadline of its own.
-      dialled(_wire, { url }) {
-        if (!since.has(url)) return;
+      dialled(_wire, { url, status }) {
+        if (status !== 'connecting') return;
         since.set(url, scene.awakeMs);
         longest.set(url, scene.settings(url).connectTimeoutMs);
       },
@@ -147,7 +147,8 @@ const deadlines: Invariant = {
         const limit = limitOf(fact.url, fact.status);
         if (limit === undefined) longest.delete(fact.url);
         else longest.set(fact.url, limit);
-        if (limit === undefined) since.delete(fact.url);
+        const waitsForTurn = fact.status === 'connecting' && !scene.relay(fact.url).wire?.live;
+        if (limit === undefined || waitsForTurn) since.delete(fact.url);
         else since.set(fact.url, scene.awakeMs);
       },
       calmed: checkAll,
