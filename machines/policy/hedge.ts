@@ -52,6 +52,10 @@ export const afterHedge = (state: Duplicates): Duplicates => ({ ...state, budget
 /** Whether something that is late may be sent elsewhere. */
 export const mayRetry = ({ trust }: Duplicates): boolean => trust > HEDGE.trustMax / 2;
 
+/** Milliseconds until what is late may be sent elsewhere, if nothing is answered meanwhile. */
+export const untrustedForMs = ({ trust }: Duplicates): number =>
+  Math.max(0, ((HEDGE.trustMax / 2 - trust) / HEDGE.perSecond) * 1_000);
+
 /**
  * Whether something that is late may be copied, though it may still be answered. Half of the budget is for what is later
  * than its timeout: what is only later than usual must not use up what a relay that fails will need.

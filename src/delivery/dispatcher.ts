@@ -99,9 +99,14 @@ export class Dispatcher {
     }
   }
 
-  /** A relay serves that did not: those that want more ask it, but for retries where those are not trusted. */
-  topUpNeedy(mayRetry: boolean): void {
-    for (const publication of [...this.#needy]) if (mayRetry || !publication.isOverdue) this.topUp(publication);
+  /** Asks for those that want more whoever serves by now, but for retries unless they may be. Whether some were held back. */
+  topUpNeedy(mayRetry: boolean): boolean {
+    let isHeldBack = false;
+    for (const publication of [...this.#needy]) {
+      if (mayRetry || !publication.isOverdue) this.topUp(publication);
+      else isHeldBack = true;
+    }
+    return isHeldBack;
   }
 
   /** A relay has answered: what was held back because it had not may go on. */
@@ -109,9 +114,11 @@ export class Dispatcher {
     if (this.#needy.has(publication) && !publication.isOverdue) this.topUp(publication);
   }
 
-  /** It wants more, and may not have it now. */
-  defer(publication: Publication): void {
-    if (!publication.isOver && publication.wantsMore) this.#needy.add(publication);
+  /** It may not have more now. Whether it wants it. */
+  defer(publication: Publication): boolean {
+    if (publication.isOver || !publication.wantsMore) return false;
+    this.#needy.add(publication);
+    return true;
   }
 
   forget(publication: Publication): void {

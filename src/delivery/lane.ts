@@ -99,6 +99,8 @@ export class Lane<Item extends LaneItem> implements Candidate {
   /** Nothing before this counts as waiting: we were asleep. */
   #awakeSince = Number.NEGATIVE_INFINITY;
   #ackDueAt = 0;
+  /** When the oldest was sent that is overdue, of those that went out after the relay was last heard. */
+  #overdueSince: number | undefined;
   /** In flight, and somebody else could be asked; with the time from which its lateness counts, the oldest first. */
   readonly #timely = new Map<Item, number>();
   #lateTimer: unknown;
@@ -130,8 +132,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.#session?.heardAt ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** When the oldest message after a time went out that has not been answered. */
+  /** When the oldest message after a time went out that has not been answered, whether or not it is waited for. */
   owedSince(afterMs: number): number | undefined {
+    if (this.#overdueSince !== undefined && this.#overdueSince >= afterMs) return this.#overdueSince;
     for (const { sentAt } of this.inFlight) if (sentAt >= afterMs) return sentAt;
     return undefined;
   }
@@ -206,6 +209,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.#timely.clear();
     this.#owner.clock.clearTimeout(this.#lateTimer);
     this.#lateTimer = undefined;
+    this.#overdueSince = undefined;
     this.#armAckTimer();
     this.#endPause();
   }
@@ -371,6 +375,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
       overdue.push(item);
     }
     if (overdue.length > 0) this.#window.lost(this.#owner.lateAfterMs(this.url), now);
+    for (const { sentAt } of overdue) this.#overdueSince = earliestAfter(this.heardAt, this.#overdueSince, sentAt);
     for (const item of overdue) {
       // Telling of the first may have ended the session, and with it all that was in flight.
       this.#timely.delete(item);
@@ -380,3 +385,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     if (this.#ackTimer === undefined) this.#armAckTimer();
   }
 }
+
+/** The first of two times, the earlier given first, that is not before another. */
+const earliestAfter = (afterMs: number, first: number | undefined, second: number): number =>
+  first !== undefined && first >= afterMs ? first : second;

@@ -110,10 +110,12 @@ export class Ledger implements LaneOwner<Delivery> {
       // What was lost with its socket is moved with all that was; what is overdue costs trust.
       unanswered: ({ publication }) => {
         if (this.#mover.unanswered()) this.#dispatcher.topUp(publication);
-        else this.#dispatcher.defer(publication);
+        else this.#mover.defer(publication);
       },
       resent: ({ publication, record }) => {
-        if (record.state === 'unknown' && this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+        if (record.state !== 'unknown') return;
+        if (this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
+        else this.#mover.defer(publication);
       },
       abandon: ({ publication, lane }) => this.#abandon(publication, [lane]),
     });
@@ -127,7 +129,6 @@ export class Ledger implements LaneOwner<Delivery> {
       dispatcher: this.#dispatcher,
       failovers: this.#failovers,
       failedOver: (failover) => needs.failedOver(failover),
-      trusted: () => this.#dispatcher.topUpNeedy(true),
       lanes: () => this.#all,
       answerTimes: (url) => needs.answerTimes(url),
       hedged: (delivery, to) => this.#report(delivery.publication, facts.hedged(delivery, to, this.clock.now())),
@@ -211,7 +212,7 @@ export class Ledger implements LaneOwner<Delivery> {
     else this.#dispatcher.suspend(lane);
     if (served && !lane.isServing) this.#mover.evacuate(lane, state.suspect ? 'silent' : 'unfit');
     if (!lane.isServing) return;
-    this.#dispatcher.topUpNeedy(this.#mover.mayRetry());
+    this.#mover.topUpNeedy();
     lane.pump();
   }
 
@@ -359,6 +360,7 @@ export class Ledger implements LaneOwner<Delivery> {
       this.#expire(publication, 'closed');
     }
     for (const lane of this.#all) lane.dispose();
+    this.#mover.dispose();
     this.#lanes.clear();
     this.#all = [];
     this.#deadlines.clear();

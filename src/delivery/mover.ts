@@ -10,7 +10,9 @@ import {
   mayHedge,
   mayRetry,
   NO_DUPLICATES,
+  untrustedForMs,
 } from '../../machines/policy/hedge.ts';
+import { SILENCE } from '../../machines/policy/limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { type Failover, type FailoverCause, type Failovers, OpenFailover } from './failovers.ts';
@@ -30,8 +32,6 @@ export interface MoverNeeds {
   readonly failovers: Failovers;
   /** Work that was moved earlier is stored elsewhere. */
   failedOver(failover: Failover): void;
-  /** What had to wait because too much was late may be tried elsewhere again. */
-  trusted(): void;
   lanes(): readonly DeliveryLane[];
   answerTimes(url: string): AnswerTimes;
   /** The event was copied to another relay, because this one is late with its answer. */
@@ -48,6 +48,7 @@ export class Mover {
   #duplicates: Duplicates = NO_DUPLICATES;
   /** When a silent relay last cost trust; once per answer timeout is enough. */
   readonly #chargedAt = new WeakMap<DeliveryLane, number>();
+  #trustTimer: unknown;
 
   constructor(needs: MoverNeeds) {
     this.#needs = needs;
@@ -110,6 +111,20 @@ export class Mover {
     return mayRetry(this.#duplicates);
   }
 
+  /** Relays serve that did not: what wants more asks them, but for retries where those are not trusted. */
+  topUpNeedy(): void {
+    if (this.#needs.dispatcher.topUpNeedy(this.mayRetry())) this.#awaitTrust();
+  }
+
+  /** It wants another relay, and may not have it before more is trusted. */
+  defer(publication: Publication): void {
+    if (this.#needs.dispatcher.defer(publication)) this.#awaitTrust();
+  }
+
+  dispose(): void {
+    this.#needs.clock.clearTimeout(this.#trustTimer);
+  }
+
   /** A relay does not serve any more: what is on its way there, or waits, goes elsewhere where it can. */
   evacuate(lane: DeliveryLane, cause: FailoverCause): void {
     const { clock, dispatcher, failovers, failedOver } = this.#needs;
@@ -119,7 +134,7 @@ export class Mover {
       if (publication.goesEverywhere) continue;
       // What has not been sent is no copy, wherever it goes.
       if (costs && record.state === 'sent' && !this.unanswered()) {
-        dispatcher.defer(publication);
+        this.defer(publication);
         continue;
       }
       for (const { url } of dispatcher.topUp(publication)) {
@@ -149,7 +164,16 @@ export class Mover {
   #become(next: Duplicates): void {
     const isNews = !mayRetry(this.#duplicates) && mayRetry(next);
     this.#duplicates = next;
-    if (isNews) this.#needs.trusted();
+    if (isNews) this.topUpNeedy();
+  }
+
+  /** Trust comes with answers, which are noticed, and with time, which has to be. */
+  #awaitTrust(): void {
+    if (this.#trustTimer !== undefined) return;
+    this.#trustTimer = this.#needs.clock.setTimeout(() => {
+      this.#trustTimer = undefined;
+      this.topUpNeedy();
+    }, untrustedForMs(this.#duplicates) + SILENCE.secondLookMs);
   }
 
   #isSystemic(): boolean {

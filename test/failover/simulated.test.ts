@@ -3,7 +3,7 @@ import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { percentile } from '../../machines/policy/percentile.ts';
 import { AnswerWindow } from '../../src/delivery/answer-window.ts';
 import { Mover } from '../../src/delivery/mover.ts';
-import { createPool, type NostrEvent, type Pool } from '../../src/index.ts';
+import { type CreatePoolOptions, createPool, type NostrEvent, type Pool } from '../../src/index.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../../src/testing/index.ts';
 import { eventOf } from '../simulation/events.ts';
 
@@ -25,7 +25,7 @@ class Field {
   readonly #startedAt = this.clock.now();
   #count = 0;
 
-  constructor(count: number, seed: number) {
+  constructor(count: number, seed: number, options: CreatePoolOptions = {}) {
     const dice = (name: string) => seededRandom(`${seed}/${name}`);
     const network = new SimulatedNetwork({ clock: this.clock, dice: (url) => dice(url) });
     this.relays = Array.from({ length: count }, (_, index) => {
@@ -38,7 +38,8 @@ class Field {
       clock: this.clock,
       transport: network.transport,
       random: dice('pool'),
-      publish: { publicationsMax: 100_000, queueBytesMax: 1024 ** 3 },
+      ...options,
+      publish: { publicationsMax: 100_000, queueBytesMax: 1024 ** 3, ...options.publish },
     });
     onTestFinished(async () => {
       const closed = this.pool.close({ drainMs: 0 });
@@ -108,6 +109,20 @@ describe('one silent relay among ten', () => {
     // A round trip takes 80 ms; what is late after 95 % of all is asked for elsewhere, which takes another.
     expect(field.tookMs(fromMs, fromMs + 3_000, 1)).toBeLessThan(350);
     expect(field.pool.metrics().hedges).toBeGreaterThan(0);
+  });
+});
+
+describe('what is not answered in time', () => {
+  test('is a sign of silence for as long as nothing is heard', async () => {
+    // An answer usually takes longer than it may.
+    const field = new Field(2, 1, { publish: { ackTimeoutMs: 100 }, heartbeatMs: 60_000 });
+    const [silent] = field.relays as [SimulatedRelay];
+    const suspected: string[] = [];
+    field.pool.on('relay.suspected', ({ url }) => suspected.push(url));
+    silent.set({ silent: true });
+    await field.publish(4, 1_000);
+    await field.pass(3_000);
+    expect(suspected).toEqual([silent.url]);
   });
 });
 
