@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { HEDGE } from '../../machines/policy/limits.ts';
+import type { Dispatcher } from '../../src/delivery/dispatcher.ts';
+import { Failovers } from '../../src/delivery/failovers.ts';
+import { Mover } from '../../src/delivery/mover.ts';
+import type { Publication } from '../../src/delivery/publication.ts';
+import { VirtualClock } from '../../src/testing/index.ts';
+
+/** A mover with one publication that waits for trust. */
+function waiting() {
+  const clock = new VirtualClock(0);
+  const asked: boolean[] = [];
+  let isNeedy = false;
+  const dispatcher = {
+    defer: () => {
+      isNeedy = true;
+      return true;
+    },
+    topUpNeedy: (mayRetry: boolean) => {
+      asked.push(mayRetry);
+      isNeedy &&= !mayRetry;
+      return isNeedy;
+    },
+  } as unknown as Dispatcher;
+  const mover = new Mover({
+    clock,
+    dispatcher,
+    failovers: new Failovers(),
+    failedOver: () => {},
+    lanes: () => [],
+    answerTimes: () => ({ usualMs: undefined, timeoutMs: 100 }),
+    hedged: () => {},
+  });
+  while (mover.unanswered());
+  mover.defer({} as Publication);
+  return { clock, mover, asked };
+}
+
+test('what may not be tried elsewhere for now is tried as soon as trust has come back with time', () => {
+  const { clock, mover, asked } = waiting();
+  expect(mover.trust).toBe(HEDGE.trustMax / 2);
+  clock.advance(1_000);
+  expect(asked).toContain(true);
+  expect(clock.pending).toBe(0);
+});
+
+test('the less is trusted, the longer that takes', () => {
+  const { clock, mover, asked } = waiting();
+  mover.unanswered();
+  clock.advance(1_000 / HEDGE.perSecond - 1);
+  expect(asked).not.toContain(true);
+  clock.advance(1_000);
+  expect(asked).toContain(true);
+});
+
+test('it is tried at once where answers bring trust back', () => {
+  const { clock, mover, asked } = waiting();
+  mover.answered();
+  expect(asked).toEqual([true]);
+  clock.advance(60_000);
+  expect(clock.pending).toBe(0);
+});
+
+test('nothing runs after its end', () => {
+  const { clock, mover } = waiting();
+  mover.dispose();
+  expect(clock.pending).toBe(0);
+});
