@@ -32,6 +32,7 @@ export class Pulse {
   /** Nothing before this counts as silence: we were asleep. */
   #awakeSince: number;
   #isSilent = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #questions = 0;
   #bytes: number | undefined;
   #watching = false;
@@ -95,11 +96,15 @@ export class Pulse {
     this.#watching = since !== undefined;
     if (since !== undefined) return this.#judge(Math.max(since, this.#awakeSince), now);
     this.#isSecondLook = false;
-    const beatAt = Math.max(this.#heardAt, this.#awakeSince) + heartbeatMs;
+    // What was sent just before that may have reached nobody: once its answer is late, it is asked whether it lives.
+    this.#watching = owedSince(this.#askedAt) !== undefined;
+    const patienceMs = this.#watching ? this.#needs.answerTimeoutMs() : heartbeatMs;
+    const beatAt = Math.max(this.#heardAt, this.#awakeSince) + patienceMs;
     if (beatAt > now) return this.#arm(beatAt);
     // What is asked is owed, so the next look comes in time; where it could not be sent, the socket is closing.
+    this.#watching = false;
     this.#arm(now + heartbeatMs);
-    this.#needs.ask(false);
+    this.#ask(false, now);
   }
 
   #judge(since: number, now: number): void {
@@ -126,7 +131,7 @@ export class Pulse {
     this.#arm(since + Math.min(nextMs, deadAfterMs(timeoutMs, this.#needs.deadAfterMs)));
     const isNews = !this.#isSilent;
     this.#isSilent = true;
-    this.#needs.ask(true);
+    this.#ask(true, now);
     if (isNews) this.#needs.silent();
   }
 
@@ -135,7 +140,12 @@ export class Pulse {
     this.#awakeSince = now;
     this.#isSecondLook = false;
     this.#arm(now + this.#needs.answerTimeoutMs());
-    this.#needs.ask(true);
+    this.#ask(true, now);
+  }
+
+  #ask(urgently: boolean, now: number): void {
+    this.#askedAt = now;
+    this.#needs.ask(urgently);
   }
 
   #countBytes(now: number): void {

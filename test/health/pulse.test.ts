@@ -46,12 +46,22 @@ describe('while an answer is owed', () => {
     expect(said).toEqual([first, `${10 + 100 + SILENCE.secondLookMs} silent`, ...later, '5011 dead']);
   });
 
-  test('whoever says anything lives, even where the answer is missing', () => {
+  test('whoever says anything lives; where the answer is missing, it is asked once more whether it does', () => {
     const { clock, pulse, said, send } = listen();
     send();
     clock.advance(99);
     pulse.heard(clock.now());
     clock.advance(10_000);
+    expect(said).toEqual([`${99 + TIMEOUT_MS} asks`]);
+  });
+
+  test('whoever goes on talking is not asked, whatever is missing', () => {
+    const { clock, pulse, said, send } = listen();
+    for (let times = 0; times < 100; times += 1) {
+      send();
+      clock.advance(TIMEOUT_MS - 1);
+      pulse.heard(clock.now());
+    }
     expect(said).toEqual([]);
   });
 
@@ -61,7 +71,7 @@ describe('while an answer is owed', () => {
     clock.advance(99);
     owed.bytes += 1;
     clock.advance(10_000);
-    expect(said).toEqual([]);
+    expect(said).toEqual([`${2 * TIMEOUT_MS} asks`]);
   });
 
   test('silence ends with the next sign of life, and is told again when it begins again', () => {
