@@ -38,6 +38,7 @@ export class Calls {
   succeededTotal = 0;
   failedTotal = 0;
   readonly #listener: CallListener;
+  readonly #answerTimeoutMsMax: number;
   #roundTrip: RoundTrip = NO_ROUND_TRIP;
   #roundTripIsPing = false;
   #pingMs: number | undefined;
@@ -52,7 +53,9 @@ export class Calls {
   #pacedAt = Number.NEGATIVE_INFINITY;
   #congestedSince: number | undefined;
 
-  constructor(listener: CallListener) {
+  /** No answer is waited for longer than `answerTimeoutMsMax`. */
+  constructor(answerTimeoutMsMax: number, listener: CallListener) {
+    this.#answerTimeoutMsMax = answerTimeoutMsMax;
     this.#listener = listener;
   }
 
@@ -68,7 +71,7 @@ export class Calls {
 
   /** Milliseconds after which an answer on this connection is late. */
   get answerTimeoutMs(): number {
-    return answerTimeoutMs(this.#roundTrip);
+    return Math.min(this.#answerTimeoutMsMax, answerTimeoutMs(this.#roundTrip));
   }
 
   /** Smoothed milliseconds and mean deviation of the answers on this connection; nothing before the first. */

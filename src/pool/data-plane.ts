@@ -100,7 +100,7 @@ export class DataPlane {
   linkOf(url: string): RelayLink {
     let link = this.#links.get(url);
     if (!link) {
-      link = new RelayLink(url);
+      link = new RelayLink(url, this.settings.publish.ackTimeoutMs);
       this.#links.set(url, link);
     }
     return link;

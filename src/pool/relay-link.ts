@@ -36,9 +36,9 @@ export class RelayLink {
   lastNotice: string | undefined;
   #malformed = 0;
 
-  constructor(url: string) {
+  constructor(url: string, answerTimeoutMsMax: number) {
     this.url = url;
-    this.calls = new Calls({
+    this.calls = new Calls(answerTimeoutMsMax, {
       failed: (successesAt) => this.#report((generation) => ({ type: 'operation.failed', generation, successesAt })),
       degraded: (reasons) => this.#report((generation) => ({ type: 'health.degraded', generation, reasons })),
       recovered: () => this.#report((generation) => ({ type: 'health.recovered', generation })),
