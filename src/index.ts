@@ -2,12 +2,13 @@ export type { Candidate, Request as SelectionRequest, Strategy } from '../machin
 export type { StrategyName } from '../machines/policy/balance/strategies.ts';
 export type { CloseReport } from '../machines/policy/close.ts';
 export { RecloserError, type RecloserErrorCode } from '../machines/policy/error.ts';
+export type { ConnectionRecord, RelayHistory } from '../machines/policy/history.ts';
 export type { Preset } from '../machines/policy/presets.ts';
 export type { Priority } from '../machines/policy/priority.ts';
 export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
 export type { BackoffStrategy, BalanceSettings, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
 export type { NetworkState, RelayStatus } from '../machines/policy/status.ts';
-export type { PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
+export type { KeptPool, PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
 export type { PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';
 export type {
   FailureCause,
@@ -29,6 +30,7 @@ export type {
   OutboxItem,
   OutboxStats,
 } from './delivery/outbox/outbox.ts';
+export type { StateStore } from './delivery/outbox/state-store.ts';
 export type { Moment, Receipt } from './delivery/receipt.ts';
 export {
   type CreatePoolOptions,
@@ -42,6 +44,7 @@ export type { PoolParts } from './pool/data-plane.ts';
 export type { Fact, FactOf } from './pool/facts.ts';
 export type { CircuitState, PoolMetrics, RelayMetrics } from './pool/metrics.ts';
 export { providePoolMachine } from './pool/pool-machine.ts';
+export { type KeptRelay, type KeptState, openState, type PoolState } from './pool/pool-state.ts';
 export type { Codec, Message, PreparedEvent, Probe } from './protocol/codec.ts';
 export { nostrCodec } from './protocol/nostr/codec.ts';
 export type { NostrEvent } from './protocol/nostr/event.ts';

@@ -258,6 +258,12 @@ export const TIERS = { overprovisioning: 1.4, nearMs: 25 } as const;
 /** How much more than its share may wait at a relay before a key goes to the next; and what may wait in any case. */
 export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
 
+/** Connections of one relay that are remembered. */
+export const CONNECTIONS_KEPT = 20;
+
+/** Milliseconds after which a change of the relays is kept, and between two times that their history is. */
+export const KEEP_MS = { change: SECOND, history: MINUTE } as const;
+
 /** Failovers that are remembered. */
 export const FAILOVERS_MAX = 100;
 

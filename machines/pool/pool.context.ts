@@ -1,5 +1,6 @@
 import { produce } from 'immer';
 import { RecloserError, readable, shown } from '../policy/error.ts';
+import { type RelayHistory, relayHistory } from '../policy/history.ts';
 import { EJECTED_SHARE_MAX, NETWORK_DOUBT, PANIC, POOL_LIMITS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { canonicalRelayUrl } from '../policy/relay-url.ts';
@@ -18,11 +19,27 @@ import type { RelayFact } from '../relay/relay.events.ts';
 import type { PoolCommand, PoolEvent } from './pool.events.ts';
 
 /** A relay as it is given to the pool. */
-export type RelayEntry = string | { readonly url: string; readonly options?: RelayOptions };
+export type RelayEntry =
+  | string
+  | {
+      readonly url: string;
+      readonly options?: RelayOptions;
+      /** How it has been so far, where that was kept. */
+      readonly history?: RelayHistory;
+    };
+
+/** What of a pool is worth keeping over a restart, but for what is measured. */
+export interface KeptPool {
+  /** Options that the relays were given in common while the pool ran. */
+  readonly options: RelayOptions;
+  readonly relays: readonly { readonly url: string; readonly options: RelayOptions }[];
+}
 
 export interface PoolInput {
   readonly relays?: readonly RelayEntry[];
   readonly options?: PoolOptions;
+  /** Options that `CONFIGURE` had laid over those, in a former process. */
+  readonly configured?: RelayOptions;
   /** Whether relays are dialled as soon as they are known. Default `true`. */
   readonly connect?: boolean;
 }
@@ -49,6 +66,8 @@ export interface RelayRecord {
   /** Times of the restarts that still count, and how many there were in all. */
   readonly restartsAt: readonly number[];
   readonly restarts: number;
+  /** How it was in former processes. */
+  readonly history: RelayHistory | undefined;
 }
 
 export interface PoolContext {
@@ -56,6 +75,8 @@ export interface PoolContext {
   readonly settings: PoolSettings;
   /** Relay options that the whole pool was given, under those of each relay. */
   readonly options: RelayOptions;
+  /** Those of them that came by `CONFIGURE`. */
+  readonly configured: RelayOptions;
   readonly relays: Readonly<Record<string, RelayRecord>>;
   /** Whether new relays are dialled at once. */
   readonly connects: boolean;
@@ -78,7 +99,11 @@ const overlay = (base: RelayOptions, over: RelayOptions = {}): RelayOptions => (
   breaker: { ...base.breaker, ...over.breaker },
 });
 
-function newRecord(context: Pick<PoolContext, 'settings' | 'connects'>, options: RelayOptions = {}): RelayRecord {
+function newRecord(
+  context: Pick<PoolContext, 'settings' | 'connects'>,
+  options: RelayOptions = {},
+  history?: RelayHistory,
+): RelayRecord {
   return {
     phase: 'new',
     status: 'idle',
@@ -91,12 +116,15 @@ function newRecord(context: Pick<PoolContext, 'settings' | 'connects'>, options:
     settings: relaySettings(options, context.settings.relay),
     restartsAt: [],
     restarts: 0,
+    history,
   };
 }
 
 /** Throws `INVALID_OPTION` or `INVALID_URL` for input that cannot be used. */
 export function initialPoolContext(input: PoolInput): PoolContext {
-  const settings = poolSettings(input.options);
+  const given = poolSettings(input.options);
+  const { configured = {} } = input;
+  const settings = { ...given, relay: relaySettings(configured, given.relay) };
   const {
     preset: _preset,
     publish: _publish,
@@ -117,11 +145,12 @@ export function initialPoolContext(input: PoolInput): PoolContext {
   return {
     reading: NO_READING,
     settings,
-    options: overlay({}, options),
+    options: overlay(options, configured),
+    configured: overlay({}, configured),
     relays: Object.fromEntries(
       relays.map((entry) => [
         canonicalRelayUrl(entry.url, settings.trust),
-        newRecord({ settings, connects }, entry.options),
+        newRecord({ settings, connects }, entry.options, entry.history && relayHistory(entry.history)),
       ]),
     ),
     connects,
@@ -271,6 +300,7 @@ export function configure(context: PoolContext, command: Of<'CONFIGURE'>): Updat
   return {
     settings: { ...context.settings, relay },
     options: overlay(context.options, command.options),
+    configured: overlay(context.configured, command.options),
     relays: produce(context.relays, (draft) => {
       for (const record of Object.values(draft)) {
         record.settings = relaySettings(record.options as RelayOptions, relay);
@@ -278,6 +308,14 @@ export function configure(context: PoolContext, command: Of<'CONFIGURE'>): Updat
     }),
   };
 }
+
+/** What is kept of the pool: the relays that it shall have, and what was changed while it ran. */
+export const keptPool = ({ configured, relays }: PoolContext): KeptPool => ({
+  options: configured,
+  relays: Object.entries(relays).flatMap(([url, { phase, options }]) =>
+    phase === 'leaving' ? [] : [{ url, options }],
+  ),
+});
 
 export function trackStatus(context: PoolContext, fact: Extract<RelayFact, { type: 'relay.status-changed' }>): Update {
   const { status, generation, suspect = false, ejected = false } = fact;

@@ -72,6 +72,9 @@ type LedgerFact = { readonly type: 'ledger.emptied' };
 /** The outbox cannot be read. It is tried again; what is published meanwhile may be refused. */
 type OutboxFact = { readonly type: 'outbox.failed'; readonly problem: string };
 
+/** What should outlast this process could not be written. It is tried again. */
+type StateFact = { readonly type: 'state.failed'; readonly problem: string };
+
 /** An actor of the pool crashed; raised by the pool for itself. */
 type CrashFact = { readonly type: 'relay.crashed'; readonly url: string; readonly error: unknown };
 
@@ -85,6 +88,7 @@ export type PoolEvent =
   | CrashFact
   | LedgerFact
   | OutboxFact
+  | StateFact
   | PublicationFact
   | { readonly type: `xstate.error.actor.${string}`; readonly error: unknown; readonly actorId: string }
   | { readonly type: `xstate.done.actor.${string}`; readonly output: unknown; readonly actorId: string };
@@ -120,6 +124,7 @@ export type PoolFact =
   /** Enough relays serve again. */
   | { readonly type: 'pool.relieved' }
   | OutboxFact
+  | StateFact
   /** So many relays failed at one time that it must be our own network; or the platform says that it is gone. */
   | { readonly type: 'pool.network-suspected'; readonly relays: number }
   | { readonly type: 'pool.network-offline' }

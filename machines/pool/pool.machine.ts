@@ -36,33 +36,34 @@ export const poolMachine = poolSetup.createMachine({
     'publication.*': { actions: 'reportFact' },
     'delivery.*': { actions: 'reportFact' },
     'outbox.failed': { actions: 'reportFact' },
+    'state.failed': { actions: 'reportFact' },
     'xstate.error.actor.*': { actions: ['takeReading', 'raiseCrash'] },
     'xstate.done.actor.*': { actions: ['closeLane', 'forgetRelay'] },
   },
   states: {
     running: {
       tags: 'accepting',
-      entry: ['openLane', 'spawnRelays'],
+      entry: ['openLane', 'spawnRelays', 'keepRelays'],
       on: {
         PUBLISH: { actions: 'acceptPublication' },
         ADD_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { guard: 'isPresentAlready', actions: ['configureRelay', 'tellSettings', 'tuneLanes'] },
-          { actions: ['addRelay', 'openLane', 'spawnRelays', 'reportAdded'] },
+          { guard: 'isPresentAlready', actions: ['configureRelay', 'tellSettings', 'tuneLanes', 'keepRelays'] },
+          { actions: ['addRelay', 'openLane', 'spawnRelays', 'reportAdded', 'keepRelays'] },
         ],
         REMOVE_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { guard: 'isAbandoned', actions: ['closeLane', 'forgetRelay'] },
+          { guard: 'isAbandoned', actions: ['closeLane', 'forgetRelay', 'keepRelays'] },
           { guard: 'isLeaving' },
-          { actions: ['removeRelay', 'closeLane', 'stopRelay'] },
+          { actions: ['removeRelay', 'closeLane', 'stopRelay', 'keepRelays'] },
         ],
         CONFIGURE_RELAY: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { actions: ['configureRelay', 'tellSettings', 'tuneLanes'] },
+          { actions: ['configureRelay', 'tellSettings', 'tuneLanes', 'keepRelays'] },
         ],
         CONFIGURE: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { actions: ['configure', 'tellSettings', 'tuneLanes'] },
+          { actions: ['configure', 'tellSettings', 'tuneLanes', 'keepRelays'] },
         ],
         CONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
         DISCONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],

@@ -135,6 +135,8 @@ export const poolSetup = setup({
     updateNetwork: missingAction('updateNetwork', 'pool'),
     dropConnection: missingAction('dropConnection', 'pool'),
     closeLane: missingAction('closeLane', 'pool'),
+    /** The data plane's part: what outlasts the process, where anything does. */
+    keepRelays: missingAction('keepRelays', 'pool'),
     beginDraining: missingAction('beginDraining', 'pool'),
     giveUpPublications: missingAction('giveUpPublications', 'pool'),
 

@@ -10,6 +10,7 @@ import {
   reasonsToDegrade,
   slowMs,
 } from '../../machines/policy/degraded.ts';
+import type { RelayHistory } from '../../machines/policy/history.ts';
 import { BREAKER_WINDOW_CALLS, DEGRADED, HEDGE } from '../../machines/policy/limits.ts';
 import {
   afterSample,
@@ -57,6 +58,13 @@ export class Calls {
   constructor(answerTimeoutMsMax: number, listener: CallListener) {
     this.#answerTimeoutMsMax = answerTimeoutMsMax;
     this.#listener = listener;
+  }
+
+  /** Goes on with what a former process has counted. */
+  resume({ successes, failures, pingMs }: RelayHistory): void {
+    this.succeededTotal = successes;
+    this.failedTotal = failures;
+    this.#pingMs = pingMs;
   }
 
   /** A new session begins with a clean slate; totals, latencies and the memory of flapping stay. */

@@ -45,6 +45,7 @@ export const poolMachine = providePoolMachine(DEFAULT_PARTS);
 export type PoolActor = ActorRefFrom<typeof poolMachine>;
 
 export interface CreatePoolOptions extends PoolSettingOptions, Partial<PoolParts> {
+  /** The relays to begin with. With `state`, those of the first start; later ones go on with what was kept. */
   readonly relays?: readonly RelayEntry[] | undefined;
   /** Whether relays are dialled as soon as they are known. Default `true`. */
   readonly connect?: boolean | undefined;
@@ -255,7 +256,7 @@ interface Given {
 
 /** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
 function read(options: CreatePoolOptions): Given {
-  const { relays, connect, inspect, transport, codec, clock, random, network, outbox, ...settings } = options;
+  const { relays, connect, inspect, transport, codec, clock, random, network, outbox, state, ...settings } = options;
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
@@ -264,10 +265,14 @@ function read(options: CreatePoolOptions): Given {
     random: random ?? DEFAULT_PARTS.random,
     network: network ?? DEFAULT_PARTS.network,
     outbox,
+    state,
   };
+  const { kept } = state ?? {};
+  const known = kept?.relays ?? relays;
   const input = {
     options: settings,
-    ...(relays === undefined ? {} : { relays }),
+    ...(kept ? { configured: kept.options } : {}),
+    ...(known === undefined ? {} : { relays: known }),
     ...(connect === undefined ? {} : { connect }),
   };
   initialPoolContext(input);

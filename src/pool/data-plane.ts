@@ -1,10 +1,12 @@
 import { costMs } from '../../machines/policy/balance/cost.ts';
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
+import type { RelayHistory } from '../../machines/policy/history.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { isPriority, PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import { isRoutable } from '../../machines/policy/status.ts';
+import type { KeptPool } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PoolFact, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
@@ -20,8 +22,10 @@ import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
 import { DialGate } from './dial-gate.ts';
 import { keptBody, OutboxConsumer } from './outbox-consumer.ts';
+import type { PoolState } from './pool-state.ts';
 import { RelayLink } from './relay-link.ts';
 import { Session } from './session.ts';
+import { StateKeeper } from './state-keeper.ts';
 
 /** What a pool stands on. Each has a real implementation and one for simulation. */
 export interface PoolParts {
@@ -34,9 +38,11 @@ export interface PoolParts {
   readonly network?: NetworkStatus;
   /** Keeps what is accepted until its quorum. Default: nothing does, and what is open is lost with the process. */
   readonly outbox?: Outbox | undefined;
+  /** Keeps the relays, their options and their history, from `openState`. Default: nothing does. */
+  readonly state?: PoolState | undefined;
 }
 
-type PlaneFact = Extract<PoolFact, { type: 'relay.failed-over' | 'outbox.failed' }>;
+type PlaneFact = Extract<PoolFact, { type: 'relay.failed-over' | 'outbox.failed' | 'state.failed' }>;
 type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
 
 /** Whoever supervises: hears the facts that nobody asked for by name, and that everything is delivered. */
@@ -60,6 +66,7 @@ export class DataPlane {
   readonly #links = new Map<string, RelayLink>();
   readonly gate = new DialGate(() => this.ledger.lanes.length);
   readonly #consumer: OutboxConsumer | undefined;
+  readonly #keeper: StateKeeper | undefined;
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
     this.parts = parts;
@@ -95,18 +102,27 @@ export class DataPlane {
       emptied: () => owner.emptied(),
     });
     this.#consumer = parts.outbox && this.#consume(parts.outbox);
+    this.#keeper =
+      parts.state &&
+      new StateKeeper({
+        state: parts.state,
+        clock: parts.clock,
+        historyOf: (url) => this.linkOf(url).history,
+        failed: (problem) => owner.report({ type: 'state.failed', problem }),
+      });
   }
 
-  linkOf(url: string): RelayLink {
+  linkOf(url: string, history?: RelayHistory): RelayLink {
     let link = this.#links.get(url);
     if (!link) {
-      link = new RelayLink(url, this.settings.publish.ackTimeoutMs);
+      link = new RelayLink(url, this.settings.publish.ackTimeoutMs, history);
       this.#links.set(url, link);
     }
     return link;
   }
 
-  openLane(url: string, standing: LaneStanding): void {
+  openLane(url: string, standing: LaneStanding, history: RelayHistory | undefined): void {
+    this.linkOf(url, history);
     this.ledger.openLane(url);
     this.ledger.tuneLane(url, standing);
   }
@@ -122,6 +138,11 @@ export class DataPlane {
     // What is told of a relay may be older than the session that it has by now.
     if (session?.generation === generation && isRoutable(state.status)) session.passTrial();
     this.ledger.updateLane(url, state);
+  }
+
+  /** These are the relays that a pool after this one shall have. */
+  keepRelays(kept: KeptPool): void {
+    this.#keeper?.keep(kept);
   }
 
   /** Whether our own network is in doubt, so that fewer relays are dialled at one time. */
@@ -187,13 +208,21 @@ export class DataPlane {
     this.ledger.drain();
   }
 
+  /** Gives up what is open. */
+  giveUp(): void {
+    // Before the connections are closed, which is no part of how the relays have been.
+    this.#keeper?.close();
+    this.ledger.close();
+  }
+
   /** Settles when nothing is left to be done after the pool has stopped: its outbox has been told everything. */
   async end(): Promise<void> {
     await this.#consumer?.end();
+    await this.#keeper?.idle();
   }
 
   dispose(): void {
-    this.ledger.close();
+    this.giveUp();
     void this.#consumer?.end();
     for (const link of this.#links.values()) link.session?.end();
     this.#links.clear();

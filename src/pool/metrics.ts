@@ -1,3 +1,4 @@
+import type { ConnectionRecord } from '../../machines/policy/history.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolContext, RelayRecord } from '../../machines/pool/pool.context.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
@@ -52,6 +53,8 @@ export interface RelayMetrics {
   readonly faults: Readonly<Record<string, number>>;
   /** The last NOTICE, made safe to show. */
   readonly lastNotice?: string;
+  /** The last connections that were open, the oldest first; with `state`, also those of former processes. */
+  readonly connections: readonly ConnectionRecord[];
 }
 
 /** Measurements of the pool. */
@@ -152,6 +155,7 @@ function relayMetrics(
     bytesPerSecond: link.byteRate.perSecond(now),
     faults: Object.fromEntries(link.faults),
     ...given('lastNotice', link.lastNotice),
+    connections: link.connections,
   };
 }
 

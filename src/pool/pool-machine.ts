@@ -1,5 +1,5 @@
 import { type AnyActorRef, assign, fromCallback } from 'xstate';
-import { subjectOf } from '../../machines/pool/pool.context.ts';
+import { keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
 import type { PoolEvent } from '../../machines/pool/pool.events.ts';
 import { poolMachine as barePoolMachine } from '../../machines/pool/pool.machine.ts';
 import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
@@ -73,8 +73,8 @@ export function providePoolMachine(given: PoolParts) {
         if (event.type === 'CANCEL') planeOf(self).ledger.cancel(event.id);
       },
       openLane: ({ self, context }) => {
-        for (const [url, { phase, settings }] of Object.entries(context.relays)) {
-          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url, settings);
+        for (const [url, { phase, settings, history }] of Object.entries(context.relays)) {
+          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url, settings, history);
         }
       },
       tuneLanes: ({ self, context }) => {
@@ -100,7 +100,8 @@ export function providePoolMachine(given: PoolParts) {
         if (url !== undefined) planeOf(self).closeLane(url);
       },
       beginDraining: ({ self }) => planeOf(self).drain(),
-      giveUpPublications: ({ self }) => planeOf(self).ledger.close(),
+      giveUpPublications: ({ self }) => planeOf(self).giveUp(),
+      keepRelays: ({ self, context }) => dataPlaneOf(self)?.keepRelays(keptPool(context)),
     },
   });
 }

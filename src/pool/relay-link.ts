@@ -1,3 +1,6 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
+import type { ConnectionRecord, RelayHistory } from '../../machines/policy/history.ts';
+import { CONNECTIONS_KEPT } from '../../machines/policy/limits.ts';
 import type { HealthFact } from '../../machines/relay/relay.events.ts';
 import { Calls } from '../health/calls.ts';
 import { Rate } from '../health/rate.ts';
@@ -34,15 +37,30 @@ export class RelayLink {
   readonly faults = new Map<string, number>();
   /** What the relay said last to people, made safe to show. */
   lastNotice: string | undefined;
+  /** The last connections, the oldest first. */
+  connections: readonly ConnectionRecord[] = [];
   #malformed = 0;
 
-  constructor(url: string, answerTimeoutMsMax: number) {
+  constructor(url: string, answerTimeoutMsMax: number, history?: RelayHistory) {
     this.url = url;
     this.calls = new Calls(answerTimeoutMsMax, {
       failed: (successesAt) => this.#report((generation) => ({ type: 'operation.failed', generation, successesAt })),
       degraded: (reasons) => this.#report((generation) => ({ type: 'health.degraded', generation, reasons })),
       recovered: () => this.#report((generation) => ({ type: 'health.recovered', generation })),
     });
+    if (!history) return;
+    this.dials = history.dials;
+    this.opens = history.opens;
+    this.refusals = history.refusals;
+    this.connections = history.connections;
+    this.calls.resume(history);
+  }
+
+  /** How it has been so far, for whoever goes on with it after a restart. */
+  get history(): RelayHistory {
+    const { dials, opens, refusals, connections, calls } = this;
+    const { succeededTotal: successes, failedTotal: failures, pingMs } = calls;
+    return { dials, opens, refusals, successes, failures, ...(pingMs === undefined ? {} : { pingMs }), connections };
   }
 
   dialled(): void {
@@ -50,8 +68,17 @@ export class RelayLink {
     this.calls.beginSession();
   }
 
-  opened(): void {
+  opened(now: number): void {
     this.opens += 1;
+    this.connections = [...this.connections, { openedAtMs: now }].slice(-CONNECTIONS_KEPT);
+  }
+
+  /** The connection that was open is not any more; with a report where it was not we who ended it. */
+  closed(now: number, report?: CloseReport): void {
+    const last = this.connections.at(-1);
+    if (!last || last.closedAtMs !== undefined) return;
+    const why = report ? { code: report.code, reason: report.reason } : {};
+    this.connections = [...this.connections.slice(0, -1), { ...last, closedAtMs: now, ...why }];
   }
 
   refused(): void {

@@ -102,6 +102,7 @@ export class Session implements LaneSession, LinkedSession {
     this.#endProbe();
     this.#pulse?.end();
     this.#connection?.terminate();
+    if (this.#opened) this.#needs.link.closed(this.#needs.clock.now());
     this.#needs.detach(this);
     this.#needs.gate.leave(this.#turn);
   }
@@ -136,7 +137,7 @@ export class Session implements LaneSession, LinkedSession {
     if (this.isOver) return;
     const { clock, link, gate, attach } = this.#needs;
     this.#opened = true;
-    link.opened();
+    link.opened(clock.now());
     gate.dialled(this.#turn);
     attach(this);
     this.#pulse = new Pulse({
@@ -268,8 +269,9 @@ export class Session implements LaneSession, LinkedSession {
 
   #closed(report: CloseReport): void {
     if (this.isOver) return;
-    const { link } = this.#needs;
-    if (!this.#opened) link.refused();
+    const { link, clock } = this.#needs;
+    if (this.#opened) link.closed(clock.now(), report);
+    else link.refused();
     this.#tell({
       type: 'socket.closed',
       generation: this.generation,

@@ -10,10 +10,11 @@ import type { Priority } from '../../machines/policy/priority.ts';
 import { LocalOutbox, type LocalOutboxOptions } from '../../src/delivery/outbox/local-outbox.ts';
 import { MemoryStore } from '../../src/delivery/outbox/memory-outbox.ts';
 import type { Lease, Outbox, OutboxItem } from '../../src/delivery/outbox/outbox.ts';
+import type { StateStore } from '../../src/delivery/outbox/state-store.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
 /** A place where an outbox can be opened again and again. */
-type Place = (options?: LocalOutboxOptions) => Outbox;
+type Place = (options?: LocalOutboxOptions) => Outbox & StateStore;
 
 let names = 0;
 
@@ -46,7 +47,7 @@ const PLACES: readonly (readonly [name: string, find: () => Place])[] = [
 const item = (id: string, priority: Priority = 'normal'): OutboxItem => ({ id, body: `the body of ${id}`, priority });
 
 /** Opens an outbox that is closed with the test. */
-function opened(place: Place, options?: LocalOutboxOptions): Outbox {
+function opened(place: Place, options?: LocalOutboxOptions): Outbox & StateStore {
   const outbox = place(options);
   onTestFinished(() => outbox.close());
   return outbox;
@@ -256,6 +257,20 @@ describe.each(PLACES)('an outbox in %s', (_name, find) => {
     expect([discarded, duplicates]).toEqual([1, []]);
     expect(await outbox.stats()).toMatchObject({ waiting: 1, dead: 0 });
     expect((await leased(outbox, 1)).leases[0]?.body).toBe('the body of a');
+  });
+
+  test('keeps a text beside what it hands out, also over a restart, and does not take it for damage', async () => {
+    const place = find();
+    const before = place();
+    expect(await before.readState()).toBeUndefined();
+    await before.writeState('one');
+    await before.enqueue([item('a')]);
+    await before.writeState('another');
+    await before.close();
+    await expect(before.readState()).rejects.toMatchObject({ code: 'OUTBOX_CLOSED' });
+    const after = opened(place);
+    expect(await after.readState()).toBe('another');
+    expect(await after.stats()).toEqual({ waiting: 1, leased: 0, dead: 0, damaged: 0 });
   });
 
   test('takes ten thousand at once', async () => {

@@ -245,6 +245,7 @@ describe('the arrows of the pool chart, with real relays', () => {
     const say = (fact: object): void => pool.actor.send(fact as never);
     const suspect = (url: string | undefined) => say({ type: 'relay.suspected', url, atMs: clock.now() });
     say({ type: 'outbox.failed', problem: 'the disk is full' });
+    say({ type: 'state.failed', problem: 'the disk is full' });
     pool.actor.send({ type: 'network.offline' });
     pool.actor.send({ type: 'network.offline' });
     pool.actor.send({ type: 'network.online' });

@@ -54,6 +54,7 @@ const HANDS = [
   'closeLane',
   'beginDraining',
   'giveUpPublications',
+  'keepRelays',
 ] as const;
 
 /** The chart with fakes for all that it needs. */
@@ -143,6 +144,7 @@ const REFUSED: readonly EventObject[] = [
   { type: 'relay.recovered', url: A },
   { type: 'publication.cancelled', id: 'x' },
   { type: 'outbox.failed', problem: 'the disk is full' },
+  { type: 'state.failed', problem: 'the disk is full' },
   { type: 'delivery.settled', id: 'x', relay: A, outcome: { status: 'unknown', atMs: 1 } },
 ] as EventObject[];
 

@@ -44,6 +44,8 @@ export class SimulatedDisk {
             WRITE_MS_MAX * Math.max(0.01, this.#dice() ** 3),
           );
         }),
+      readState: () => this.#records.readState(),
+      writeState: (text) => this.#records.writeState(text),
       close: async () => {},
     };
   }

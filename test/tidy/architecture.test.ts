@@ -74,6 +74,7 @@ test('the doors let out what they always did; a change here is a change for user
         "createMemoryOutbox",
         "createPool",
         "nostrCodec",
+        "openState",
         "poolMachine",
         "providePoolMachine",
         "systemClock",

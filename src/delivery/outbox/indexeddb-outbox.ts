@@ -2,8 +2,11 @@ import { RecloserError } from '../../../machines/policy/error.ts';
 import { LocalOutbox, type LocalOutboxOptions } from './local-outbox.ts';
 import type { Outbox } from './outbox.ts';
 import { type Change, type RecordStore, readRecord, type StoredRecord } from './record-store.ts';
+import type { StateStore } from './state-store.ts';
 
 const RECORDS = 'records';
+/** The key of the text that stands among the records; theirs are numbers. */
+const STATE = 'state';
 
 const done = <Value>(request: IDBRequest<Value>): Promise<Value> =>
   new Promise((resolve, reject) => {
@@ -31,7 +34,7 @@ class IndexedDbStore implements RecordStore {
     const records = read.flatMap(([key, record]) =>
       typeof key === 'number' && record ? [[key, record] as const] : [],
     );
-    return { records, damaged: keys.length - records.length };
+    return { records, damaged: keys.length - records.length - (keys.includes(STATE) ? 1 : 0) };
   }
 
   async read(number: number): Promise<StoredRecord | undefined> {
@@ -40,22 +43,36 @@ class IndexedDbStore implements RecordStore {
   }
 
   async write(changes: readonly Change[], durable: boolean): Promise<void> {
-    const transaction = await this.#records('readwrite', durable ? 'strict' : 'relaxed');
-    await new Promise<void>((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
-      const store = transaction.objectStore(RECORDS);
+    await this.#change(durable ? 'strict' : 'relaxed', (records) => {
       for (const change of changes) {
-        if (change.type === 'put') store.put(change.record, change.number);
-        else store.delete(change.number);
+        if (change.type === 'put') records.put(change.record, change.number);
+        else records.delete(change.number);
       }
     });
+  }
+
+  async readState(): Promise<string | undefined> {
+    const records = await this.#records('readonly', 'relaxed');
+    return done(records.objectStore(RECORDS).get(STATE));
+  }
+
+  writeState(text: string): Promise<void> {
+    return this.#change('strict', (records) => records.put(text, STATE));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     (await this.#db?.catch(() => undefined))?.close();
     this.#release?.();
+  }
+
+  async #change(durability: IDBTransactionDurability, change: (records: IDBObjectStore) => void): Promise<void> {
+    const transaction = await this.#records('readwrite', durability);
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error('the transaction was aborted'));
+      change(transaction.objectStore(RECORDS));
+    });
   }
 
   async #records(mode: IDBTransactionMode, durability: IDBTransactionDurability): Promise<IDBTransaction> {
@@ -118,5 +135,5 @@ class IndexedDbStore implements RecordStore {
  * durability). One page of an origin has it at a time; in others, every use is refused with `OUTBOX_FAILED` until the
  * first is gone.
  */
-export const createIndexedDbOutbox = (name = 'recloser-outbox', options?: LocalOutboxOptions): Outbox =>
+export const createIndexedDbOutbox = (name = 'recloser-outbox', options?: LocalOutboxOptions): Outbox & StateStore =>
   new LocalOutbox(new IndexedDbStore(name), options);

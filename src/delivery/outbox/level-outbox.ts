@@ -2,8 +2,10 @@ import { ClassicLevel } from 'classic-level';
 import { LocalOutbox, type LocalOutboxOptions } from './local-outbox.ts';
 import type { Outbox } from './outbox.ts';
 import { type Change, type RecordStore, readRecord, type StoredRecord } from './record-store.ts';
+import type { StateStore } from './state-store.ts';
 
 const PREFIX = 'item!';
+const STATE = 'state';
 /** Digits of the largest whole number that a key may have. */
 const DIGITS = 16;
 
@@ -43,25 +45,39 @@ class LevelStore implements RecordStore {
 
   async write(changes: readonly Change[], durable: boolean): Promise<void> {
     const db = await this.#usable();
-    try {
-      await db.batch(
+    await this.#noticing(
+      db.batch(
         changes.map((change) =>
           change.type === 'put'
             ? { type: 'put', key: keyOf(change.number), value: JSON.stringify(change.record) }
             : { type: 'del', key: keyOf(change.number) },
         ),
         { sync: durable },
-      );
-    } catch (error) {
-      this.#hasFailed = true;
-      throw error;
-    }
+      ),
+    );
+  }
+
+  async readState(): Promise<string | undefined> {
+    return (await this.#usable()).get(STATE);
+  }
+
+  async writeState(text: string): Promise<void> {
+    await this.#noticing((await this.#usable()).put(STATE, text, { sync: true }));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#opening?.catch(() => undefined);
     await this.#db?.close();
+  }
+
+  async #noticing(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
   }
 
   async #usable(): Promise<ClassicLevel<string, string>> {
@@ -100,5 +116,5 @@ function parse(value: string): StoredRecord | undefined {
  * those that come together are made together. Only one process can have it open; in another one, every use is refused
  * with `OUTBOX_FAILED` until the first has closed it. Needs the package `classic-level`.
  */
-export const createLevelOutbox = (path: string, options?: LocalOutboxOptions): Outbox =>
+export const createLevelOutbox = (path: string, options?: LocalOutboxOptions): Outbox & StateStore =>
   new LocalOutbox(new LevelStore(path), options);

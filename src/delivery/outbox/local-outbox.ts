@@ -7,6 +7,7 @@ import { LaneQueue } from '../lane-queue.ts';
 import { GroupWriter } from './group-writer.ts';
 import type { DeadLetter, Durability, Lease, Outbox, OutboxItem, OutboxStats } from './outbox.ts';
 import type { Change, RecordStore, StoredRecord } from './record-store.ts';
+import type { StateStore } from './state-store.ts';
 
 export interface LocalOutboxOptions {
   /** Items that are kept at most, dead letters among them; more are refused. Default 100,000. */
@@ -34,7 +35,7 @@ const REMAINS_AT_ONCE = 100;
 const nobody = (): boolean => false;
 
 /** An outbox for one process: the order and the leases are in memory, the records in a store. */
-export class LocalOutbox implements Outbox {
+export class LocalOutbox implements Outbox, StateStore {
   readonly #store: RecordStore;
   readonly #writer: GroupWriter;
   readonly #clock: Clock;
@@ -147,6 +148,16 @@ export class LocalOutbox implements Outbox {
       else stats.waiting += 1;
     }
     return stats;
+  }
+
+  async readState(): Promise<string | undefined> {
+    await this.#open();
+    return this.#attempted(() => this.#store.readState());
+  }
+
+  async writeState(text: string): Promise<void> {
+    await this.#open();
+    await this.#attempted(() => this.#store.writeState(text));
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { isPriority, type Priority } from '../../../machines/policy/priority.ts';
 import type { Durability } from './outbox.ts';
+import type { StateStore } from './state-store.ts';
 
 /** What is kept of one item. */
 export interface StoredRecord {
@@ -17,10 +18,10 @@ export type Change =
   | { readonly type: 'delete'; readonly number: number };
 
 /**
- * Where the records of a local outbox are kept: numbered, in order. Only one outbox uses a store at a time; what else it
+ * Where the records of a local outbox are kept: numbered, in order; and a text beside them. Only one outbox uses a store at a time; what else it
  * needs of a store is in its conformance tests.
  */
-export interface RecordStore {
+export interface RecordStore extends StateStore {
   readonly durability: Durability;
   /** Opens it, and tells every record, and how many could not be read. */
   open(): Promise<{ readonly records: readonly (readonly [number, StoredRecord])[]; readonly damaged: number }>;
