@@ -29,7 +29,7 @@ async function run(example: string, scope: Readonly<Record<string, unknown>>): P
   const trusting = local
     .replaceAll("'./outbox'", JSON.stringify(join(folder, 'outbox')))
     .replaceAll(
-      /createPool\(\{ relays: (\[[^\]]*\])(, outbox)? \}\)/g,
+      /createPool\(\{ relays: (\[[^\]]*\])((?:, [^}]*[^} ])?) \}\)/g,
       'createPool({ relays: $1$2, trust: { allowPrivate: true } })',
     )
     .replaceAll(
@@ -64,13 +64,14 @@ async function run(example: string, scope: Readonly<Record<string, unknown>>): P
 }
 
 test('every example of the README runs as it stands', async () => {
-  expect(examples).toHaveLength(4);
-  const [publishing = '', keeping = '', actors = '', faults = ''] = examples;
+  expect(examples).toHaveLength(5);
+  const [publishing = '', keeping = '', going = '', actors = '', faults = ''] = examples;
   const event = testing.signedEvents().next().value;
   const printed = await run(publishing, { event });
   expect(printed[0]?.[0]).toBe('confirmed');
   expect(Object.values(printed[1]?.[0] as object).map(({ status }) => status)).toEqual(Array(3).fill('accepted'));
   expect(await run(keeping, { event })).toEqual([['power-loss']]);
+  expect(await run(going, {})).toEqual([[expect.any(Array)]]);
   const heard = await run(actors, { event });
   expect(heard).toEqual([[event.id, expect.any(Number)]]);
   await run(faults, { event });
