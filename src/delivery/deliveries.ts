@@ -57,7 +57,7 @@ export class Deliveries {
   close(delivery: Delivery): void {
     const { lane, publication } = delivery;
     this.step(delivery, { type: 'CLOSE' });
-    if (!lane.inFlight.has(delivery)) return;
+    if (!lane.isInFlight(delivery)) return;
     lane.items.delete(publication.id);
     lane.owed.set(publication.id, delivery);
   }
@@ -70,10 +70,10 @@ export class Deliveries {
     if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
   }
 
-  /** The session is gone: what it had not answered waits for the next one, before what came later. */
-  lost(lane: DeliveryLane): void {
+  /** A connection is gone: what was not answered on it waits for another one, before what came later. */
+  lost(lane: DeliveryLane, sent: readonly Delivery[]): void {
     const unanswered: Delivery[] = [];
-    for (const delivery of lane.items.values()) {
+    for (const delivery of sent) {
       const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);

@@ -3,30 +3,15 @@ import type { Burden } from '../../machines/policy/balance/cost.ts';
 import { SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import type { Priority } from '../../machines/policy/priority.ts';
-import { isOverslept } from '../../machines/policy/silence.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 import { Rate } from '../health/rate.ts';
-import { AnswerWindow } from './answer-window.ts';
 import { LaneQueue } from './lane-queue.ts';
-
-/** A live connection, as far as sending is concerned. */
-export interface LaneSession {
-  readonly generation: number;
-  /** When something last arrived. */
-  readonly heardAt: number;
-  /** Whether the frame was taken. */
-  send(frame: string): boolean;
-}
+import { type LaneSession, Way, type WayItem } from './way.ts';
 
 /** What travels on a lane. */
-export interface LaneItem {
-  readonly frame: string;
+export interface LaneItem extends WayItem {
   readonly priority: Priority;
-  /** What of the same order is on its way is answered before this is sent. */
-  readonly order: string | undefined;
-  /** When it was last sent. */
-  readonly sentAt: number;
 }
 
 /** What a lane asks of whoever keeps the books. */
@@ -72,8 +57,8 @@ export interface LaneState {
 const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing', 'paused']);
 
 /**
- * The way to one relay: a queue, a window of unacknowledged messages, and the session that they go out on. It has no
- * session while the relay is not connected, and sends only while the relay's chart says that it is routable.
+ * All that goes to one relay: a queue, and the connections that it goes out on, mostly one. It has none while the relay is
+ * not connected, and sends only while the relay's chart says that it is routable.
  */
 export class Lane<Item extends LaneItem> implements Candidate {
   readonly url: string;
@@ -82,8 +67,6 @@ export class Lane<Item extends LaneItem> implements Candidate {
   readonly items = new Map<string, Item>();
   /** What was given up, and the relay still owes an answer to. It keeps its place in the window. */
   readonly owed = new Map<string, Item>();
-  /** In the order in which they were sent, so the oldest is the first to be overdue. */
-  inFlight = new Set<Item>();
   readonly queue = new LaneQueue<Item>();
   state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
@@ -92,20 +75,11 @@ export class Lane<Item extends LaneItem> implements Candidate {
   turns = 0;
   #servingSince = 0;
   readonly #owner: LaneOwner<Item>;
-  #session: LaneSession | undefined;
-  #ackTimer: unknown;
+  #ways: readonly Way<Item>[] = [];
+  /** The connection that something was last sent on. */
+  readonly #sentOn = new WeakMap<Item, Way<Item>>();
   #pauseTimer: unknown;
   #pausedUntil = 0;
-  /** Nothing before this counts as waiting: we were asleep. */
-  #awakeSince = Number.NEGATIVE_INFINITY;
-  #ackDueAt = 0;
-  /** When the oldest was sent that is overdue, of those that went out after the relay was last heard. */
-  #overdueSince: number | undefined;
-  /** In flight, and somebody else could be asked; with the time from which its lateness counts, the oldest first. */
-  readonly #timely = new Map<Item, number>();
-  #lateTimer: unknown;
-  #lateDueAt = 0;
-  #window: AnswerWindow;
   #pace: Pace | undefined;
   /** Answers of the last second. */
   readonly #taken = new Rate(1_000);
@@ -115,7 +89,6 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.url = url;
     this.host = host;
     this.#owner = owner;
-    this.#window = new AnswerWindow(owner.windowMax, owner.clock.now());
   }
 
   get status(): RelayStatus {
@@ -124,19 +97,17 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   get isServing(): boolean {
     const { status, suspect } = this.state;
-    return this.#session !== undefined && isRoutable(status) && !suspect;
+    return this.#ways.length > 0 && isRoutable(status) && !suspect;
   }
 
-  /** When something last arrived on the connection that is there. */
+  /** When something last arrived on a connection that is there. */
   get heardAt(): number {
-    return this.#session?.heardAt ?? Number.NEGATIVE_INFINITY;
+    return Math.max(...this.#ways.map(({ session }) => session.heardAt));
   }
 
-  /** When the oldest message after a time went out that has not been answered, whether or not it is waited for. */
-  owedSince(afterMs: number): number | undefined {
-    if (this.#overdueSince !== undefined && this.#overdueSince >= afterMs) return this.#overdueSince;
-    for (const { sentAt } of this.inFlight) if (sentAt >= afterMs) return sentAt;
-    return undefined;
+  /** When the oldest message after a time went out on a connection that has not been answered. */
+  owedSince(session: LaneSession, afterMs: number): number | undefined {
+    return this.#wayOf(session)?.owedSince(afterMs);
   }
 
   /** Whether what waits here may be sent soon, without anybody's help. */
@@ -144,9 +115,17 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return WAITS.has(this.status) || isRoutable(this.status);
   }
 
+  get inFlight(): number {
+    return this.#ways.reduce((sum, way) => sum + way.inFlight.size, 0);
+  }
+
+  isInFlight(item: Item): boolean {
+    return this.#sentOn.get(item)?.inFlight.has(item) ?? false;
+  }
+
   /** Messages that may be unanswered at the moment. */
   get window(): number {
-    return this.#window.size;
+    return this.#ways.reduce((sum, way) => sum + way.window, 0);
   }
 
   /** Messages a second that the relay has been found to take; nothing where it never refused any for their number. */
@@ -155,13 +134,16 @@ export class Lane<Item extends LaneItem> implements Candidate {
   }
 
   get load(): number {
-    return this.inFlight.size + this.queue.size;
+    return this.inFlight + this.queue.size;
   }
 
   get costMs(): number {
-    const [oldest] = this.inFlight;
     const now = this.#owner.clock.now();
-    const oldestMs = oldest ? Math.max(0, now - oldest.sentAt) : 0;
+    let oldestMs = 0;
+    for (const { inFlight } of this.#ways) {
+      const [oldest] = inFlight;
+      if (oldest) oldestMs = Math.max(oldestMs, now - oldest.sentAt);
+    }
     const servingMs = now - this.#servingSince;
     return this.#owner.costMs(this.url, { load: this.load, oldestMs, weight: this.weight, servingMs });
   }
@@ -196,63 +178,80 @@ export class Lane<Item extends LaneItem> implements Candidate {
   }
 
   attach(session: LaneSession): void {
-    this.#session = session;
-    this.#window = new AnswerWindow(this.#owner.windowMax, this.#owner.clock.now());
-    this.#servingSince = this.#owner.clock.now();
+    const owner = this.#owner;
+    if (this.#ways.length === 0) this.#servingSince = owner.clock.now();
+    const way: Way<Item> = new Way(session, {
+      clock: owner.clock,
+      windowMax: owner.windowMax,
+      ackTimeoutMs: owner.ackTimeoutMs,
+      lateAfterMs: () => owner.lateAfterMs(this.url),
+      isCoverable: (item) => owner.isCoverable(item),
+      late: (item) => owner.late(item),
+      overdue: (item) => owner.overdue(item),
+      freed: () => this.pump(),
+    });
+    this.#ways = [...this.#ways, way];
   }
 
-  /** The session is gone, and with it all that was in flight. */
-  detach(): void {
-    this.#session = undefined;
-    this.inFlight.clear();
-    this.owed.clear();
-    this.#timely.clear();
-    this.#owner.clock.clearTimeout(this.#lateTimer);
-    this.#lateTimer = undefined;
-    this.#overdueSince = undefined;
-    this.#armAckTimer();
-    this.#endPause();
+  /** The session is gone, and with it all that was in flight there: what was sent on it and has not been answered. */
+  detach(session: LaneSession): readonly Item[] {
+    const way = this.#wayOf(session);
+    if (!way) return [];
+    const lost = [...this.items.values()].filter((item) => this.#sentOn.get(item) === way);
+    for (const [id, item] of this.owed) if (this.#sentOn.get(item) === way) this.owed.delete(id);
+    this.#drop(way);
+    return lost;
   }
 
-  /** Sends what the window has room for. */
+  /** Whether nothing more is sent on a connection, though it is there. */
+  rest(session: LaneSession, isResting: boolean): void {
+    const way = this.#wayOf(session);
+    if (!way) return;
+    way.isResting = isResting;
+    this.pump();
+  }
+
+  /** Whether nothing is in flight on a connection. */
+  isIdle(session: LaneSession): boolean {
+    return (this.#wayOf(session)?.inFlight.size ?? 0) === 0;
+  }
+
+  /** Sends what the windows have room for. */
   pump(): void {
-    while (this.queue.size > 0 && this.#hasRoom()) {
-      const item = this.queue.next((each) => this.#isHeld(each));
+    while (this.queue.size > 0) {
+      const way = this.#freeWay();
+      const item = way && this.queue.next((each) => this.#isHeld(each));
       if (!item) return;
-      if (!this.#send(item)) return this.queue.putFirst([item]);
+      if (!this.#send(way, item)) return this.queue.putFirst([item]);
     }
   }
 
   /** Sends the item at once where nothing stands before it, or lets it wait for its turn. */
   offer(item: Item): void {
-    const isFirst = this.queue.size === 0 && this.#hasRoom() && !this.#isHeld(item);
-    if (!isFirst || !this.#send(item)) this.queue.add(item);
-    if (!isFirst) this.pump();
+    const way = this.queue.size === 0 && !this.#isHeld(item) ? this.#freeWay() : undefined;
+    if (!way || !this.#send(way, item)) this.queue.add(item);
+    if (!way) this.pump();
   }
 
-  /** The relay answered; with the time that it took, where that measures the relay. */
-  answered(latencyMs: number | undefined): void {
-    const now = this.#owner.clock.now();
-    this.#taken.add(1, now);
-    if (latencyMs !== undefined) this.#window.answered(latencyMs, this.inFlight.size + 1, now);
+  /** The relay answered an item; with the time that it took, where that measures the relay. */
+  answered(item: Item, latencyMs: number | undefined): void {
+    this.#taken.add(1, this.#owner.clock.now());
+    if (latencyMs !== undefined) this.#sentOn.get(item)?.answered(latencyMs);
   }
 
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
-    this.inFlight.delete(item);
-    this.#timely.delete(item);
+    this.#sentOn.get(item)?.release(item);
   }
 
-  /**
-   * The relay still owes an answer to an item that was given up: this one takes its place, for the same answer. The
-   * place keeps its rank, because the oldest is the first to be overdue.
-   */
+  /** The relay still owes an answer to an item that was given up: this one takes its place, for the same answer. */
   takeOver(id: string, item: Item): Item | undefined {
     const owed = this.owed.get(id);
-    if (!owed) return undefined;
+    const way = owed && this.#sentOn.get(owed);
+    if (!way) return undefined;
     this.owed.delete(id);
-    this.#timely.delete(owed);
-    this.inFlight = new Set(Array.from(this.inFlight, (each) => (each === owed ? item : each)));
+    way.replace(owed, item);
+    this.#sentOn.set(item, way);
     return owed;
   }
 
@@ -262,44 +261,54 @@ export class Lane<Item extends LaneItem> implements Candidate {
   }
 
   /** The relay asked to be asked less often: nothing is sent for a while, and less often after that. */
-  rest(delayMs: number): void {
+  slowDown(delayMs: number): void {
     const now = this.#owner.clock.now();
     this.#pace = paceAfterRefusal(this.#pace, this.#taken.perSecond(now), now);
-    this.#window.lost(this.#owner.lateAfterMs(this.url), now);
+    for (const way of this.#ways) way.lost();
     this.#pause(delayMs);
   }
 
   /** Leaves no timer behind, also where it is disposed of while it tells that something is overdue. */
   dispose(): void {
     this.#disposed = true;
-    this.detach();
+    for (const way of this.#ways) this.#drop(way);
+    this.owed.clear();
     this.queue.clear();
   }
 
-  #hasRoom(): boolean {
-    if (!this.isServing || this.#pauseTimer !== undefined || this.inFlight.size >= this.#window.size) return false;
-    if (!this.#pace) return true;
+  #drop(way: Way<Item>): void {
+    this.#ways = this.#ways.filter((each) => each !== way);
+    way.end();
+    if (this.#ways.length === 0) this.#endPause();
+  }
+
+  #wayOf(session: LaneSession): Way<Item> | undefined {
+    return this.#ways.find((way) => way.session === session);
+  }
+
+  /** The connection with the most room; nothing where none has any, or nothing may be sent now. */
+  #freeWay(): Way<Item> | undefined {
+    if (!this.isServing || this.#pauseTimer !== undefined) return undefined;
+    let free: Way<Item> | undefined;
+    for (const way of this.#ways) if (way.hasRoom && (!free || way.fullness < free.fullness)) free = way;
+    if (!free || !this.#pace) return free;
     this.#pace = paceAt(this.#pace, this.#owner.clock.now());
     const waitMs = this.#pace ? paceWaitMs(this.#pace) : 0;
     if (waitMs > 0) this.#pause(waitMs);
-    return waitMs === 0;
+    return waitMs === 0 ? free : undefined;
   }
 
   #isHeld({ order }: Item): boolean {
-    if (order === undefined) return false;
-    for (const sent of this.inFlight) if (sent.order === order) return true;
-    return false;
+    return order !== undefined && this.#ways.some((way) => way.isOrdering(order));
   }
 
-  #send(item: Item): boolean {
-    const session = this.#session;
-    if (!session?.send(item.frame)) return false;
+  #send(way: Way<Item>, item: Item): boolean {
+    const { session } = way;
+    if (!session.send(item.frame)) return false;
     if (this.#pace) this.#pace = paceAfterSend(this.#pace);
-    this.inFlight.add(item);
+    this.#sentOn.set(item, way);
     this.#owner.sent(item, this.#owner.clock.now(), session.generation);
-    if (this.#ackTimer === undefined) this.#armAckTimer();
-    if (this.inFlight.has(item) && this.#owner.isCoverable(item)) this.#timely.set(item, item.sentAt);
-    if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
+    way.sent(item);
     return true;
   }
 
@@ -323,69 +332,4 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.#owner.clock.clearTimeout(this.#pauseTimer);
     this.#pauseTimer = undefined;
   }
-
-  #armLateTimer(): void {
-    const { clock } = this.#owner;
-    const [oldest] = this.#timely.values();
-    if (oldest === undefined) return;
-    const dueAt = Math.max(oldest, this.#awakeSince) + this.#owner.lateAfterMs(this.url);
-    const now = clock.now();
-    // Never at once: sums of fractions may say that it is due a little before its time has come.
-    this.#lateDueAt = Math.max(dueAt, now + SILENCE.secondLookMs);
-    this.#lateTimer = clock.setTimeout(() => this.#checkLate(), this.#lateDueAt - now);
-  }
-
-  #checkLate(): void {
-    this.#lateTimer = undefined;
-    const now = this.#owner.clock.now();
-    if (isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
-    const deadline = now - this.#owner.lateAfterMs(this.url);
-    const late: Item[] = [];
-    for (const [item, fromMs] of this.#timely) {
-      if (Math.max(fromMs, this.#awakeSince) > deadline) break;
-      late.push(item);
-    }
-    // What is done about the first may be the end of the others.
-    for (const item of late) {
-      if (this.#timely.delete(item) && !this.#owner.late(item) && this.inFlight.has(item)) this.#timely.set(item, now);
-    }
-    if (this.#lateTimer === undefined) this.#armLateTimer();
-  }
-
-  // One timer for the whole window: every message has the same time to be answered, so the oldest is due first.
-  #armAckTimer(): void {
-    const { clock, ackTimeoutMs } = this.#owner;
-    clock.clearTimeout(this.#ackTimer);
-    this.#ackTimer = undefined;
-    const [oldest] = this.inFlight;
-    if (!oldest) return;
-    this.#ackDueAt = Math.max(oldest.sentAt, this.#awakeSince) + ackTimeoutMs;
-    this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), Math.max(0, this.#ackDueAt - clock.now()));
-  }
-
-  #checkOverdue(): void {
-    this.#ackTimer = undefined;
-    const now = this.#owner.clock.now();
-    // Who slept has not waited: whatever is owed has its time once more.
-    if (isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
-    const deadline = now - this.#owner.ackTimeoutMs;
-    const overdue: Item[] = [];
-    for (const item of this.inFlight) {
-      if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
-      overdue.push(item);
-    }
-    if (overdue.length > 0) this.#window.lost(this.#owner.lateAfterMs(this.url), now);
-    for (const { sentAt } of overdue) this.#overdueSince = earliestAfter(this.heardAt, this.#overdueSince, sentAt);
-    for (const item of overdue) {
-      // Telling of the first may have ended the session, and with it all that was in flight.
-      this.#timely.delete(item);
-      if (this.inFlight.delete(item)) this.#owner.overdue(item);
-    }
-    this.pump();
-    if (this.#ackTimer === undefined) this.#armAckTimer();
-  }
 }
-
-/** The first of two times, the earlier given first, that is not before another. */
-const earliestAfter = (afterMs: number, first: number | undefined, second: number): number =>
-  first !== undefined && first >= afterMs ? first : second;

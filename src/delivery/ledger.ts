@@ -15,7 +15,7 @@ import { type Answer, Deliveries } from './deliveries.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
 import { type Failover, type FailoverStatistics, Failovers } from './failovers.ts';
-import { Lane, type LaneBurden, type LaneOwner, type LaneSession, type LaneStanding, type LaneState } from './lane.ts';
+import { Lane, type LaneBurden, type LaneOwner, type LaneStanding, type LaneState } from './lane.ts';
 import { type AnswerTimes, isCoverable, Mover } from './mover.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
 import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
@@ -23,6 +23,7 @@ import type { Receipt, Waiter } from './receipt.ts';
 import { Selector } from './selector.ts';
 import { resolveTarget, type Target } from './target.ts';
 import { Versions } from './versions.ts';
+import type { LaneSession } from './way.ts';
 
 /** What the ledger needs from around it. */
 export interface LedgerNeeds {
@@ -220,13 +221,14 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#lanes.get(url)?.attach(session);
   }
 
-  /** The session is gone. What it had not answered waits for the next one, and may go elsewhere meanwhile. */
-  detach(url: string): void {
+  /** The session is gone. What it had not answered waits for another one, and may go elsewhere meanwhile. */
+  detach(url: string, session: LaneSession): void {
     const lane = this.#lanes.get(url);
     if (!lane) return;
-    lane.detach();
-    this.#deliveries.lost(lane);
-    this.#mover.evacuate(lane, 'lost');
+    const lost = lane.detach(session);
+    this.#deliveries.lost(lane, lost);
+    if (lane.isServing) lane.pump();
+    else this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
 
@@ -322,7 +324,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const { tries, sentAt, answeredAt } = delivery.record.context;
     if (!this.#deliveries.take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {
-      lane.rest(this.#deliveries.resendDelayMs(tries));
+      lane.slowDown(this.#deliveries.resendDelayMs(tries));
       this.#needs.paced(lane);
     }
     // An answer to something that was sent twice does not say to which of the two (Karn's rule). One that comes late is
@@ -331,7 +333,7 @@ export class Ledger implements LaneOwner<Delivery> {
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#mover.answered();
       const latencyMs = isSample ? at - sentAt : undefined;
-      lane.answered(latencyMs);
+      lane.answered(delivery, latencyMs);
       this.#needs.answered(lane, latencyMs);
     } else {
       this.#needs.failed(lane);
@@ -665,4 +667,4 @@ export class Ledger implements LaneOwner<Delivery> {
 
 /** Whether a delivery has brought the event to its relay, or is about to know. */
 const isUnderWay = (delivery: Delivery | undefined): boolean =>
-  delivery !== undefined && (delivery.record.state === 'accepted' || delivery.lane.inFlight.has(delivery));
+  delivery !== undefined && (delivery.record.state === 'accepted' || delivery.lane.isInFlight(delivery));

@@ -168,12 +168,12 @@ export class DataPlane {
       link,
       gate: this.gate,
       tell,
-      owedSince: (afterMs) => this.ledger.laneOf(input.url)?.owedSince(afterMs),
+      owedSince: (afterMs) => this.ledger.laneOf(input.url)?.owedSince(session, afterMs),
       attach: () => this.ledger.attach(input.url, session),
       detach: () => {
         if (link.session === session) link.session = undefined;
         // A relay that was removed and added again has another lane by now.
-        if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url);
+        if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url, session);
         else if (!this.ledger.laneOf(input.url)) this.#links.delete(input.url);
       },
       receive: (message) => this.#receive(link, message),

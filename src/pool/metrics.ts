@@ -142,7 +142,7 @@ function relayMetrics(
     ...given('latencyMsP99', latency.percentileMs(0.99)),
     ...given('pingMs', link.calls.pingMs),
     answerTimeoutMs: link.calls.answerTimeoutMs,
-    inFlight: lane?.inFlight.size ?? 0,
+    inFlight: lane?.inFlight ?? 0,
     window: lane?.window ?? 0,
     queued: lane?.queue.size ?? 0,
     ...given('ratePerSecond', lane?.perSecond),

@@ -3,7 +3,7 @@ import { isOverslept } from '../../machines/policy/silence.ts';
 import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
 import type { SocketInput } from '../../machines/relay/relay.setup.ts';
 import type { Clock } from '../clock.ts';
-import type { LaneSession } from '../delivery/lane.ts';
+import type { LaneSession } from '../delivery/way.ts';
 import { Pulse } from '../health/pulse.ts';
 import type { Codec, Message, Probe } from '../protocol/codec.ts';
 import { type Connection, shortReason, type Transport, type TransportHandlers } from '../transport/transport.ts';

@@ -174,8 +174,8 @@ const windows: Invariant = {
           scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
         }
         const lane = scene.lanes().find((each) => each.url === url);
-        if (lane && lane.inFlight.size >= lane.window) {
-          scene.fail('S17', `${url} is sent an event beside ${lane.inFlight.size}, with a window of ${lane.window}`);
+        if (lane && lane.inFlight >= lane.window) {
+          scene.fail('S17', `${url} is sent an event beside ${lane.inFlight}, with a window of ${lane.window}`);
         }
         const earlyMs = (rests.get(`${url} ${wire.number}`) ?? 0) - scene.now;
         if (earlyMs > TOLERANCE_MS)

@@ -1,0 +1,202 @@
+import { SILENCE } from '../../machines/policy/limits.ts';
+import { isOverslept } from '../../machines/policy/silence.ts';
+import type { Clock } from '../clock.ts';
+import { AnswerWindow } from './answer-window.ts';
+
+/** A live connection, as far as sending is concerned. */
+export interface LaneSession {
+  readonly generation: number;
+  /** When something last arrived. */
+  readonly heardAt: number;
+  /** Whether the frame was taken. */
+  send(frame: string): boolean;
+}
+
+/** What is sent, and waits for an answer. */
+export interface WayItem {
+  readonly frame: string;
+  /** What of the same order is on its way is answered before this is sent. */
+  readonly order: string | undefined;
+  /** When it was last sent. */
+  readonly sentAt: number;
+}
+
+/** What a way asks of the lane that it belongs to. */
+export interface WayNeeds<Item extends WayItem> {
+  readonly clock: Clock;
+  /** Messages that may be unanswered on one connection, at most. */
+  readonly windowMax: number;
+  readonly ackTimeoutMs: number;
+  /** Milliseconds after which an answer is late. */
+  lateAfterMs(): number;
+  /** Whether anything can be done about an item whose answer is late. */
+  isCoverable(item: Item): boolean;
+  /** The answer is later than answers usually are here. Whether that is settled; otherwise it is told again later. */
+  late(item: Item): boolean;
+  /** No answer came in time. */
+  overdue(item: Item): void;
+  /** There is room again. */
+  freed(): void;
+}
+
+/** One connection of a lane: what is unanswered on it, how much that may be, and when that is too long. */
+export class Way<Item extends WayItem> {
+  readonly session: LaneSession;
+  /** In the order in which they were sent, so the oldest is the first to be overdue. */
+  inFlight = new Set<Item>();
+  /** It is about to be closed, or owes an answer and is silent: nothing more is sent on it. */
+  isResting = false;
+  readonly #needs: WayNeeds<Item>;
+  readonly #window: AnswerWindow;
+  #ackTimer: unknown;
+  #ackDueAt = 0;
+  /** Nothing before this counts as waiting: we were asleep. */
+  #awakeSince = Number.NEGATIVE_INFINITY;
+  /** When the oldest was sent that is overdue, of those that went out after the relay was last heard. */
+  #overdueSince: number | undefined;
+  /** In flight, and somebody else could be asked; with the time from which its lateness counts, the oldest first. */
+  readonly #timely = new Map<Item, number>();
+  #lateTimer: unknown;
+  #lateDueAt = 0;
+
+  constructor(session: LaneSession, needs: WayNeeds<Item>) {
+    this.session = session;
+    this.#needs = needs;
+    this.#window = new AnswerWindow(needs.windowMax, needs.clock.now());
+  }
+
+  /** Messages that may be unanswered at the moment. */
+  get window(): number {
+    return this.#window.size;
+  }
+
+  get hasRoom(): boolean {
+    return !this.isResting && this.inFlight.size < this.#window.size;
+  }
+
+  /** How full it is, from 0 to 1. */
+  get fullness(): number {
+    return this.inFlight.size / this.#window.size;
+  }
+
+  /** When the oldest message after a time went out that has not been answered, whether or not it is waited for. */
+  owedSince(afterMs: number): number | undefined {
+    if (this.#overdueSince !== undefined && this.#overdueSince >= afterMs) return this.#overdueSince;
+    for (const { sentAt } of this.inFlight) if (sentAt >= afterMs) return sentAt;
+    return undefined;
+  }
+
+  isOrdering(order: string): boolean {
+    for (const sent of this.inFlight) if (sent.order === order) return true;
+    return false;
+  }
+
+  /** The item has been sent on it. */
+  sent(item: Item): void {
+    this.inFlight.add(item);
+    if (this.#ackTimer === undefined) this.#armAckTimer();
+    if (this.#needs.isCoverable(item)) this.#timely.set(item, item.sentAt);
+    if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
+  }
+
+  /** The relay answered; with the time that it took, where that measures the relay. */
+  answered(latencyMs: number): void {
+    this.#window.answered(latencyMs, this.inFlight.size + 1, this.#needs.clock.now());
+  }
+
+  /** Takes an item out of the window; there may be room for another. */
+  release(item: Item): void {
+    this.inFlight.delete(item);
+    this.#timely.delete(item);
+  }
+
+  /** One item takes the place of another, for the same answer. The place keeps its rank: the oldest is due first. */
+  replace(former: Item, item: Item): void {
+    this.#timely.delete(former);
+    this.inFlight = new Set(Array.from(this.inFlight, (each) => (each === former ? item : each)));
+  }
+
+  /** The relay asked for rest, or did not answer in time. */
+  lost(): void {
+    this.#window.lost(this.#needs.lateAfterMs(), this.#needs.clock.now());
+  }
+
+  /** Leaves no timer behind. */
+  end(): void {
+    const { clock } = this.#needs;
+    this.inFlight.clear();
+    this.#timely.clear();
+    clock.clearTimeout(this.#lateTimer);
+    this.#lateTimer = undefined;
+    clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+  }
+
+  #armLateTimer(): void {
+    const { clock, lateAfterMs } = this.#needs;
+    const [oldest] = this.#timely.values();
+    if (oldest === undefined) return;
+    const dueAt = Math.max(oldest, this.#awakeSince) + lateAfterMs();
+    const now = clock.now();
+    // Never at once: sums of fractions may say that it is due a little before its time has come.
+    this.#lateDueAt = Math.max(dueAt, now + SILENCE.secondLookMs);
+    this.#lateTimer = clock.setTimeout(() => this.#checkLate(), this.#lateDueAt - now);
+  }
+
+  #checkLate(): void {
+    const { clock, lateAfterMs, late } = this.#needs;
+    this.#lateTimer = undefined;
+    const now = clock.now();
+    if (isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
+    const deadline = now - lateAfterMs();
+    const due: Item[] = [];
+    for (const [item, fromMs] of this.#timely) {
+      if (Math.max(fromMs, this.#awakeSince) > deadline) break;
+      due.push(item);
+    }
+    // What is done about the first may be the end of the others.
+    for (const item of due) {
+      if (this.#timely.delete(item) && !late(item) && this.inFlight.has(item)) this.#timely.set(item, now);
+    }
+    if (this.#lateTimer === undefined) this.#armLateTimer();
+  }
+
+  // One timer for the whole window: every message has the same time to be answered, so the oldest is due first.
+  #armAckTimer(): void {
+    const { clock, ackTimeoutMs } = this.#needs;
+    clock.clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    const [oldest] = this.inFlight;
+    if (!oldest) return;
+    this.#ackDueAt = Math.max(oldest.sentAt, this.#awakeSince) + ackTimeoutMs;
+    this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), Math.max(0, this.#ackDueAt - clock.now()));
+  }
+
+  #checkOverdue(): void {
+    const { clock, ackTimeoutMs, overdue, freed } = this.#needs;
+    this.#ackTimer = undefined;
+    const now = clock.now();
+    // Who slept has not waited: whatever is owed has its time once more.
+    if (isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
+    const deadline = now - ackTimeoutMs;
+    const due: Item[] = [];
+    for (const item of this.inFlight) {
+      if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
+      due.push(item);
+    }
+    if (due.length > 0) this.lost();
+    const { heardAt } = this.session;
+    for (const { sentAt } of due) this.#overdueSince = earliestAfter(heardAt, this.#overdueSince, sentAt);
+    for (const item of due) {
+      // Telling of the first may have ended the session, and with it all that was in flight.
+      this.#timely.delete(item);
+      if (this.inFlight.delete(item)) overdue(item);
+    }
+    freed();
+    if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+}
+
+/** The first of two times, the earlier given first, that is not before another. */
+const earliestAfter = (afterMs: number, first: number | undefined, second: number): number =>
+  first !== undefined && first >= afterMs ? first : second;
