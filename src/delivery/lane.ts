@@ -12,6 +12,8 @@ import { type LaneSession, Way, type WayItem } from './way.ts';
 /** What travels on a lane. */
 export interface LaneItem extends WayItem {
   readonly priority: Priority;
+  /** The connection that it was last sent on; the lane writes it. */
+  sentOn: LaneSession | undefined;
 }
 
 /** What a lane asks of whoever keeps the books. */
@@ -76,8 +78,6 @@ export class Lane<Item extends LaneItem> implements Candidate {
   #servingSince = 0;
   readonly #owner: LaneOwner<Item>;
   #ways: readonly Way<Item>[] = [];
-  /** The connection that something was last sent on. */
-  readonly #sentOn = new WeakMap<Item, Way<Item>>();
   #pauseTimer: unknown;
   #pausedUntil = 0;
   #pace: Pace | undefined;
@@ -120,7 +120,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
   }
 
   isInFlight(item: Item): boolean {
-    return this.#sentOn.get(item)?.inFlight.has(item) ?? false;
+    return this.#wayOf(item.sentOn)?.inFlight.has(item) ?? false;
   }
 
   /** Messages that may be unanswered at the moment. */
@@ -197,8 +197,8 @@ export class Lane<Item extends LaneItem> implements Candidate {
   detach(session: LaneSession): readonly Item[] {
     const way = this.#wayOf(session);
     if (!way) return [];
-    const lost = [...this.items.values()].filter((item) => this.#sentOn.get(item) === way);
-    for (const [id, item] of this.owed) if (this.#sentOn.get(item) === way) this.owed.delete(id);
+    const lost = [...this.items.values()].filter(({ sentOn }) => sentOn === session);
+    for (const [id, { sentOn }] of this.owed) if (sentOn === session) this.owed.delete(id);
     this.#drop(way);
     return lost;
   }
@@ -236,22 +236,22 @@ export class Lane<Item extends LaneItem> implements Candidate {
   /** The relay answered an item; with the time that it took, where that measures the relay. */
   answered(item: Item, latencyMs: number | undefined): void {
     this.#taken.add(1, this.#owner.clock.now());
-    if (latencyMs !== undefined) this.#sentOn.get(item)?.answered(latencyMs);
+    if (latencyMs !== undefined) this.#wayOf(item.sentOn)?.answered(latencyMs);
   }
 
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
-    this.#sentOn.get(item)?.release(item);
+    this.#wayOf(item.sentOn)?.release(item);
   }
 
   /** The relay still owes an answer to an item that was given up: this one takes its place, for the same answer. */
   takeOver(id: string, item: Item): Item | undefined {
     const owed = this.owed.get(id);
-    const way = owed && this.#sentOn.get(owed);
+    const way = owed && this.#wayOf(owed.sentOn);
     if (!way) return undefined;
     this.owed.delete(id);
     way.replace(owed, item);
-    this.#sentOn.set(item, way);
+    item.sentOn = owed.sentOn;
     return owed;
   }
 
@@ -282,8 +282,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
     if (this.#ways.length === 0) this.#endPause();
   }
 
-  #wayOf(session: LaneSession): Way<Item> | undefined {
-    return this.#ways.find((way) => way.session === session);
+  #wayOf(session: LaneSession | undefined): Way<Item> | undefined {
+    for (const way of this.#ways) if (way.session === session) return way;
+    return undefined;
   }
 
   /** The connection with the most room; nothing where none has any, or nothing may be sent now. */
@@ -306,7 +307,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     const { session } = way;
     if (!session.send(item.frame)) return false;
     if (this.#pace) this.#pace = paceAfterSend(this.#pace);
-    this.#sentOn.set(item, way);
+    item.sentOn = session;
     this.#owner.sent(item, this.#owner.clock.now(), session.generation);
     way.sent(item);
     return true;

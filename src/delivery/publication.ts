@@ -15,6 +15,7 @@ import type { Lane, LaneItem } from './lane.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
 import { type Moment, type Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
+import type { LaneSession } from './way.ts';
 
 /** The way of deliveries to one relay. */
 export type DeliveryLane = Lane<Delivery>;
@@ -30,6 +31,7 @@ export class Delivery implements LaneItem {
   isAbandoned = false;
   /** The delay before a resend, while one runs. */
   resendTimer: unknown;
+  sentOn: LaneSession | undefined;
 
   constructor(publication: Publication, lane: DeliveryLane, triesMax: number) {
     this.publication = publication;
