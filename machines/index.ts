@@ -2,7 +2,9 @@
  * The bare charts, for those who give them parts of their own with `machine.provide(…)`, draw them or explore them.
  * The machines with their parts are exported by `recloser`.
  */
+export { connectionMachine } from './connection/connection.machine.ts';
 export { deliveryMachine } from './delivery/delivery.machine.ts';
 export { poolMachine } from './pool/pool.machine.ts';
 export { publicationMachine } from './publication/publication.machine.ts';
 export { relayMachine } from './relay/relay.machine.ts';
+export { scalingMachine } from './scaling/scaling.machine.ts';

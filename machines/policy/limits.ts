@@ -34,6 +34,11 @@ export const CONNECTION_LIMITS = {
   deadAfterMs: { default: 5 * SECOND, min: 50, max: 10 * MINUTE },
   /** Largest frame in bytes that is accepted or sent. */
   frameBytesMax: { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024, whole: true },
+  /**
+   * Connections to the relay, at most; more than one only while the load asks for it. NIP-01 asks for a single one, so ask
+   * the relay's operator first. Raised above 1, it takes hold with the next connection.
+   */
+  connectionsMax: { default: 1, min: 1, max: 3, whole: true },
 } as const satisfies Record<string, Limit>;
 
 /** How a relay stands among others. */
@@ -122,6 +127,8 @@ export const OUTBOX_LIMITS = {
 export const POOL_LIMITS = {
   /** Relays in one pool. */
   relaysMax: { default: 1_000, min: 1, max: 10_000, whole: true },
+  /** Connections of all relays together that are beside their first ones. */
+  furtherConnectionsMax: { default: 20, min: 0, max: 10_000, whole: true },
   /** Restarts of one crashed relay actor within `restartWindowMs`, after which it stays down. */
   restartsMax: { default: 3, min: 0, max: 100, whole: true },
   /** Milliseconds in which restarts are counted. */
@@ -189,6 +196,20 @@ export const HEDGE = {
   /** Silent relays from which on it is no relay's own failure: so many, and such a share. */
   systemicMin: 2,
   systemicShare: 0.3,
+} as const;
+
+/** When a relay gets more connections than one, where it may have them. */
+export const SCALING = {
+  /** Milliseconds between two looks at the load. */
+  lookMs: 500,
+  /** More: the rank of the looks of the last milliseconds, the share of the room, and milliseconds between two steps. */
+  upRank: 0.95,
+  upWithinMs: 10 * SECOND,
+  upShare: 0.8,
+  upApartMs: 2 * SECOND,
+  /** Fewer: the highest load of so many milliseconds, and the share of the room that is left. */
+  downWithinMs: MINUTE,
+  downShare: 0.5,
 } as const;
 
 /** How the window of a connection is learned. */

@@ -71,6 +71,8 @@ export interface RelayContext {
   readonly before: Standing | undefined;
   /** This session was dialled out of an open circuit and has to prove itself. */
   readonly trial: boolean;
+  /** Whether somebody watches if it needs further connections. */
+  readonly isScaling: boolean;
   /** The socket of this session has opened. */
   readonly opened: boolean;
   /** This session has received a frame. */
@@ -119,6 +121,7 @@ export function initialRelayContext(input: RelayInput): RelayContext {
     lostAtMs: 0,
     before: undefined,
     trial: false,
+    isScaling: false,
     opened: false,
     proven: false,
     settled: false,

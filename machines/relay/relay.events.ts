@@ -1,8 +1,8 @@
 import type { TripTrigger } from '../policy/breaker.ts';
-import type { CloseReport } from '../policy/close.ts';
 import type { DegradedReason } from '../policy/degraded.ts';
 import type { RelaySettings } from '../policy/settings.ts';
 import type { NetworkState, RelayStatus } from '../policy/status.ts';
+import type { HealthFact, SocketFact } from '../socket.ts';
 
 /** What a relay connection is asked to do. */
 type RelayCommand =
@@ -21,47 +21,7 @@ type RelayCommand =
   /** Close gracefully, and end. */
   | { readonly type: 'STOP' };
 
-/** Every fact of a session names the generation of its socket; one of an older socket moves nothing. */
-interface OfSession {
-  readonly generation: number;
-}
-
-/** What the socket saw. `socket.closed` comes exactly once, and last. */
-export type SocketFact =
-  /** Its turn to dial has come. */
-  | ({ readonly type: 'socket.dialling' } & OfSession)
-  | ({ readonly type: 'socket.opened' } & OfSession)
-  /** The first frame arrived: there is somebody on the other side. */
-  | ({ readonly type: 'socket.proved' } & OfSession)
-  | ({
-      readonly type: 'socket.closed';
-      readonly report: CloseReport;
-      readonly successesAt: readonly number[];
-    } & OfSession);
-
-/** What measuring the session showed. Only what can change a state is told. */
-export type HealthFact =
-  | ({ readonly type: 'health.degraded'; readonly reasons: readonly DegradedReason[] } & OfSession)
-  | ({ readonly type: 'health.recovered' } & OfSession)
-  /** It owes an answer and says nothing; it says something again; it has been silent for too long. */
-  | ({ readonly type: 'link.silent' } & OfSession)
-  | ({ readonly type: 'link.heard' } & OfSession)
-  | ({ readonly type: 'link.dead'; readonly silentMs: number } & OfSession)
-  /** A call failed; with the times of the successes since the last such fact, so that successes cost nothing. */
-  | ({ readonly type: 'operation.failed'; readonly successesAt: readonly number[] } & OfSession)
-  | ({ readonly type: 'probe.succeeded'; readonly latencyMs: number } & OfSession)
-  | ({ readonly type: 'probe.failed'; readonly successesAt: readonly number[] } & OfSession);
-
 export type RelayEvent = RelayCommand | SocketFact | HealthFact;
-
-/** What the socket actor is asked to do. */
-export type SocketCommand =
-  /** Ask the relay for a sign of life; answered by `probe.succeeded` or `probe.failed`. */
-  | { readonly type: 'PROBE' }
-  /** The connection is degraded: watch its calls, and tell when they are well again. */
-  | { readonly type: 'WATCH' }
-  /** Close politely; answered by `socket.closed`. */
-  | { readonly type: 'CLOSE' };
 
 /** Why a relay was given up. */
 export type GaveUpCause = 'attempts' | 'refused' | 'gone';
@@ -104,4 +64,6 @@ export type RelayFact = {
     }
   | { readonly type: 'relay.circuit-closed' }
   | { readonly type: 'relay.gave-up'; readonly cause: GaveUpCause }
+  /** It has so many connections now, or dials them; told where it may have more than one. */
+  | { readonly type: 'relay.resized'; readonly connections: number }
 );

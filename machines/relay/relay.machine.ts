@@ -25,7 +25,7 @@ export const relayMachine = relaySetup.createMachine({
   context: ({ input }) => initialRelayContext(input),
   initial: 'idle',
   on: {
-    CONFIGURE: { actions: 'applySettings' },
+    CONFIGURE: { actions: ['applySettings', 'tuneScaling'] },
     SET_URGENCY: { actions: 'setUrgency' },
     SET_EJECTABLE: { actions: 'setEjectable' },
     SET_NETWORK: { actions: 'setNetwork' },
@@ -43,6 +43,7 @@ export const relayMachine = relaySetup.createMachine({
     },
     session: {
       entry: 'beginSession',
+      exit: 'stopScaling',
       invoke: {
         id: 'socket',
         src: 'socket',
@@ -54,6 +55,7 @@ export const relayMachine = relaySetup.createMachine({
           heartbeatMs: context.settings.heartbeatMs,
           deadAfterMs: context.settings.deadAfterMs,
           isTrial: isOnTrial(context),
+          connection: 1,
           supervisor: context.supervisor,
         }),
         onError: { target: 'assessing', actions: ['takeReading', 'recordCrash', 'reportDisconnected'] },
@@ -109,7 +111,7 @@ export const relayMachine = relaySetup.createMachine({
         },
         connected: {
           tags: 'routable',
-          entry: { type: 'reportStatus', params: { status: 'connected' } },
+          entry: [{ type: 'reportStatus', params: { status: 'connected' } }, 'startScaling'],
           always: [
             { guard: 'isEjected', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
             { guard: 'isTripped', target: 'degraded', actions: ['markUnwell', 'reportCapped'] },
@@ -234,7 +236,7 @@ export const relayMachine = relaySetup.createMachine({
           },
         },
         closing: {
-          entry: [{ type: 'reportStatus', params: { status: 'closing' } }, 'closeSocket'],
+          entry: [{ type: 'reportStatus', params: { status: 'closing' } }, 'stopScaling', 'closeSocket'],
           after: { closeTimeout: { target: '#relay.obeying' } },
           on: {
             CONNECT: { actions: 'want' },

@@ -1,6 +1,8 @@
 import { assertEvent, assign, enqueueActions, sendTo, setup } from 'xstate';
 import { missingAction, missingActor } from '../placeholder.ts';
 import type { RelayStatus } from '../policy/status.ts';
+import { scalingMachine } from '../scaling/scaling.machine.ts';
+import type { SocketCommand, SocketInput } from '../socket.ts';
 import {
   beginDeadline,
   beginSession,
@@ -27,23 +29,7 @@ import {
   setEjectable,
   settle,
 } from './relay.context.ts';
-import type { CircuitCause, GaveUpCause, RelayEvent, RelayFact, SocketCommand } from './relay.events.ts';
-
-/** What a socket actor is started with. */
-export interface SocketInput {
-  readonly url: string;
-  readonly generation: number;
-  readonly frameBytesMax: number;
-  /** Milliseconds that one probe may take. */
-  readonly probeTimeoutMs: number;
-  /** Milliseconds without a word after which it asks for a sign of life, and of silence after which it is dead. */
-  readonly heartbeatMs: number;
-  readonly deadAfterMs: number;
-  /** Whether it has to prove itself; few are tried at one time. */
-  readonly isTrial: boolean;
-  /** Whoever supervises the relay; how the socket finds the pool that it works for. */
-  readonly supervisor: RelayContext['supervisor'];
-}
+import type { CircuitCause, GaveUpCause, RelayEvent, RelayFact } from './relay.events.ts';
 
 const CONNECT_TIMEOUT = { code: 1006, reason: 'connecting took too long' };
 const NO_ANSWER = { code: 1006, reason: 'no answer to a probe' };
@@ -75,10 +61,11 @@ export const relaySetup = setup({
     input: {} as RelayInput,
     emitted: {} as RelayFact,
     tags: {} as 'routable' | 'probing' | 'offline',
-    children: {} as { socket: 'socket' },
+    children: {} as { socket: 'socket'; scaling: 'scaling' },
   },
   actors: {
     socket: missingActor<SocketCommand, SocketInput>('socket', 'relay'),
+    scaling: scalingMachine,
   },
   delays: {
     connectTimeout: ({ context }) => context.settings.connectTimeoutMs,
@@ -189,6 +176,22 @@ export const relaySetup = setup({
     askForLife: sendTo('socket', { type: 'PROBE' }),
     watchCalls: sendTo('socket', { type: 'WATCH' }),
     closeSocket: sendTo('socket', { type: 'CLOSE' }),
+    /** Further connections, where it may have any, come and go with the load while this one serves. */
+    startScaling: enqueueActions(({ context, enqueue }) => {
+      const { url, generation, settings, supervisor, isScaling } = context;
+      if (isScaling || settings.connectionsMax === 1) return;
+      enqueue.assign({ isScaling: true });
+      enqueue.spawnChild('scaling', { id: 'scaling', input: { url, generation, settings, supervisor } });
+    }),
+    tuneScaling: enqueueActions(({ context, enqueue }) => {
+      const { settings, isScaling } = context;
+      if (isScaling) enqueue.sendTo('scaling', { type: 'CONFIGURE', settings });
+    }),
+    stopScaling: enqueueActions(({ context, enqueue }) => {
+      if (!context.isScaling) return;
+      enqueue.assign({ isScaling: false });
+      enqueue.stopChild('scaling');
+    }),
     reportStatus: report<{ status: RelayStatus; suspect?: true }>(({ context }, { status, suspect }) => ({
       type: 'relay.status-changed',
       url: context.url,

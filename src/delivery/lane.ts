@@ -177,7 +177,8 @@ export class Lane<Item extends LaneItem> implements Candidate {
     };
   }
 
-  attach(session: LaneSession): void {
+  /** A connection has opened; one that rests is not sent on before it is told not to. */
+  attach(session: LaneSession, isResting = false): void {
     const owner = this.#owner;
     if (this.#ways.length === 0) this.#servingSince = owner.clock.now();
     const way: Way<Item> = new Way(session, {
@@ -190,6 +191,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
       overdue: (item) => owner.overdue(item),
       freed: () => this.pump(),
     });
+    way.isResting = isResting;
     this.#ways = [...this.#ways, way];
   }
 
@@ -211,9 +213,15 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.pump();
   }
 
-  /** Whether nothing is in flight on a connection. */
-  isIdle(session: LaneSession): boolean {
-    return (this.#wayOf(session)?.inFlight.size ?? 0) === 0;
+  /** Sends nothing more on a connection, and calls back when all that was has been answered or given up. */
+  drain(session: LaneSession, drained: () => void): void {
+    const way = this.#wayOf(session);
+    if (way) way.drain(drained);
+    else drained();
+  }
+
+  get connections(): number {
+    return this.#ways.length;
   }
 
   /** Sends what the windows have room for. */

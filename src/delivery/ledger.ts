@@ -217,8 +217,8 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.pump();
   }
 
-  attach(url: string, session: LaneSession): void {
-    this.#lanes.get(url)?.attach(session);
+  attach(url: string, session: LaneSession, isResting: boolean): void {
+    this.#lanes.get(url)?.attach(session, isResting);
   }
 
   /** The session is gone. What it had not answered waits for another one, and may go elsewhere meanwhile. */

@@ -58,6 +58,7 @@ export class Way<Item extends WayItem> {
   readonly #timely = new Map<Item, number>();
   #lateTimer: unknown;
   #lateDueAt = 0;
+  #drained: (() => void) | undefined;
 
   constructor(session: LaneSession, needs: WayNeeds<Item>) {
     this.session = session;
@@ -108,6 +109,14 @@ export class Way<Item extends WayItem> {
   release(item: Item): void {
     this.inFlight.delete(item);
     this.#timely.delete(item);
+    this.#checkDrained();
+  }
+
+  /** Nothing more is sent; calls back when nothing is in flight any more. */
+  drain(drained: () => void): void {
+    this.isResting = true;
+    this.#drained = drained;
+    this.#checkDrained();
   }
 
   /** One item takes the place of another, for the same answer. The place keeps its rank: the oldest is due first. */
@@ -193,7 +202,15 @@ export class Way<Item extends WayItem> {
       if (this.inFlight.delete(item)) overdue(item);
     }
     freed();
+    this.#checkDrained();
     if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+
+  #checkDrained(): void {
+    if (!this.#drained || this.inFlight.size > 0) return;
+    const drained = this.#drained;
+    this.#drained = undefined;
+    drained();
   }
 }
 

@@ -9,8 +9,8 @@ import { isRoutable } from '../../machines/policy/status.ts';
 import type { KeptPool } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PoolFact, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
-import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
-import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import type { Look } from '../../machines/scaling/scaling.context.ts';
+import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneStanding, LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
@@ -150,15 +150,34 @@ export class DataPlane {
     this.gate.isInDoubt = inDoubt;
   }
 
-  /** Lets go of a socket whose relay actor has crashed and cannot do so itself. */
-  dropConnection(url: string): void {
-    this.#links.get(url)?.session?.end();
+  /** Lets go of the sockets of a relay whose actor has crashed and cannot do so itself. */
+  dropConnections(url: string): void {
+    const link = this.#links.get(url);
+    for (const session of [...(link?.further.values() ?? [])]) session.end();
+    link?.session?.end();
+  }
+
+  /** The same for one further connection. */
+  dropConnection(url: string, connection: number): void {
+    this.#links.get(url)?.further.get(connection)?.end();
+  }
+
+  /** How much there is to do at a relay, and how many further connections there may be in all. */
+  lookAt(url: string): Look {
+    const further = [...this.#links.values()].reduce((sum, link) => sum + link.further.size, 0);
+    return {
+      load: this.ledger.laneOf(url)?.load ?? 0,
+      window: this.settings.publish.window,
+      spare: this.settings.supervisor.furtherConnectionsMax - further,
+    };
   }
 
   openSession(input: SocketInput, tell: (fact: SocketFact | HealthFact) => void): Session {
     const { parts, settings } = this;
+    const { connection } = input;
+    const isFurther = connection > 1;
     const link = this.linkOf(input.url);
-    link.session?.end();
+    if (!isFurther) link.session?.end();
     const lane = this.ledger.laneOf(input.url);
     const session: Session = new Session(input, {
       clock: parts.clock,
@@ -169,16 +188,20 @@ export class DataPlane {
       gate: this.gate,
       tell,
       owedSince: (afterMs) => this.ledger.laneOf(input.url)?.owedSince(session, afterMs),
-      attach: () => this.ledger.attach(input.url, session),
+      attach: () => this.ledger.attach(input.url, session, isFurther),
+      rest: (_, isResting) => this.ledger.laneOf(input.url)?.rest(session, isResting),
+      drain: (_, drained) => this.ledger.laneOf(input.url)?.drain(session, drained),
       detach: () => {
         if (link.session === session) link.session = undefined;
+        link.further.delete(connection);
         // A relay that was removed and added again has another lane by now.
         if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url, session);
         else if (!this.ledger.laneOf(input.url)) this.#links.delete(input.url);
       },
       receive: (message) => this.#receive(link, message),
     });
-    link.session = session;
+    if (isFurther) link.further.set(connection, session);
+    else link.session = session;
     return session;
   }
 
@@ -224,7 +247,7 @@ export class DataPlane {
   dispose(): void {
     this.giveUp();
     void this.#consumer?.end();
-    for (const link of this.#links.values()) link.session?.end();
+    for (const url of [...this.#links.keys()]) this.dropConnections(url);
     this.#links.clear();
   }
 

@@ -35,6 +35,8 @@ export interface RelayMetrics {
   /** Milliseconds that the last ping took, and after which an answer counts as late. */
   readonly pingMs?: number;
   readonly answerTimeoutMs: number;
+  /** Connections that are open: more than one only where `connectionsMax` allows it. */
+  readonly openConnections: number;
   /** Events that wait for an answer, how many may at the moment, and events that wait for their turn. */
   readonly inFlight: number;
   readonly window: number;
@@ -142,6 +144,7 @@ function relayMetrics(
     ...given('latencyMsP99', latency.percentileMs(0.99)),
     ...given('pingMs', link.calls.pingMs),
     answerTimeoutMs: link.calls.answerTimeoutMs,
+    openConnections: lane?.connections ?? 0,
     inFlight: lane?.inFlight ?? 0,
     window: lane?.window ?? 0,
     queued: lane?.queue.size ?? 0,

@@ -1,14 +1,17 @@
 import { type AnyActorRef, assign, fromCallback } from 'xstate';
+import { connectionMachine as bareConnectionMachine } from '../../machines/connection/connection.machine.ts';
 import { keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
 import type { PoolEvent } from '../../machines/pool/pool.events.ts';
 import { poolMachine as barePoolMachine } from '../../machines/pool/pool.machine.ts';
 import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
-import type { SocketCommand } from '../../machines/relay/relay.events.ts';
 import { relayMachine as bareRelayMachine } from '../../machines/relay/relay.machine.ts';
-import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import { numberOf } from '../../machines/scaling/scaling.context.ts';
+import { scalingMachine as bareScalingMachine } from '../../machines/scaling/scaling.machine.ts';
+import type { SocketCommand, SocketInput } from '../../machines/socket.ts';
 import { steadyClock } from '../clock.ts';
 import { unknownNetwork } from '../transport/network-status.ts';
 import { DataPlane, type PoolParts } from './data-plane.ts';
+import type { Session } from './session.ts';
 
 /** The data plane of every running pool. A pool's chart holds no hands; this is where they are found. */
 const planes = new WeakMap<object, DataPlane>();
@@ -24,6 +27,22 @@ function planeOf(pool: AnyActorRef): DataPlane {
 
 const isPublish = (event: PoolEvent): event is Extract<PoolEvent, { type: 'PUBLISH' }> => event.type === 'PUBLISH';
 
+function obey(session: Session, { type }: SocketCommand): void {
+  switch (type) {
+    case 'PROBE':
+      return session.probe();
+    case 'WATCH':
+      return session.watch();
+    case 'SERVE':
+    case 'REST':
+      return session.serve(type === 'SERVE');
+    case 'DRAIN':
+      return session.drain();
+    case 'CLOSE':
+      return session.close();
+  }
+}
+
 /** Gives the pool's chart its parts. The same clock must be given to `createActor` for the charts' own delays. */
 export function providePoolMachine(given: PoolParts) {
   const parts = { ...given, clock: steadyClock(given.clock) };
@@ -33,12 +52,29 @@ export function providePoolMachine(given: PoolParts) {
   const socket = fromCallback<SocketCommand, SocketInput>(({ input, sendBack, receive }) => {
     if (!input.supervisor) throw new Error('A relay with this socket needs a pool as its supervisor.');
     const session = planeOf(input.supervisor).openSession(input, sendBack);
-    receive(({ type }) => {
-      if (type === 'PROBE') session.probe();
-      else if (type === 'WATCH') session.watch();
-      else session.close();
+    receive((command) => {
+      try {
+        obey(session, command);
+      } catch (error) {
+        // An actor that fails is not cleaned up after.
+        session.end();
+        throw error;
+      }
     });
     return () => session.end();
+  });
+
+  const scaling = bareScalingMachine.provide({
+    actors: { connection: bareConnectionMachine.provide({ actors: { socket } }) },
+    actions: {
+      takeReading: assign(() => ({ reading: reading() })),
+      takeLook: assign(({ context: { url, supervisor } }) =>
+        supervisor ? { look: planeOf(supervisor).lookAt(url) } : {},
+      ),
+      dropConnection: ({ context: { url, supervisor }, event }) => {
+        if (supervisor && 'actorId' in event) planeOf(supervisor).dropConnection(url, numberOf(event.actorId));
+      },
+    },
   });
 
   const dataPlane = fromCallback<{ type: string }, DataPlaneInput>(({ input }) => {
@@ -60,7 +96,7 @@ export function providePoolMachine(given: PoolParts) {
   return barePoolMachine.provide({
     actors: {
       relay: bareRelayMachine.provide({
-        actors: { socket },
+        actors: { socket, scaling },
         actions: { takeReading: assign(() => ({ reading: reading() })) },
       }),
       dataPlane,
@@ -93,7 +129,7 @@ export function providePoolMachine(given: PoolParts) {
       },
       dropConnection: ({ self, context, event }) => {
         const url = subjectOf(context, event);
-        if (url !== undefined) planeOf(self).dropConnection(url);
+        if (url !== undefined) planeOf(self).dropConnections(url);
       },
       closeLane: ({ self, context, event }) => {
         const url = subjectOf(context, event);

@@ -1,7 +1,7 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
 import type { ConnectionRecord, RelayHistory } from '../../machines/policy/history.ts';
 import { CONNECTIONS_KEPT } from '../../machines/policy/limits.ts';
-import type { HealthFact } from '../../machines/relay/relay.events.ts';
+import type { HealthFact } from '../../machines/socket.ts';
 import { Calls } from '../health/calls.ts';
 import { Rate } from '../health/rate.ts';
 
@@ -22,7 +22,9 @@ const MALFORMED_PER_FAILURE = 3;
 export class RelayLink {
   readonly url: string;
   readonly calls: Calls;
+  /** The session that the relay is judged by, and those beside it by their numbers. */
   session: LinkedSession | undefined;
+  readonly further = new Map<number, LinkedSession>();
   dials = 0;
   opens = 0;
   refusals = 0;
@@ -63,22 +65,23 @@ export class RelayLink {
     return { dials, opens, refusals, successes, failures, ...(pingMs === undefined ? {} : { pingMs }), connections };
   }
 
-  dialled(): void {
+  dialled(isFurther: boolean): void {
     this.dials += 1;
-    this.calls.beginSession();
+    if (!isFurther) this.calls.beginSession();
   }
 
-  opened(now: number): void {
+  /** A connection is open. Returns what tells that it is not any more; with a report where it was not we who ended it. */
+  opened(now: number): (now: number, report?: CloseReport) => void {
     this.opens += 1;
-    this.connections = [...this.connections, { openedAtMs: now }].slice(-CONNECTIONS_KEPT);
-  }
-
-  /** The connection that was open is not any more; with a report where it was not we who ended it. */
-  closed(now: number, report?: CloseReport): void {
-    const last = this.connections.at(-1);
-    if (!last || last.closedAtMs !== undefined) return;
-    const why = report ? { code: report.code, reason: report.reason } : {};
-    this.connections = [...this.connections.slice(0, -1), { ...last, closedAtMs: now, ...why }];
+    let record: ConnectionRecord = { openedAtMs: now };
+    this.connections = [...this.connections, record].slice(-CONNECTIONS_KEPT);
+    return (closedAtMs, report) => {
+      if (record.closedAtMs !== undefined) return;
+      const why = report ? { code: report.code, reason: report.reason } : {};
+      const closed = { ...record, closedAtMs, ...why };
+      this.connections = this.connections.map((each) => (each === record ? closed : each));
+      record = closed;
+    };
   }
 
   refused(): void {

@@ -1,7 +1,6 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
 import { isOverslept } from '../../machines/policy/silence.ts';
-import type { HealthFact, SocketFact } from '../../machines/relay/relay.events.ts';
-import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/way.ts';
 import { Pulse } from '../health/pulse.ts';
@@ -22,6 +21,9 @@ export interface SessionNeeds {
   /** The connection can be sent on, or no longer. */
   attach(session: Session): void;
   detach(session: Session): void;
+  /** Whether nothing is sent on it for now; and sends nothing more, and calls back when nothing is in flight. */
+  rest(session: Session, isResting: boolean): void;
+  drain(session: Session, drained: () => void): void;
   /** When the oldest message after a time was sent here that has not been answered. */
   owedSince(afterMs: number): number | undefined;
   /** A message that is not the answer to a probe. */
@@ -44,7 +46,7 @@ export class Session implements LaneSession, LinkedSession {
   readonly #turn: Turn;
   #connection: Connection | undefined;
   #pulse: Pulse | undefined;
-  #opened = false;
+  #closedLink: ReturnType<RelayLink['opened']> | undefined;
   #proven = false;
   #ended = false;
   #probe: OpenProbe | undefined;
@@ -86,6 +88,16 @@ export class Session implements LaneSession, LinkedSession {
     this.#needs.link.calls.watch(this.#needs.clock.now());
   }
 
+  /** Whether messages may be sent on it. */
+  serve(isServing: boolean): void {
+    this.#needs.rest(this, !isServing);
+  }
+
+  /** Sends nothing more, and tells when nothing is in flight. */
+  drain(): void {
+    this.#needs.drain(this, () => this.#tell({ type: 'socket.drained', generation: this.generation }));
+  }
+
   close(): void {
     this.#connection?.close();
   }
@@ -102,7 +114,7 @@ export class Session implements LaneSession, LinkedSession {
     this.#endProbe();
     this.#pulse?.end();
     this.#connection?.terminate();
-    if (this.#opened) this.#needs.link.closed(this.#needs.clock.now());
+    this.#closedLink?.(this.#needs.clock.now());
     this.#needs.detach(this);
     this.#needs.gate.leave(this.#turn);
   }
@@ -114,8 +126,8 @@ export class Session implements LaneSession, LinkedSession {
 
   #dial(): void {
     const { link, transport, allowPrivate } = this.#needs;
-    const { url, frameBytesMax, generation } = this.#input;
-    link.dialled();
+    const { url, frameBytesMax, generation, connection } = this.#input;
+    link.dialled(connection > 1);
     this.#tell({ type: 'socket.dialling', generation });
     if (this.isOver) return;
     const handlers: TransportHandlers = {
@@ -136,8 +148,7 @@ export class Session implements LaneSession, LinkedSession {
   #open(): void {
     if (this.isOver) return;
     const { clock, link, gate, attach } = this.#needs;
-    this.#opened = true;
-    link.opened(clock.now());
+    this.#closedLink = link.opened(clock.now());
     gate.dialled(this.#turn);
     attach(this);
     this.#pulse = new Pulse({
@@ -270,8 +281,10 @@ export class Session implements LaneSession, LinkedSession {
   #closed(report: CloseReport): void {
     if (this.isOver) return;
     const { link, clock } = this.#needs;
-    if (this.#opened) link.closed(clock.now(), report);
+    if (this.#closedLink) this.#closedLink(clock.now(), report);
     else link.refused();
+    // Before whoever hears of it ends other connections, and what was on them would be sent on this one.
+    this.#needs.rest(this, true);
     this.#tell({
       type: 'socket.closed',
       generation: this.generation,

@@ -1,9 +1,8 @@
 import { type AnyMachineSnapshot, assign, type EventObject, fromCallback } from 'xstate';
 import { type RelayOptions, relaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
-import type { SocketCommand } from '../../machines/relay/relay.events.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
-import type { SocketInput } from '../../machines/relay/relay.setup.ts';
+import type { SocketCommand, SocketInput } from '../../machines/socket.ts';
 import type { Rig } from '../kit/run.ts';
 
 /** Time passes by a second whenever somebody looks, in the model as on the real actor. */
@@ -14,6 +13,7 @@ const passTime = ({ context }: { context: RelayContext }) => ({
 /** Small enough that every branch is near; together they reach all of them. */
 export const POLICIES: Readonly<Record<string, RelayOptions>> = {
   'two failures open, two probes close': {
+    connectionsMax: 2,
     reconnect: { refusalsMax: 2, strategy: 'exponential' },
     breaker: { failureThreshold: 2, successThreshold: 2 },
   },
@@ -35,7 +35,7 @@ export const inputOf = (options: RelayOptions) => ({ url: 'wss://relay.example/'
 
 /** The chart as the model runs it: time stands still, and no actor is ever started. */
 export const modelledRelay = relayMachine.provide({
-  actors: { socket: fromCallback<SocketCommand, SocketInput>(() => {}) },
+  actors: { socket: fromCallback<SocketCommand, SocketInput>(() => {}), scaling: fromCallback(() => {}) as never },
   actions: { takeReading: assign(passTime) },
 });
 
@@ -145,9 +145,16 @@ export function relayRig(machine: typeof relayMachine): Rig {
     });
     return () => live.delete(input.generation);
   });
+  let isScaling = false;
+  const scaling = fromCallback(() => {
+    isScaling = true;
+    return () => {
+      isScaling = false;
+    };
+  });
   return {
     machine: machine.provide({
-      actors: { socket: socket as never },
+      actors: { socket: socket as never, scaling: scaling as never },
       actions: { takeReading: assign(passTime) },
     }),
     say(actor, event) {
@@ -161,6 +168,10 @@ export function relayRig(machine: typeof relayMachine): Rig {
       const wanted = snapshot.status === 'active' && snapshot.matches('session') ? 1 : 0;
       if (live.size !== wanted) return `${live.size} live sockets, not ${wanted}`;
       if (most > 1) return 'two sockets at once';
+      const { settings } = snapshot.context as RelayContext;
+      const serves = snapshot.matches({ session: 'connected' }) || snapshot.matches({ session: 'degraded' });
+      const scales = snapshot.status === 'active' && serves && settings.connectionsMax > 1;
+      if (isScaling !== scales) return `its connections are ${isScaling ? '' : 'not '}watched`;
       return undefined;
     },
   };

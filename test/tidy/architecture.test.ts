@@ -81,10 +81,12 @@ test('the doors let out what they always did; a change here is a change for user
         "webSocketTransport",
       ],
       "recloser/machines": [
+        "connectionMachine",
         "deliveryMachine",
         "poolMachine",
         "publicationMachine",
         "relayMachine",
+        "scalingMachine",
       ],
       "recloser/testing": [
         "FaultProxy",

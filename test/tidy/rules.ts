@@ -33,9 +33,10 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^machines\/policy\//, [/^machines\/policy\//]],
   [/^machines\/placeholder\.ts$/, [/^xstate$/]],
   [/^machines\/table\.ts$/, [/^xstate$/]],
+  [/^machines\/socket\.ts$/, [/^machines\/policy\//, /^xstate$/]],
   [/^machines\/index\.ts$/, [/^machines\//]],
   [/^machines\/pool\//, [/^machines\//, /^xstate$/, /^immer$/]],
-  [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table)\.ts$/, /^xstate$/, /^immer$/]],
+  [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table|socket)\.ts$/, /^xstate$/, /^immer$/]],
   [/^src\/clock\.ts$/, []],
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/clock\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
   [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//]],
@@ -61,8 +62,14 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^visualizations\//, [/^machines\//, /^visualizations\//, /^xstate$/, /^elkjs/, /^node:/]],
 ];
 
-/** Imports within `machines/` also have to stay in their own chart's folder. */
-const chartOf = (path: string): string | undefined => /^machines\/(relay|pool|delivery|publication)\//.exec(path)?.[1];
+/** Imports within `machines/` also have to stay in their own chart's folder, or go to a chart whose actors it starts. */
+const chartOf = (path: string): string | undefined =>
+  /^machines\/(relay|pool|scaling|connection|delivery|publication)\//.exec(path)?.[1];
+const STARTS: Readonly<Record<string, readonly string[]>> = {
+  pool: ['relay', 'publication'],
+  relay: ['scaling'],
+  scaling: ['connection'],
+};
 
 export function importProblems(files: readonly SourceFile[]): readonly string[] {
   return files.flatMap((file) => {
@@ -70,9 +77,12 @@ export function importProblems(files: readonly SourceFile[]): readonly string[] 
     if (!row) return [`${file.path} has no place in the architecture`];
     const own = chartOf(file.path);
     return importsOf(file).flatMap((target) => {
-      const foreign = own !== undefined && own !== 'pool' && chartOf(target) !== undefined && chartOf(target) !== own;
-      const sibling = own !== undefined && chartOf(target) === own;
-      const allowed = sibling || (!foreign && row[1].some((whom) => whom.test(target)));
+      const other = chartOf(target);
+      const isNear = other === own || (other !== undefined && STARTS[own ?? '']?.includes(other));
+      const isForeign = own !== undefined && other !== undefined && !isNear;
+      const allowed =
+        (own !== undefined && isNear && other !== undefined) ||
+        (!isForeign && row[1].some((whom) => whom.test(target)));
       return allowed ? [] : [`${file.path} imports ${target}`];
     });
   });

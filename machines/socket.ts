@@ -1,0 +1,68 @@
+import type { AnyActorRef } from 'xstate';
+import type { CloseReport } from './policy/close.ts';
+import type { DegradedReason } from './policy/degraded.ts';
+
+/** What a socket actor is started with. */
+export interface SocketInput {
+  readonly url: string;
+  readonly generation: number;
+  readonly frameBytesMax: number;
+  /** Milliseconds that one probe may take. */
+  readonly probeTimeoutMs: number;
+  /** Milliseconds without a word after which it asks for a sign of life, and of silence after which it is dead. */
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  /** Whether it has to prove itself; few are tried at one time. */
+  readonly isTrial: boolean;
+  /** Which of the relay's connections it is. The relay is judged by the first, which is number 1. */
+  readonly connection: number;
+  /** Whoever supervises the relay; how the socket finds the pool that it works for. */
+  readonly supervisor: AnyActorRef | undefined;
+}
+
+/** Every fact of a session names the generation of its socket; one of an older socket moves nothing. */
+interface OfSession {
+  readonly generation: number;
+}
+
+/** What the socket saw. `socket.closed` comes exactly once, and last. */
+export type SocketFact =
+  /** Its turn to dial has come. */
+  | ({ readonly type: 'socket.dialling' } & OfSession)
+  | ({ readonly type: 'socket.opened' } & OfSession)
+  /** The first frame arrived: there is somebody on the other side. */
+  | ({ readonly type: 'socket.proved' } & OfSession)
+  /** Nothing more is sent on it, and all that was has been answered or given up. */
+  | ({ readonly type: 'socket.drained' } & OfSession)
+  | ({
+      readonly type: 'socket.closed';
+      readonly report: CloseReport;
+      readonly successesAt: readonly number[];
+    } & OfSession);
+
+/** What measuring the session showed. Only what can change a state is told. */
+export type HealthFact =
+  | ({ readonly type: 'health.degraded'; readonly reasons: readonly DegradedReason[] } & OfSession)
+  | ({ readonly type: 'health.recovered' } & OfSession)
+  /** It owes an answer and says nothing; it says something again; it has been silent for too long. */
+  | ({ readonly type: 'link.silent' } & OfSession)
+  | ({ readonly type: 'link.heard' } & OfSession)
+  | ({ readonly type: 'link.dead'; readonly silentMs: number } & OfSession)
+  /** A call failed; with the times of the successes since the last such fact, so that successes cost nothing. */
+  | ({ readonly type: 'operation.failed'; readonly successesAt: readonly number[] } & OfSession)
+  | ({ readonly type: 'probe.succeeded'; readonly latencyMs: number } & OfSession)
+  | ({ readonly type: 'probe.failed'; readonly successesAt: readonly number[] } & OfSession);
+
+/** What the socket actor is asked to do. */
+export type SocketCommand =
+  /** Ask the relay for a sign of life; answered by `probe.succeeded` or `probe.failed`. */
+  | { readonly type: 'PROBE' }
+  /** The connection is degraded: watch its calls, and tell when they are well again. */
+  | { readonly type: 'WATCH' }
+  /** Whether messages may be sent on it; a relay's first connection always may, while the relay serves. */
+  | { readonly type: 'SERVE' }
+  | { readonly type: 'REST' }
+  /** Send nothing more on it; answered by `socket.drained` when nothing is in flight any more. */
+  | { readonly type: 'DRAIN' }
+  /** Close politely; answered by `socket.closed`. */
+  | { readonly type: 'CLOSE' };
