@@ -4,6 +4,8 @@ import type { RelaySettings } from '../policy/settings.ts';
 export type ScalingEvent =
   /** The relay's settings have changed. */
   | { readonly type: 'CONFIGURE'; readonly settings: RelaySettings }
+  /** The relay's actor has crashed, and can neither stop it nor use it any more. */
+  | { readonly type: 'STOP' }
   | {
       readonly type: `xstate.done.actor.${string}`;
       readonly output: ConnectionOutput;

@@ -4,7 +4,8 @@ import { scalingSetup } from './scaling.setup.ts';
 /**
  * Whoever watches the load of a relay that may have more connections than one, while its first serves. It looks twice a
  * second; one more connection is dialled, or the last one is asked to close, as `machines/policy/scaling.ts` says. One
- * that fails is not tried again at once, and one that the relay refuses even less so.
+ * that fails is not tried again at once, and one that the relay refuses even less so. It ends, and all of them with it,
+ * when the first stops serving.
  *
  * Invariants: never more connections than the settings allow, but for those that are closing.
  */
@@ -14,6 +15,7 @@ export const scalingMachine = scalingSetup.createMachine({
   initial: 'watching',
   on: {
     CONFIGURE: { actions: 'applySettings' },
+    STOP: { target: '.stopped' },
     'xstate.done.actor.*': [
       { guard: 'isCounted', actions: ['takeReading', 'forgetConnection', 'reportSize'] },
       { actions: 'forgetConnection' },
@@ -34,5 +36,6 @@ export const scalingMachine = scalingSetup.createMachine({
         { target: 'watching' },
       ],
     },
+    stopped: { type: 'final' },
   },
 });

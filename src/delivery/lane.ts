@@ -195,13 +195,17 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.#ways = [...this.#ways, way];
   }
 
-  /** The session is gone, and with it all that was in flight there: what was sent on it and has not been answered. */
+  /**
+   * The session is gone, and with it all that was in flight there: what was sent on it and has not been answered. Others
+   * may be about to go as well, so they are only sent on a moment later.
+   */
   detach(session: LaneSession): readonly Item[] {
     const way = this.#wayOf(session);
     if (!way) return [];
     const lost = [...this.items.values()].filter(({ sentOn }) => sentOn === session);
     for (const [id, { sentOn }] of this.owed) if (sentOn === session) this.owed.delete(id);
     this.#drop(way);
+    if (this.#ways.length > 0) this.#pause(SILENCE.secondLookMs);
     return lost;
   }
 
@@ -210,7 +214,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     const way = this.#wayOf(session);
     if (!way) return;
     way.isResting = isResting;
-    this.pump();
+    if (!isResting) this.pump();
   }
 
   /** Sends nothing more on a connection, and calls back when all that was has been answered or given up. */
@@ -220,8 +224,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
     else drained();
   }
 
-  get connections(): number {
-    return this.#ways.length;
+  /** The connections that are there. */
+  get ways(): readonly Way<Item>[] {
+    return this.#ways;
   }
 
   /** Sends what the windows have room for. */

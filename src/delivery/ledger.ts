@@ -227,8 +227,7 @@ export class Ledger implements LaneOwner<Delivery> {
     if (!lane) return;
     const lost = lane.detach(session);
     this.#deliveries.lost(lane, lost);
-    if (lane.isServing) lane.pump();
-    else this.#mover.evacuate(lane, 'lost');
+    if (!lane.isServing) this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
 

@@ -144,7 +144,7 @@ function relayMetrics(
     ...given('latencyMsP99', latency.percentileMs(0.99)),
     ...given('pingMs', link.calls.pingMs),
     answerTimeoutMs: link.calls.answerTimeoutMs,
-    openConnections: lane?.connections ?? 0,
+    openConnections: lane?.ways.length ?? 0,
     inFlight: lane?.inFlight ?? 0,
     window: lane?.window ?? 0,
     queued: lane?.queue.size ?? 0,

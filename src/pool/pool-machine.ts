@@ -1,6 +1,6 @@
 import { type AnyActorRef, assign, fromCallback } from 'xstate';
 import { connectionMachine as bareConnectionMachine } from '../../machines/connection/connection.machine.ts';
-import { keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
+import { actorIdOf, keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
 import type { PoolEvent } from '../../machines/pool/pool.events.ts';
 import { poolMachine as barePoolMachine } from '../../machines/pool/pool.machine.ts';
 import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
@@ -129,7 +129,11 @@ export function providePoolMachine(given: PoolParts) {
       },
       dropConnection: ({ self, context, event }) => {
         const url = subjectOf(context, event);
-        if (url !== undefined) planeOf(self).dropConnections(url);
+        if (url === undefined) return;
+        planeOf(self).dropConnections(url);
+        // XState does not stop the actors of one that throws.
+        const relay = self.getSnapshot().children[actorIdOf(url)];
+        relay?.getSnapshot().children.scaling?.send({ type: 'STOP' });
       },
       closeLane: ({ self, context, event }) => {
         const url = subjectOf(context, event);

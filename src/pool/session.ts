@@ -283,8 +283,6 @@ export class Session implements LaneSession, LinkedSession {
     const { link, clock } = this.#needs;
     if (this.#closedLink) this.#closedLink(clock.now(), report);
     else link.refused();
-    // Before whoever hears of it ends other connections, and what was on them would be sent on this one.
-    this.#needs.rest(this, true);
     this.#tell({
       type: 'socket.closed',
       generation: this.generation,

@@ -174,6 +174,12 @@ class Field {
     await this.until(`connection ${count}`, () => this.open === count);
   }
 
+  crash(): void {
+    const relay = this.pool.actor.getSnapshot().children[`relay:${this.relay.url}`];
+    relay?.send({ type: 'CONFIGURE', settings: null } as never);
+    this.clock.advance(1);
+  }
+
   /** The actor that watches the load, and those of the further connections. */
   get watcher() {
     return this.pool.actor.getSnapshot().children[`relay:${this.relay.url}`]?.getSnapshot().children
@@ -272,6 +278,13 @@ test('the arrows of the charts for further connections are all taken with a real
   field.allow(1);
   expect(field.actors).toHaveLength(0);
   field.relay.set({ tarpit: false });
+
+  // The relay's own actor crashes: all that it had is let go of, and it begins anew.
+  field.allow(2);
+  await field.growTo(2);
+  field.crash();
+  expect(field.taps.filter(({ isOpen }) => isOpen)).toEqual([]);
+  await field.until('a new connection', () => field.open === 1);
 
   for (const tap of field.taps) tap.release();
   await field.until('the last answers', () => field.pool.metrics().openPublications === 0);

@@ -44,6 +44,7 @@ export function scalingEvents({ context, children }: AnyMachineSnapshot): readon
   const { settings } = context as ScalingContext;
   return [
     { type: 'CONFIGURE', settings: { ...settings, connectionsMax: 1 } },
+    { type: 'STOP' },
     ...Object.keys(children).flatMap((actorId) => [
       ...(['drained', 'lost', 'refused'] as const).map((end) => ({
         type: `xstate.done.actor.${actorId}`,

@@ -218,6 +218,7 @@ function drawRelayOptions(draw: Draw): RelayOptions {
     connectTimeoutMs: draw.skewed(2 * SECOND, 10 * SECOND),
     closeTimeoutMs: draw.skewed(100, 3 * SECOND),
     stableMs: draw.skewed(500, 20 * SECOND),
+    connectionsMax: draw.whole(2, 3),
     reconnect: {
       strategy: draw.pick(['exponential', 'exponential', 'linear', 'fixed', 'decorrelated'] as const),
       initialDelayMs: draw.skewed(100, 2 * SECOND),

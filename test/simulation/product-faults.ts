@@ -113,6 +113,11 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       ),
   },
   {
+    says: 'further connections outlive the first',
+    breaks: ['S4', 'S14'],
+    plant: () => part(relayMachine, 'actions', 'stopScaling', () => {}),
+  },
+  {
     says: 'users’ events go to half-open relays',
     breaks: ['S14'],
     plant: () =>

@@ -12,6 +12,8 @@ export interface Wire {
   readonly url: string;
   /** Counts the connections of one process. */
   readonly number: number;
+  /** Whether it stands beside the relay's first connection, which is the one that the relay is judged by. */
+  isFurther: boolean;
   /** Neither closed nor let go of. */
   live: boolean;
   opened: boolean;
@@ -49,7 +51,7 @@ export interface RelayView {
   wait: { readonly since: number; readonly delayMs: number; readonly untilOwn: number } | undefined;
   /** How the last connection ended; nothing when the pool let go of it. */
   lastReport: CloseReport | undefined;
-  /** The newest connection. */
+  /** The newest connection, but for further ones. */
   wire: Wire | undefined;
 }
 

@@ -28,6 +28,7 @@ const EVENT_FRAME = /^\["EVENT",\{"id":"([0-9a-f]{64})"/;
 /** A transport whose every connection is tapped. */
 export function tapped(transport: Transport, now: () => number, tap: WireTap): Transport {
   let count = 0;
+  const live = new Set<Wire>();
   return {
     name: transport.name,
     open(url, options, handlers) {
@@ -35,6 +36,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
       const wire: Wire = {
         url,
         number: count,
+        isFurther: false,
         live: true,
         opened: false,
         heardAt: now(),
@@ -46,8 +48,10 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
       const end = (report: CloseReport | undefined): void => {
         if (!wire.live) return;
         wire.live = false;
+        live.delete(wire);
         tap.ended(wire, report);
       };
+      live.add(wire);
       tap.dialled(wire);
       const inner = transport.open(url, options, {
         onOpen() {
@@ -60,7 +64,9 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           const message = nostrCodec.decode(data);
           wire.heardAt = now();
           tap.received(wire, data, message);
-          if (message.type === 'answer') wire.unanswered.delete(message.id);
+          // A relay may answer on another of its connections than it was asked on.
+          if (message.type === 'answer')
+            for (const each of live) if (each.url === url) each.unanswered.delete(message.id);
           if (isProbeAnswer(message)) {
             wire.probesOpen -= 1;
             wire.probesAnswered += 1;

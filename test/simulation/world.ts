@@ -2,6 +2,7 @@ import type { CloseReport } from '../../machines/policy/close.ts';
 import { RETRY_AFTER_MS_MAX } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { type PublishSettings, poolSettings, type RelaySettings } from '../../machines/policy/settings.ts';
+import { isRoutable } from '../../machines/policy/status.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { LocalOutbox } from '../../src/delivery/outbox/local-outbox.ts';
 import type { DeliveryLane } from '../../src/delivery/publication.ts';
@@ -382,8 +383,9 @@ export class World implements Scene {
       dialled: (wire) => {
         if (!isCurrent()) return;
         const view = this.relay(wire.url);
-        view.wire = wire;
-        this.note(`${wire.url} is dialled`);
+        wire.isFurther = view.wire?.live === true && view.status !== undefined && isRoutable(view.status);
+        this.note(`${wire.url} is dialled${wire.isFurther ? ' once more' : ''}`);
+        if (!wire.isFurther) view.wire = wire;
         this.#audience.tell('dialled', wire, view);
         view.wait = undefined;
       },
@@ -407,7 +409,7 @@ export class World implements Scene {
       ended: (wire, report: CloseReport | undefined) => {
         if (!isCurrent()) return;
         const view = this.relay(wire.url);
-        view.lastReport = report;
+        if (!wire.isFurther) view.lastReport = report;
         this.note(`${wire.url} ${report ? `is closed: ${report.code} ${report.reason}` : 'is let go'}`);
         this.#audience.tell('ended', wire, view, report);
       },

@@ -18,8 +18,8 @@ interface Trouble {
   malformed: number;
   /** Events that were not answered in time on a connection that lived that long. */
   overdue: number;
-  /** What was sent on the connection that lives, and when; an event may be sent twice. */
-  pending: { readonly id: string; readonly sentOwn: number; readonly sentAwake: number }[];
+  /** What was sent on connections that live, on which and when; an event may be sent twice. */
+  pending: { readonly id: string; readonly wire: number; readonly sentOwn: number; readonly sentAwake: number }[];
 }
 
 /** Counts what went wrong at every relay, from outside. */
@@ -58,9 +58,9 @@ const measurements: Invariant = {
     const { all, of, settle } = troubles(scene);
     return {
       began: () => all.clear(),
-      sent({ url }, _relay, eventId) {
+      sent({ url, number }, _relay, eventId) {
         if (eventId !== undefined)
-          of(url).pending.push({ id: eventId, sentOwn: scene.ownNow, sentAwake: scene.awakeMs });
+          of(url).pending.push({ id: eventId, wire: number, sentOwn: scene.ownNow, sentAwake: scene.awakeMs });
       },
       received({ url }, _relay, message) {
         const trouble = of(url);
@@ -71,10 +71,10 @@ const measurements: Invariant = {
         if (answered >= 0) trouble.pending.splice(answered, 1);
         if (!message.accepted && isRelayFault(message.refusal)) trouble.told += 1;
       },
-      ended({ url }) {
+      ended({ url, number }) {
         const trouble = of(url);
         settle(trouble);
-        trouble.pending = [];
+        trouble.pending = trouble.pending.filter(({ wire }) => wire !== number);
       },
       stepped() {
         for (const [url, trouble] of all) {

@@ -367,7 +367,8 @@ const kept: Invariant = {
       fact(fact) {
         if (!scene.hasOutbox || !('id' in fact)) return;
         const { id } = fact;
-        if (fact.type === 'publication.accepted') {
+        // Of what was told to survive nothing, nothing is promised.
+        if (fact.type === 'publication.accepted' && fact.durability !== 'none') {
           if (lives.get(id) === 'confirmed') scene.fail('S20', `${id.slice(0, 8)} is published again after its quorum`);
           lives.set(id, 'open');
           votes.set(id, { quorum: fact.quorum, hosts: new Set() });

@@ -1,6 +1,6 @@
 import { DEGRADED, DIALS_MAX, TRIALS_SHARE_MAX } from '../../../machines/policy/limits.ts';
 import { isRoutable, type RelayStatus } from '../../../machines/policy/status.ts';
-import type { Invariant } from '../scene.ts';
+import type { Invariant, Wire } from '../scene.ts';
 
 /** Where each status may lead. */
 const JOURNEYS: Readonly<Record<RelayStatus, readonly RelayStatus[]>> = {
@@ -38,18 +38,31 @@ const statuses: Invariant = {
 
 const sockets: Invariant = {
   ids: 'S2',
-  says: 'a relay never has two live sockets',
+  says: 'a relay never has two live sockets, or not more than it may have and as many that are being closed',
   watch: (scene) => {
-    const live = new Map<string, number>();
+    const live = new Set<Wire>();
+    /** As many as each relay was ever allowed. */
+    const allowed = new Map<string, number>();
     return {
-      began: () => live.clear(),
-      dialled({ url }) {
-        const count = (live.get(url) ?? 0) + 1;
-        live.set(url, count);
-        if (count > 1) scene.fail('S2', `${url} has ${count} live sockets`);
+      began: () => {
+        live.clear();
+        allowed.clear();
       },
-      ended({ url }) {
-        live.set(url, (live.get(url) ?? 0) - 1);
+      dialled(wire) {
+        const { url, isFurther } = wire;
+        live.add(wire);
+        const count = [...live].filter((each) => each.url === url && each.isFurther === isFurther).length;
+        const max = Math.max(allowed.get(url) ?? 1, scene.settings(url).connectionsMax);
+        allowed.set(url, max);
+        if (!isFurther && count > 1) scene.fail('S2', `${url} has ${count} live sockets`);
+        if (isFurther && count > 2 * (max - 1))
+          scene.fail('S2', `${url} has ${count} further sockets, and may have ${max}`);
+      },
+      ended(wire) {
+        live.delete(wire);
+      },
+      fact({ type }) {
+        if (type === 'relay.resized') scene.mark('resized');
       },
     };
   },
@@ -174,7 +187,7 @@ const windows: Invariant = {
           scene.fail('S17', `${inFlight} events are unanswered at ${url}, more than ${window}`);
         }
         const lane = scene.lanes().find((each) => each.url === url);
-        if (lane && lane.inFlight >= lane.window) {
+        if (lane && !lane.ways.some((way) => way.inFlight.size < way.window)) {
           scene.fail('S17', `${url} is sent an event beside ${lane.inFlight}, with a window of ${lane.window}`);
         }
         const earlyMs = (rests.get(`${url} ${wire.number}`) ?? 0) - scene.now;
