@@ -424,7 +424,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'a relay that asks for rest gets none',
     breaks: ['S17'],
-    plant: () => replace(of(Lane), 'rest', () => () => {}),
+    plant: () => replace(of(Lane), 'slowDown', () => () => {}),
   },
   {
     says: 'a caller who withdraws waits for ever',
