@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { SimplePool, useWebSocketImplementation } from 'nostr-tools/pool';
 import WebSocket from 'ws';
 // Measured is what ships: the built package, with XState's production build.
 import { createPool, type NostrEvent } from '../../dist/src/index.js';
@@ -57,6 +58,22 @@ const recloser: Contender = async (urls, events) => {
   return { run: () => windowed(events, publish), stop: () => pool.close() };
 };
 
+/** The pool that most applications use, on the same `ws`. */
+const nostrTools: Contender = async (urls, events) => {
+  useWebSocketImplementation(WebSocket);
+  const pool = new SimplePool();
+  const publish = (event: NostrEvent): Promise<unknown> => Promise.all(pool.publish([...urls], event as never));
+  const [first] = events;
+  if (first) await publish({ ...first, id: 'f'.repeat(64) });
+  return {
+    run: () => windowed(events, publish),
+    stop: async () => pool.close([...urls]),
+  };
+};
+
+const CONTENDERS = { bare, recloser, 'nostr-tools': nostrTools } as const;
+type Name = keyof typeof CONTENDERS;
+
 async function windowed(
   events: readonly NostrEvent[],
   publish: (event: NostrEvent) => Promise<unknown>,
@@ -93,20 +110,23 @@ async function compare(relays: number, events: readonly NostrEvent[]): Promise<v
     const [message] = await once(child, 'message');
     urls.push((message as { url: string }).url);
   }
-  const results: Record<string, number[]> = { bare: [], recloser: [] };
+  const results: Record<Name, number[]> = { bare: [], recloser: [], 'nostr-tools': [] };
   for (let round = -1; round < ROUNDS; round += 1) {
-    for (const [name, contender] of Object.entries({ bare, recloser })) {
+    for (const [name, contender] of Object.entries(CONTENDERS)) {
       const cost = await measure(contender, urls, events);
       // The first round warms up.
-      if (round >= 0) results[name]?.push(cost);
+      if (round >= 0) results[name as Name].push(cost);
     }
   }
   for (const child of children) child.kill();
-  const [base, ours] = [median(results.bare ?? []), median(results.recloser ?? [])];
-  const ratios = (results.recloser ?? []).map((cost, round) => cost / (results.bare?.[round] ?? 1));
+  const ratio = (name: Name): string => {
+    const ratios = results[name].map((cost, round) => cost / (results.bare[round] ?? 1));
+    const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
+    return `${name} ${median(results[name]).toFixed(1)} µs, ${median(ratios).toFixed(2)} times (${least} to ${most})`;
+  };
   process.stdout.write(
-    `${relays} relay${relays === 1 ? ' ' : 's'}  bare ws ${base.toFixed(1)} µs  recloser ${ours.toFixed(1)} µs  ` +
-      `ratio ${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})\n`,
+    `${relays} relay${relays === 1 ? ' ' : 's'}  bare ws ${median(results.bare).toFixed(1)} µs  ` +
+      `${ratio('recloser')}  ${ratio('nostr-tools')}\n`,
   );
 }
 
