@@ -100,9 +100,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.#ways.length > 0 && isRoutable(status) && !suspect;
   }
 
-  /** When something last arrived on a connection that is there. */
-  get heardAt(): number {
-    return Math.max(...this.#ways.map(({ session }) => session.heardAt));
+  /** When a message last arrived on a connection that is there. */
+  get spokeAt(): number {
+    return Math.max(...this.#ways.map(({ session }) => session.spokeAt));
   }
 
   /** When the oldest message after a time went out on a connection that has not been answered. */

@@ -6,8 +6,9 @@ import { AnswerWindow } from './answer-window.ts';
 /** A live connection, as far as sending is concerned. */
 export interface LaneSession {
   readonly generation: number;
-  /** When something last arrived. */
+  /** When anything last arrived, and when a message did: a connection that only answers pings says nothing. */
   readonly heardAt: number;
+  readonly spokeAt: number;
   /** Whether the frame was taken. */
   send(frame: string): boolean;
 }

@@ -259,13 +259,13 @@ export class DataPlane {
     this.#checkSize(event);
     const { timeoutMs, expiresMs } = this.#deadlines(options);
     if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
-    if (this.ledger.isSuperseded(event)) {
+    if (this.ledger.publications.isSuperseded(event)) {
       return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
     }
     const priority = priorityOf(options);
     checkKey(options.affinityKey);
     const body = consumer && readable('The options of a publish', () => keptBody(event, options));
-    if (!this.ledger.makeRoomFor(event, priority)) {
+    if (!this.ledger.publications.makeRoomFor(event, priority)) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
     this.ledger.publish({
@@ -283,7 +283,7 @@ export class DataPlane {
     const { ledger } = this;
     return new OutboxConsumer({
       outbox,
-      ledger,
+      publications: ledger.publications,
       settings: this.settings.publish,
       clock: this.parts.clock,
       random: this.parts.random,
@@ -297,7 +297,7 @@ export class DataPlane {
           lease,
         }),
       refused: (id, cause, problem) => {
-        ledger.refuse(id, emptyReceipt(id, 'refused', { cause, problem }), {
+        ledger.publications.refuse(id, emptyReceipt(id, 'refused', { cause, problem }), {
           type: 'publication.refused',
           id,
           cause,

@@ -5,13 +5,13 @@ import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { FailureCause, Outcome, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { Clock } from '../clock.ts';
-import type { Ledger } from '../delivery/ledger.ts';
 import type { Lease, Outbox } from '../delivery/outbox/outbox.ts';
+import type { Publications } from '../delivery/publications.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
 
 export interface OutboxConsumerNeeds {
   readonly outbox: Outbox;
-  readonly ledger: Ledger;
+  readonly publications: Publications;
   readonly settings: PublishSettings;
   readonly clock: Clock;
   readonly random: () => number;
@@ -107,8 +107,8 @@ export class OutboxConsumer {
   }
 
   #deliver(lease: Lease): void {
-    const { ledger, publish, clock, settings } = this.#needs;
-    const isKnown = ledger.release(lease);
+    const { publications, publish, clock, settings } = this.#needs;
+    const isKnown = publications.release(lease);
     this.#kept(lease.id);
     if (isKnown) {
       this.#strandedAt.delete(lease.id);

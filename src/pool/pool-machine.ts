@@ -106,7 +106,7 @@ export function providePoolMachine(given: PoolParts) {
       acceptPublication: ({ self, event }) => isPublish(event) && planeOf(self).accept(event),
       refusePublication: ({ self, event }) => isPublish(event) && planeOf(self).refuse(event),
       cancelPublication: ({ self, event }) => {
-        if (event.type === 'CANCEL') planeOf(self).ledger.cancel(event.id);
+        if (event.type === 'CANCEL') planeOf(self).ledger.publications.cancel(event.id);
       },
       openLane: ({ self, context }) => {
         for (const [url, { phase, settings, history }] of Object.entries(context.relays)) {

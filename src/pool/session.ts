@@ -54,6 +54,7 @@ export class Session implements LaneSession, LinkedSession {
   #pingedAt: number | undefined;
   #isPingSample = false;
   #probes = 0;
+  #spokeAt = Number.NEGATIVE_INFINITY;
 
   constructor(input: SocketInput, needs: SessionNeeds) {
     this.#needs = needs;
@@ -69,6 +70,10 @@ export class Session implements LaneSession, LinkedSession {
 
   get heardAt(): number {
     return this.#pulse?.heardAt ?? Number.NEGATIVE_INFINITY;
+  }
+
+  get spokeAt(): number {
+    return this.#spokeAt;
   }
 
   /** Sends what is to be answered. */
@@ -172,6 +177,7 @@ export class Session implements LaneSession, LinkedSession {
     if (this.isOver) return;
     const { link, clock, codec } = this.#needs;
     const now = clock.now();
+    this.#spokeAt = now;
     link.received(data.length, now);
     if (!this.#proven) {
       this.#proven = true;

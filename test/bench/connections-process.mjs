@@ -32,8 +32,9 @@ const CONTENDERS = {
     const { ledger } = await planeOf(pool);
     setInterval(() => {
       for (const lane of ledger.lanes) {
-        if (heard.get(lane) !== lane.heardAt) checks += 1;
-        heard.set(lane, lane.heardAt);
+        const [{ session }] = lane.ways;
+        if (heard.get(lane) !== session.heardAt) checks += 1;
+        heard.set(lane, session.heardAt);
       }
     }, heartbeatMs);
     return () => checks;

@@ -3,7 +3,7 @@ import { HEDGE } from '../../machines/policy/limits.ts';
 import type { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Failovers } from '../../src/delivery/failovers.ts';
 import { Mover } from '../../src/delivery/mover.ts';
-import type { Publication } from '../../src/delivery/publication.ts';
+import type { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
 /** A mover with one publication that waits for trust. */
@@ -65,4 +65,28 @@ test('nothing runs after its end', () => {
   const { clock, mover } = waiting();
   mover.dispose();
   expect(clock.pending).toBe(0);
+});
+
+test('a relay that only answers pings costs trust once in a while; one that talks, and is late, each time', () => {
+  const trustAfter = (spokeAt: number): number => {
+    const clock = new VirtualClock(1_000);
+    const mover = new Mover({
+      clock,
+      dispatcher: { copy: () => undefined } as unknown as Dispatcher,
+      failovers: new Failovers(),
+      failedOver: () => {},
+      lanes: () => [],
+      answerTimes: () => ({ usualMs: undefined, timeoutMs: 100 }),
+      hedged: () => {},
+    });
+    const lane = { url: 'wss://relay.example/', spokeAt };
+    for (let times = 0; times < 5; times += 1) {
+      const publication = { isOver: false, isConfirmed: false, hedges: 0, copies: 1, hasUntried: true };
+      const record = { state: 'sent', context: { sentAt: 900 } };
+      mover.late({ publication, lane, record } as unknown as Delivery);
+    }
+    return mover.trust;
+  };
+  expect(trustAfter(800)).toBe(HEDGE.trustMax - 1);
+  expect(trustAfter(950)).toBe(HEDGE.trustMax - 5);
 });

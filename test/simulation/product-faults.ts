@@ -17,6 +17,7 @@ import { GroupWriter } from '../../src/delivery/outbox/group-writer.ts';
 import type { Lease } from '../../src/delivery/outbox/outbox.ts';
 import type { Change } from '../../src/delivery/outbox/record-store.ts';
 import { Delivery, Publication } from '../../src/delivery/publication.ts';
+import { Publications } from '../../src/delivery/publications.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
@@ -367,7 +368,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'the books have no bound',
     breaks: ['S18'],
-    plant: () => replace(of(Ledger), 'makeRoomFor', () => () => true),
+    plant: () => replace(of(Publications), 'makeRoomFor', () => () => true),
   },
   {
     says: 'the window is not looked at',
@@ -454,10 +455,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     breaks: ['S20'],
     plant: () =>
       replace(
-        of(Ledger),
+        of(Publications),
         'release',
         (release: (lease: Lease) => boolean) =>
-          function forget(this: Ledger, lease: Lease) {
+          function forget(this: Publications, lease: Lease) {
             void lease.settle();
             return release.call(this, lease);
           },

@@ -150,11 +150,13 @@ export class World implements Scene {
 
   get areBooksEmpty(): boolean {
     const ledger = this.#ledger;
-    return ledger?.open === 0 && [...this.relays.keys()].every((url) => !ledger.laneOf(url)?.load);
+    return ledger?.publications.size === 0 && [...this.relays.keys()].every((url) => !ledger.laneOf(url)?.load);
   }
 
   get books(): Scene['books'] {
-    return this.#ledger ?? { open: 0, unconfirmed: 0, queueBytes: 0, hedges: { count: 0, trust: 0 } };
+    const { publications, hedges = { count: 0, trust: 0 } } = this.#ledger ?? {};
+    const { unconfirmed = 0, bytes: queueBytes = 0 } = publications?.capacity ?? {};
+    return { open: publications?.size ?? 0, unconfirmed, queueBytes, hedges };
   }
 
   lanes(): readonly DeliveryLane[] {
