@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { KEEP_MS } from '../machines/policy/limits.ts';
+import { poolSettings } from '../machines/policy/settings.ts';
 import { MemoryStore } from '../src/delivery/outbox/memory-outbox.ts';
 import { type CreatePoolOptions, createPool, openState, type Pool } from '../src/index.ts';
 import { SimulatedNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
@@ -41,7 +42,7 @@ class Field {
   }
 
   async end(pool: Pool): Promise<void> {
-    const closed = pool.close({ drainMs: 0 });
+    const closed = pool.close({ drainMs: 0 }).catch(() => {});
     await this.pass(2_000);
     await closed;
   }
@@ -126,7 +127,85 @@ test('what cannot be read is left out, and what is not there is no reason to fai
   const history = { dials: -1 };
   const relays = [{ url: 'nonsense' }, 7, { url: A, options: { weight: 'much' } }, { url: B, options: {}, history }];
   await field.store.writeState(JSON.stringify({ options: { heartbeatMs: 'x' }, relays }));
-  expect((await openState(field.store)).kept).toEqual({ options: {}, relays: [{ url: B, options: {} }] });
+  expect((await openState(field.store)).fitting(poolSettings())).toEqual({
+    options: {},
+    relays: [{ url: B, options: {} }],
+  });
+  await field.store.writeState(JSON.stringify({ options: {}, relays: [7, { url: 'nonsense' }] }));
+  const pool = await field.start({ relays: [C] });
+  expect(Object.keys(pool.status())).toEqual([C]);
+});
+
+describe('what does not fit the options of a later program', () => {
+  test('is left out, and kept for one that it fits', async () => {
+    const field = new Field();
+    const LOCAL = 'ws://127.0.0.1:7777/';
+    const first = await field.start({ relays: [A, LOCAL], trust: { allowPrivate: true } });
+    first.configure({ reconnect: { initialDelayMs: 50_000 } });
+    await field.end(first);
+    const second = await field.start({ reconnect: { maxDelayMs: 10_000 } });
+    expect(Object.keys(second.status())).toEqual([A]);
+    await field.pass(2 * KEEP_MS.change);
+    await field.end(second);
+    const few = await field.start({ supervisor: { relaysMax: 1 }, trust: { allowPrivate: true } });
+    expect(Object.keys(few.status())).toEqual([A]);
+    await field.end(few);
+    const last = await field.start({ trust: { allowPrivate: true } });
+    expect(Object.keys(last.status())).toEqual([A, LOCAL]);
+  });
+
+  test('is what fits nothing but the options of its own pool no less', async () => {
+    const field = new Field();
+    const options = { reconnect: { maxDelayMs: 600_000 } };
+    const first = await field.start({ ...options, relays: [A] });
+    first.addRelay(C, { reconnect: { initialDelayMs: 90_000 } });
+    await field.end(first);
+    const second = await field.start(options);
+    expect(Object.keys(second.status())).toEqual([A, C]);
+  });
+});
+
+test('what is left undefined is not given, and erases nothing', async () => {
+  const field = new Field();
+  const first = await field.start({ relays: [A] });
+  first.configure({ heartbeatMs: 30_000, reconnect: { multiplier: 3 } });
+  first.configure({ heartbeatMs: undefined, reconnect: { multiplier: undefined } });
+  await field.end(first);
+  const second = await field.start();
+  const { settings } = second.actor.getSnapshot().context.relays[A] ?? {};
+  expect(settings).toMatchObject({ heartbeatMs: 30_000, reconnect: { multiplier: 3 } });
+});
+
+test('one state serves one pool after the other', async () => {
+  const field = new Field();
+  const state = await openState(field.store);
+  const first = await field.start({ state, relays: [A] });
+  first.addRelay(B);
+  await field.end(first);
+  const second = await field.start({ state });
+  expect(Object.keys(second.status())).toEqual([A, B]);
+});
+
+test('a relay that is removed and added again while it closes goes on with its history', async () => {
+  const field = new Field();
+  const pool = await field.start({ relays: [A] });
+  pool.removeRelay(A);
+  pool.addRelay(A);
+  await field.pass(5_000);
+  expect(pool.relayMetrics(A)).toMatchObject({ status: 'connected', successfulConnections: 2 });
+});
+
+test('a last write that fails is told by close, and all is closed', async () => {
+  const field = new Field();
+  const pool = await field.start({ relays: [A, B] });
+  await field.pass(2 * KEEP_MS.change);
+  field.store.writeState = () => Promise.reject(new Error('no space left on device'));
+  pool.removeRelay(B);
+  const closed = pool.close({ drainMs: 0 });
+  const told = expect(closed).rejects.toThrow('no space left on device');
+  await field.pass(2_000);
+  await told;
+  expect(field.clock.pending).toBe(0);
 });
 
 test('a store that cannot be written is told of once, tried again, and harms nobody', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SCALING } from '../machines/policy/limits.ts';
 import { connectionsWanted, type ScalingInput } from '../machines/policy/scaling.ts';
+import { DEFAULT_RELAY_SETTINGS } from '../machines/policy/settings.ts';
+import { change, initialScalingContext } from '../machines/scaling/scaling.context.ts';
 import { type CreatePoolOptions, createPool, type Pool, type Receipt, type Transport } from '../src/index.ts';
 import { SimulatedNetwork, type SimulatedPeer, seededRandom, VirtualClock } from '../src/testing/index.ts';
 import { MemoryRelay } from './kit/memory-relay.ts';
@@ -105,6 +107,13 @@ describe('a relay that may have several connections', () => {
     await one.settle(100_000);
   });
 
+  test('has no more where the relay wants to be asked less often', async () => {
+    const field = new Field({ publish: { triesMax: 100 } });
+    field.relay.answer = (id) => ['OK', id, false, 'rate-limited: slow down'];
+    await field.publish(50, 20_000);
+    expect(field.relay.openMost).toBe(1);
+  });
+
   test('shares the bound of the pool', async () => {
     const field = new Field({ supervisor: { furtherConnectionsMax: 1 } });
     await field.publish(400, 20_000);
@@ -152,7 +161,10 @@ describe('a relay that may have several connections', () => {
     expect(field.pool.status()[URL_A]).toBe('connected');
     await field.publish(250, 8_000);
     expect([...field.relay.peers]).not.toContain(silent);
+    // It is no failure of the relay, and nothing had to wait for it to be one.
+    expect(field.pool.relayMetrics(URL_A)).toMatchObject({ status: 'connected', failures: 0 });
     await field.settle();
+    expect(Math.max(...field.receipts.map(({ confirmedMs = 0 }) => confirmedMs))).toBeLessThan(3_000);
   });
 
   test('loses all of them with its first, and gets them again with the load', async () => {
@@ -201,6 +213,23 @@ test('a relay that refuses further connections keeps its first, and is not asked
   expect(field.pool.status()[URL_A]).toBe('connected');
   await field.pass(120_000);
   await field.settle();
+});
+
+test('connections that are about to be closed count against what the relay may have', () => {
+  const settings = { ...DEFAULT_RELAY_SETTINGS, connectionsMax: 3 };
+  const input = { url: URL_A, generation: 1, settings, supervisor: undefined };
+  const busy = {
+    ...initialScalingContext(input),
+    reading: { nowMs: 10_000, random: 0.5 },
+    look: { load: 100, window: 10, spare: 20 },
+    series: [9_000, 9_500, 10_000].map((atMs) => ({ atMs, load: 100 })),
+  };
+  expect(change(busy)).toBe(1);
+  expect(change({ ...busy, closing: ['connection:2'] })).toBe(1);
+  expect(change({ ...busy, closing: ['connection:2', 'connection:3'] })).toBe(0);
+  expect(change({ ...busy, connections: ['connection:4'], closing: ['connection:3'] })).toBe(0);
+  expect(change({ ...busy, look: { ...busy.look, spare: 0 } })).toBe(0);
+  expect(change({ ...busy, barredUntilMs: 10_001 })).toBe(0);
 });
 
 describe('how many connections are wanted', () => {

@@ -6,7 +6,7 @@ export interface ConnectionRecord {
   readonly openedAtMs: number;
   /** Nothing while it is open, and where the process ended first. */
   readonly closedAtMs?: number;
-  /** The close code and reason, where it was not we who ended it. */
+  /** The close code and reason, where the connection was closed and not let go of. */
   readonly code?: number;
   readonly reason?: string;
 }

@@ -29,8 +29,8 @@ export interface ScalingInput {
 }
 
 /**
- * How many connections the load asks for: by Little's law it is what is under way at one time. One more where 95 % of the
- * last looks found more than most of their room taken, and one less where a minute's highest load would leave half of the
+ * How many connections the load asks for: by Little's law it is what is under way at one time. One more where the
+ * 95th percentile of the last looks takes more than most of their room, and one less where a minute's highest load would leave half of the
  * room of the others free. It grows within seconds and shrinks after a minute, or it would do both all the time.
  */
 export function connectionsWanted(input: ScalingInput): number {

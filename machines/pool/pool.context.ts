@@ -94,10 +94,14 @@ type Of<Type extends PoolCommand['type']> = Extract<PoolCommand, { type: Type }>
 /** Lays one set of relay options over another. */
 const overlay = (base: RelayOptions, over: RelayOptions = {}): RelayOptions => ({
   ...base,
-  ...over,
-  reconnect: { ...base.reconnect, ...over.reconnect },
-  breaker: { ...base.breaker, ...over.breaker },
+  ...given(over),
+  reconnect: { ...base.reconnect, ...given(over.reconnect) },
+  breaker: { ...base.breaker, ...given(over.breaker) },
 });
+
+/** What an application leaves undefined, it does not give. */
+const given = <Options extends object>(options: Options | undefined): Partial<Options> =>
+  Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<Options>;
 
 function newRecord(
   context: Pick<PoolContext, 'settings' | 'connects'>,
@@ -122,9 +126,9 @@ function newRecord(
 
 /** Throws `INVALID_OPTION` or `INVALID_URL` for input that cannot be used. */
 export function initialPoolContext(input: PoolInput): PoolContext {
-  const given = poolSettings(input.options);
+  const asGiven = poolSettings(input.options);
   const { configured = {} } = input;
-  const settings = { ...given, relay: relaySettings(configured, given.relay) };
+  const settings = { ...asGiven, relay: relaySettings(configured, asGiven.relay) };
   const {
     preset: _preset,
     publish: _publish,

@@ -64,6 +64,6 @@ export type RelayFact = {
     }
   | { readonly type: 'relay.circuit-closed' }
   | { readonly type: 'relay.gave-up'; readonly cause: GaveUpCause }
-  /** It has so many connections now, or dials them; told where it may have more than one. */
+  /** It has so many connections now, or dials them; told where it may have more than one. They all end with its first. */
   | { readonly type: 'relay.resized'; readonly connections: number }
 );

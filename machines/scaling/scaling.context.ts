@@ -30,6 +30,8 @@ export interface ScalingContext extends ScalingInput {
   readonly series: LoadSeries;
   /** Ids of the further connections that are there or dialled, the oldest first; those about to be closed are not. */
   readonly connections: readonly string[];
+  /** Ids of those that are about to be closed: they count against what the relay may have. */
+  readonly closing: readonly string[];
   /** How many there have been. */
   readonly count: number;
   readonly changedAtMs: number;
@@ -46,6 +48,7 @@ export const initialScalingContext = (input: ScalingInput): ScalingContext => ({
   look: { load: 0, window: 1, spare: 0 },
   series: [],
   connections: [],
+  closing: [],
   count: 0,
   changedAtMs: Number.NEGATIVE_INFINITY,
   failures: 0,
@@ -53,8 +56,9 @@ export const initialScalingContext = (input: ScalingInput): ScalingContext => ({
 });
 
 /** Whether one more connection is wanted (1), one less (-1), or neither. */
-export function change({ look, series, connections, settings, changedAtMs, barredUntilMs, reading }: ScalingContext) {
-  const { nowMs } = reading;
+export function change(context: ScalingContext): -1 | 0 | 1 {
+  const { look, series, connections, closing, settings, changedAtMs, barredUntilMs } = context;
+  const { nowMs } = context.reading;
   const now = connections.length + 1;
   const { connectionsMax } = settings;
   const wanted = connectionsWanted({
@@ -65,7 +69,7 @@ export function change({ look, series, connections, settings, changedAtMs, barre
     changedAtMs,
     nowMs,
   });
-  const mayGrow = look.spare > 0 && nowMs >= barredUntilMs;
+  const mayGrow = look.spare > 0 && nowMs >= barredUntilMs && now + closing.length < connectionsMax;
   if (wanted > now) return mayGrow ? 1 : 0;
   return wanted < now ? -1 : 0;
 }
@@ -87,23 +91,29 @@ export const grow = (context: ScalingContext): Update => ({
   changedAtMs: context.reading.nowMs,
 });
 
-export const shrink = ({ connections, reading }: ScalingContext): Update => ({
+export const shrink = ({ connections, closing, reading }: ScalingContext): Update => ({
   connections: connections.slice(0, -1),
+  closing: [...closing, ...connections.slice(-1)],
   changedAtMs: reading.nowMs,
 });
 
 /** A connection has ended. Where nobody asked for that, the next one waits, as for any other relay. */
 export function recordEnd(context: ScalingContext, actorId: string, end: ConnectionEnd, retryAfterMs: number): Update {
-  const { connections, settings, reading } = context;
-  const left = { connections: connections.filter((id) => id !== actorId) };
+  const { connections, closing, settings, reading, changedAtMs } = context;
+  const left = {
+    connections: connections.filter((id) => id !== actorId),
+    closing: closing.filter((id) => id !== actorId),
+  };
   if (end === 'drained') return { ...left, failures: 0 };
+  // One that has served for a while says nothing against the next.
+  const failures = reading.nowMs - changedAtMs >= settings.stableMs ? 0 : context.failures;
   const delayMs = backoffDelayMs(settings.reconnect, {
-    attempt: context.failures + (end === 'refused' ? REFUSAL_TRIPS_MIN : 0),
+    attempt: failures + (end === 'refused' ? REFUSAL_TRIPS_MIN : 0),
     previousMs: 0,
     urgent: false,
     restarting: false,
     retryAfterMs,
     random: reading.random,
   });
-  return { ...left, failures: context.failures + 1, barredUntilMs: reading.nowMs + delayMs };
+  return { ...left, failures: failures + 1, barredUntilMs: reading.nowMs + delayMs };
 }

@@ -7,7 +7,7 @@ import { scalingSetup } from './scaling.setup.ts';
  * that fails is not tried again at once, and one that the relay refuses even less so. It ends, and all of them with it,
  * when the first stops serving.
  *
- * Invariants: never more connections than the settings allow, but for those that are closing.
+ * Invariants: never more connections than the settings allow, or allowed when they were dialled.
  */
 export const scalingMachine = scalingSetup.createMachine({
   id: 'scaling',

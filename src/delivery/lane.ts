@@ -100,11 +100,6 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.#ways.length > 0 && isRoutable(status) && !suspect;
   }
 
-  /** When a message last arrived on a connection that is there. */
-  get spokeAt(): number {
-    return Math.max(...this.#ways.map(({ session }) => session.spokeAt));
-  }
-
   /** When the oldest message after a time went out on a connection that has not been answered. */
   owedSince(session: LaneSession, afterMs: number): number | undefined {
     return this.#wayOf(session)?.owedSince(afterMs);
@@ -135,6 +130,11 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   get load(): number {
     return this.inFlight + this.queue.size;
+  }
+
+  /** What more connections could help with: not what waits because the relay wants to be asked less often. */
+  get demand(): number {
+    return this.isServing && !this.#pace ? this.load : this.inFlight;
   }
 
   get costMs(): number {
@@ -209,12 +209,21 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return lost;
   }
 
-  /** Whether nothing more is sent on a connection, though it is there. */
-  rest(session: LaneSession, isResting: boolean): void {
+  /** A connection may be sent on, or again. */
+  serve(session: LaneSession): void {
     const way = this.#wayOf(session);
-    if (!way) return;
-    way.isResting = isResting;
-    if (!isResting) this.pump();
+    if (way) way.isResting = false;
+    this.pump();
+  }
+
+  /** Nothing is sent on a connection for now: what is in flight there, and may still be answered, goes out on others. */
+  rest(session: LaneSession): readonly Item[] {
+    const way = this.#wayOf(session);
+    if (!way) return [];
+    way.isResting = true;
+    const stuck = [...this.items.values()].filter((item) => way.inFlight.has(item));
+    way.withdraw(stuck);
+    return stuck;
   }
 
   /** Sends nothing more on a connection, and calls back when all that was has been answered or given up. */
@@ -235,15 +244,17 @@ export class Lane<Item extends LaneItem> implements Candidate {
       const way = this.#freeWay();
       const item = way && this.queue.next((each) => this.#isHeld(each));
       if (!item) return;
-      if (!this.#send(way, item)) return this.queue.putFirst([item]);
+      if (!this.#send(way, item)) this.queue.putFirst([item]);
     }
   }
 
   /** Sends the item at once where nothing stands before it, or lets it wait for its turn. */
   offer(item: Item): void {
     const way = this.queue.size === 0 && !this.#isHeld(item) ? this.#freeWay() : undefined;
-    if (!way || !this.#send(way, item)) this.queue.add(item);
-    if (!way) this.pump();
+    const isSent = way !== undefined && this.#send(way, item);
+    if (isSent) return;
+    this.queue.add(item);
+    this.pump();
   }
 
   /** The relay answered an item; with the time that it took, where that measures the relay. */
@@ -254,7 +265,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
-    this.#wayOf(item.sentOn)?.release(item);
+    for (const way of this.#ways) way.release(item);
   }
 
   /** The relay still owes an answer to an item that was given up: this one takes its place, for the same answer. */
@@ -312,13 +323,17 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return waitMs === 0 ? free : undefined;
   }
 
-  #isHeld({ order }: Item): boolean {
-    return order !== undefined && this.#ways.some((way) => way.isOrdering(order));
+  #isHeld(item: Item): boolean {
+    return item.order !== undefined && this.#ways.some((way) => way.isHolding(item));
   }
 
   #send(way: Way<Item>, item: Item): boolean {
     const { session } = way;
-    if (!session.send(item.frame)) return false;
+    if (!session.send(item.frame)) {
+      // It is about to end, which may take a while; meanwhile others are sent on.
+      way.isResting = true;
+      return false;
+    }
     if (this.#pace) this.#pace = paceAfterSend(this.#pace);
     item.sentOn = session;
     this.#owner.sent(item, this.#owner.clock.now(), session.generation);

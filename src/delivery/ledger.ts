@@ -186,6 +186,18 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#lanes.get(url)?.attach(session, isResting);
   }
 
+  /** A further connection may be sent on; or it may not for now, and what is in flight there goes out on others. */
+  serve(url: string, session: LaneSession): void {
+    this.#lanes.get(url)?.serve(session);
+  }
+
+  rest(url: string, session: LaneSession): void {
+    const lane = this.#lanes.get(url);
+    if (!lane) return;
+    this.#deliveries.lost(lane, lane.rest(session));
+    lane.pump();
+  }
+
   /** The session is gone. What it had not answered waits for another one, and may go elsewhere meanwhile. */
   detach(url: string, session: LaneSession): void {
     const lane = this.#lanes.get(url);

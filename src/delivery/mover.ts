@@ -145,9 +145,9 @@ export class Mover {
   }
 
   /** What a late answer costs: every one where the relay talks and is slow, one in a while where it is silent. */
-  #charge({ lane, record }: Delivery): void {
+  #charge({ lane, record, sentOn }: Delivery): void {
     const now = this.#wait();
-    const isTalking = lane.spokeAt > record.context.sentAt;
+    const isTalking = sentOn !== undefined && sentOn.spokeAt > record.context.sentAt;
     const lastMs = now - (this.#chargedAt.get(lane) ?? Number.NEGATIVE_INFINITY);
     if (!isTalking && lastMs < this.#needs.answerTimes(lane.url).timeoutMs) return;
     if (!isTalking) this.#chargedAt.set(lane, now);

@@ -13,8 +13,9 @@ import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Move } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
-import { type Moment, type Receipt, Waiter } from './receipt.ts';
+import type { Moment, Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
+import { type WaitedFor, Waiters } from './waiters.ts';
 import type { LaneSession } from './way.ts';
 
 /** The way of deliveries to one relay. */
@@ -99,7 +100,7 @@ interface Standing {
 }
 
 /** One event over all its deliveries: the record that the chart steps, and everybody who waits for it. */
-export class Publication {
+export class Publication implements WaitedFor {
   readonly id: string;
   readonly frame: string;
   readonly acceptedAt: number;
@@ -140,11 +141,9 @@ export class Publication {
   /** Nothing more will be sent, and the last outcome is known. */
   completed = false;
   expiry: Deadline | undefined;
-  readonly #deadlines: Deadlines;
+  /** Everybody who waits for a moment of it. */
+  readonly waiters: Waiters;
   readonly #clock: Clock;
-  #waiters: Waiter[] = [];
-  /** What everybody hears where it was never begun. */
-  #refusal: Receipt | undefined;
   /** Relays that a newer version goes to. */
   #superseded: Set<DeliveryLane> | undefined;
   /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
@@ -163,7 +162,7 @@ export class Publication {
     if (version) this.version = version;
     this.priority = priority;
     this.#clock = clock;
-    this.#deadlines = deadlines;
+    this.waiters = new Waiters(this, deadlines);
     this.acceptedAt = clock.now();
     this.candidates = target.lanes;
     this.copies = target.copies;
@@ -302,51 +301,14 @@ export class Publication {
     waiter?.resolve(new PublicationReceipt(this, 'failed', 'rejected', quorum));
   }
 
-  /** Settles the waiter when its moment comes, or with what is known when its time is up. */
-  addWaiter(waiter: Waiter, timeoutMs?: number): void {
-    if (this.#refusal) return waiter.resolve(this.#refusal);
-    if (this.#hasCome(waiter.until)) return waiter.resolve(this.receipt());
-    this.#waiters.push(waiter);
-    if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter));
-  }
-
-  waitFor(moment: Moment): Promise<Receipt> {
-    const waiter = new Waiter(moment);
-    this.addWaiter(waiter);
-    return waiter.promise;
-  }
-
-  /** One caller withdraws; the others do not notice. */
-  withdraw(waiter: Waiter): void {
-    this.#settle(waiter, 'cancelled');
-  }
-
   /** It was never begun: everybody hears that. */
   refuse(receipt: Receipt): void {
-    this.#refusal = receipt;
     for (const owner of this.owners ?? []) owner.letGo();
-    for (const waiter of this.#waiters.splice(0)) {
-      if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
-      waiter.letGo();
-      waiter.resolve(receipt);
-    }
+    this.waiters.refuse(receipt);
   }
 
-  /** Tells everybody whose moment has come. */
-  settleWaiters(): void {
-    if (this.#waiters.length === 0) return;
-    for (const waiter of [...this.#waiters]) if (this.#hasCome(waiter.until)) this.#settle(waiter);
-  }
-
-  #settle(waiter: Waiter, status?: PublicationStatus): void {
-    const index = this.#waiters.indexOf(waiter);
-    if (index < 0) return;
-    this.#waiters.splice(index, 1);
-    if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
-    waiter.resolve(this.receipt(status));
-  }
-
-  #hasCome(moment: Moment): boolean {
+  /** Whether what a caller waits for has happened, or cannot any more. */
+  hasCome(moment: Moment): boolean {
     if (this.isOver) return this.completed || moment !== 'complete';
     if (moment === 'first') return this.first !== undefined;
     return moment === 'quorum' && this.isConfirmed;
@@ -400,10 +362,10 @@ class PublicationReceipt implements Receipt {
   }
 
   confirmed(): Promise<Receipt> {
-    return this.#publication.waitFor('quorum');
+    return this.#publication.waiters.waitFor('quorum');
   }
 
   completed(): Promise<Receipt> {
-    return this.#publication.waitFor('complete');
+    return this.#publication.waiters.waitFor('complete');
   }
 }

@@ -101,7 +101,7 @@ export class Publications implements Iterable<Publication> {
     // The end comes before whoever waits for as long, so that they hear how it ended.
     if (publication.isHeld) publication.expiresMs = Math.max(publication.expiresMs, request.expiresMs);
     else this.#expireAfter(publication, request.expiresMs);
-    if (waiter) publication.addWaiter(waiter, request.timeoutMs);
+    if (waiter) publication.waiters.add(waiter, request.timeoutMs);
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.isFirm = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
@@ -252,7 +252,7 @@ export class Publications implements Iterable<Publication> {
 
   /**
    * A newer version goes out. Older ones are not sent any more to the relays that get it; what is on its way there is
-   * answered first, so that no relay ever ends with an older one.
+   * answered first, or overdue, so that no relay that answers ends with an older one.
    */
   #supersede(newer: Publication): void {
     for (const each of this.#versions.add(newer)) {
@@ -290,7 +290,7 @@ export class Publications implements Iterable<Publication> {
     waiter.onWithdraw(() => {
       publication.owners?.delete(waiter);
       if (publication.owners?.size === 0 && !publication.isFirm) this.#cancel(publication);
-      publication.withdraw(waiter);
+      publication.waiters.withdraw(waiter);
     });
   }
 
@@ -372,7 +372,7 @@ export class Publications implements Iterable<Publication> {
     for (const effect of effects) this.#fulfil(publication, effect);
     if (publication.closing) this.#complete(publication);
     // Only now is everything known that a receipt of this moment should say.
-    publication.settleWaiters();
+    publication.waiters.settle();
   }
 
   #fulfil(publication: Publication, effect: PublicationEffect): void {
@@ -429,7 +429,7 @@ export class Publications implements Iterable<Publication> {
     this.#remove(publication);
     this.#dispatcher.forget(publication);
     const failover = this.#needs.failovers.forget(publication);
-    publication.settleWaiters();
+    publication.waiters.settle();
     this.report(publication, facts.completed(publication));
     if (publication.lease) this.#needs.undelivered(publication, publication.lease);
     if (failover) this.#needs.failedOver(failover);

@@ -49,6 +49,8 @@ export class Way<Item extends WayItem> {
   isResting = false;
   readonly #needs: WayNeeds<Item>;
   readonly #window: AnswerWindow;
+  /** Sent on, and sent on others since; the relay may still owe answers to them here, so they keep their place for a while. */
+  readonly #withdrawn = new Map<Item, number>();
   #ackTimer: unknown;
   #ackDueAt = 0;
   /** Nothing before this counts as waiting: we were asleep. */
@@ -73,7 +75,7 @@ export class Way<Item extends WayItem> {
   }
 
   get hasRoom(): boolean {
-    return !this.isResting && this.inFlight.size < this.#window.size;
+    return !this.isResting && this.inFlight.size + this.#owedToWithdrawn() < this.#window.size;
   }
 
   /** How full it is, from 0 to 1. */
@@ -88,8 +90,11 @@ export class Way<Item extends WayItem> {
     return undefined;
   }
 
-  isOrdering(order: string): boolean {
-    for (const sent of this.inFlight) if (sent.order === order) return true;
+  /** Whether another of its order is on its way here, or may be. */
+  isHolding(item: Item): boolean {
+    for (const sent of this.inFlight) if (sent.order === item.order && sent !== item) return true;
+    if (this.#owedToWithdrawn() === 0) return false;
+    for (const sent of this.#withdrawn.keys()) if (sent.order === item.order && sent !== item) return true;
     return false;
   }
 
@@ -110,6 +115,17 @@ export class Way<Item extends WayItem> {
   release(item: Item): void {
     this.inFlight.delete(item);
     this.#timely.delete(item);
+    this.#withdrawn.delete(item);
+    this.#checkDrained();
+  }
+
+  /** What is in flight is about to be sent elsewhere. */
+  withdraw(items: readonly Item[]): void {
+    for (const item of items) {
+      this.inFlight.delete(item);
+      this.#timely.delete(item);
+      this.#withdrawn.set(item, item.sentAt);
+    }
     this.#checkDrained();
   }
 
@@ -205,6 +221,13 @@ export class Way<Item extends WayItem> {
     freed();
     this.#checkDrained();
     if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+
+  #owedToWithdrawn(): number {
+    if (this.#withdrawn.size === 0) return 0;
+    const deadline = this.#needs.clock.now() - this.#needs.ackTimeoutMs;
+    for (const [item, sentAt] of this.#withdrawn) if (sentAt <= deadline) this.#withdrawn.delete(item);
+    return this.#withdrawn.size;
   }
 
   #checkDrained(): void {

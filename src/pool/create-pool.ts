@@ -5,6 +5,7 @@ import { POOL_LIMITS } from '../../machines/policy/limits.ts';
 import {
   checkNumber,
   type PoolOptions as PoolSettingOptions,
+  poolSettings,
   type RelayOptions,
 } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
@@ -94,7 +95,8 @@ export interface Pool extends AsyncDisposable {
   on(type: '*', listener: (fact: Fact) => void): () => void;
   /**
    * Accepts nothing more, waits up to `drainMs` (default 5 s) for what is on its way, gives up the rest, and closes
-   * every connection. Settles when nothing is left running; safe to call twice.
+   * every connection. Settles when nothing is left running; safe to call twice. With `state` it rejects with
+   * `OUTBOX_FAILED` where the last of that could not be written, and all is closed nevertheless.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
@@ -206,8 +208,11 @@ class ActorPool implements Pool {
       this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
     }
     await this.#closed;
-    await this.#ended?.end();
-    this.#facts.clear();
+    try {
+      await this.#ended?.end();
+    } finally {
+      this.#facts.clear();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -267,7 +272,7 @@ function read(options: CreatePoolOptions): Given {
     outbox,
     state,
   };
-  const { kept } = state ?? {};
+  const kept = state?.fitting(poolSettings(settings));
   const known = kept?.relays ?? relays;
   const input = {
     options: settings,

@@ -38,7 +38,10 @@ export interface PoolParts {
   readonly network?: NetworkStatus;
   /** Keeps what is accepted until its quorum. Default: nothing does, and what is open is lost with the process. */
   readonly outbox?: Outbox | undefined;
-  /** Keeps the relays, their options and their history, from `openState`. Default: nothing does. */
+  /**
+   * Keeps the relays, their options and their history, from `openState`. Default: nothing does. Whoever starts the machine
+   * and not `createPool` gives it what was kept: `fitting(…)`, with its options as `configured`.
+   */
   readonly state?: PoolState | undefined;
 }
 
@@ -129,8 +132,13 @@ export class DataPlane {
 
   closeLane(url: string): void {
     this.ledger.closeLane(url);
+    this.#forget(url);
+  }
+
+  /** What is measured of a relay is kept while it is in the pool, or has a connection. */
+  #forget(url: string): void {
     const link = this.#links.get(url);
-    if (link && !link.session) this.#links.delete(url);
+    if (link && !link.session && link.further.size === 0 && !this.ledger.laneOf(url)) this.#links.delete(url);
   }
 
   updateLane(url: string, state: LaneState, generation: number): void {
@@ -166,7 +174,7 @@ export class DataPlane {
   lookAt(url: string): Look {
     const further = [...this.#links.values()].reduce((sum, link) => sum + link.further.size, 0);
     return {
-      load: this.ledger.laneOf(url)?.load ?? 0,
+      load: this.ledger.laneOf(url)?.demand ?? 0,
       window: this.settings.publish.window,
       spare: this.settings.supervisor.furtherConnectionsMax - further,
     };
@@ -188,15 +196,16 @@ export class DataPlane {
       gate: this.gate,
       tell,
       owedSince: (afterMs) => this.ledger.laneOf(input.url)?.owedSince(session, afterMs),
-      attach: () => this.ledger.attach(input.url, session, isFurther),
-      rest: (_, isResting) => this.ledger.laneOf(input.url)?.rest(session, isResting),
-      drain: (_, drained) => this.ledger.laneOf(input.url)?.drain(session, drained),
-      detach: () => {
-        if (link.session === session) link.session = undefined;
-        link.further.delete(connection);
+      attach: (opened) => this.ledger.attach(input.url, opened, isFurther),
+      serve: (opened) => this.ledger.serve(input.url, opened),
+      rest: (opened) => this.ledger.rest(input.url, opened),
+      drain: (opened, drained) => this.ledger.laneOf(input.url)?.drain(opened, drained),
+      detach: (ended) => {
+        if (link.session === ended) link.session = undefined;
+        if (link.further.get(connection) === ended) link.further.delete(connection);
         // A relay that was removed and added again has another lane by now.
-        if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url, session);
-        else if (!this.ledger.laneOf(input.url)) this.#links.delete(input.url);
+        if (lane && this.ledger.laneOf(input.url) === lane) this.ledger.detach(input.url, ended);
+        else this.#forget(input.url);
       },
       receive: (message) => this.#receive(link, message),
     });
@@ -241,7 +250,7 @@ export class DataPlane {
   /** Settles when nothing is left to be done after the pool has stopped: its outbox has been told everything. */
   async end(): Promise<void> {
     await this.#consumer?.end();
-    await this.#keeper?.idle();
+    await this.#keeper?.end();
   }
 
   dispose(): void {

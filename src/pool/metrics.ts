@@ -9,7 +9,10 @@ import type { RelayLink } from './relay-link.ts';
 /** The circuit breaker's state, derived from the status of the relay. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
-/** Measurements of one relay. Totals count from when it was added; what has not been measured yet is left out. */
+/**
+ * Measurements of one relay. Totals of dials and calls count from when it was added, with `state` also by former processes;
+ * those of messages and bytes begin with the process. What has not been measured yet is left out.
+ */
 export interface RelayMetrics {
   readonly status: RelayStatus;
   readonly circuit: CircuitState;

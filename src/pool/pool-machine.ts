@@ -34,8 +34,9 @@ function obey(session: Session, { type }: SocketCommand): void {
     case 'WATCH':
       return session.watch();
     case 'SERVE':
+      return session.serve();
     case 'REST':
-      return session.serve(type === 'SERVE');
+      return session.rest();
     case 'DRAIN':
       return session.drain();
     case 'CLOSE':

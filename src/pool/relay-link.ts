@@ -70,7 +70,7 @@ export class RelayLink {
     if (!isFurther) this.calls.beginSession();
   }
 
-  /** A connection is open. Returns what tells that it is not any more; with a report where it was not we who ended it. */
+  /** A connection is open. Returns what tells that it is not any more; with a report where it was closed and not let go of. */
   opened(now: number): (now: number, report?: CloseReport) => void {
     this.opens += 1;
     let record: ConnectionRecord = { openedAtMs: now };

@@ -21,8 +21,9 @@ export interface SessionNeeds {
   /** The connection can be sent on, or no longer. */
   attach(session: Session): void;
   detach(session: Session): void;
-  /** Whether nothing is sent on it for now; and sends nothing more, and calls back when nothing is in flight. */
-  rest(session: Session, isResting: boolean): void;
+  /** It may be sent on; not for now; not any more, and calls back when nothing is in flight. */
+  serve(session: Session): void;
+  rest(session: Session): void;
   drain(session: Session, drained: () => void): void;
   /** When the oldest message after a time was sent here that has not been answered. */
   owedSince(afterMs: number): number | undefined;
@@ -93,9 +94,14 @@ export class Session implements LaneSession, LinkedSession {
     this.#needs.link.calls.watch(this.#needs.clock.now());
   }
 
-  /** Whether messages may be sent on it. */
-  serve(isServing: boolean): void {
-    this.#needs.rest(this, !isServing);
+  /** Messages may be sent on it. */
+  serve(): void {
+    this.#needs.serve(this);
+  }
+
+  /** Nothing is sent on it for now. */
+  rest(): void {
+    this.#needs.rest(this);
   }
 
   /** Sends nothing more, and tells when nothing is in flight. */
@@ -131,8 +137,8 @@ export class Session implements LaneSession, LinkedSession {
 
   #dial(): void {
     const { link, transport, allowPrivate } = this.#needs;
-    const { url, frameBytesMax, generation, connection } = this.#input;
-    link.dialled(connection > 1);
+    const { url, frameBytesMax, generation } = this.#input;
+    link.dialled(!this.#isFirst);
     this.#tell({ type: 'socket.dialling', generation });
     if (this.isOver) return;
     const handlers: TransportHandlers = {
@@ -206,7 +212,7 @@ export class Session implements LaneSession, LinkedSession {
     const { link, clock } = this.#needs;
     const now = clock.now();
     link.sent(frame.length, now);
-    link.calls.buffered(connection.bufferedBytes, now);
+    if (this.#isFirst) link.calls.buffered(connection.bufferedBytes, now);
     return true;
   }
 
@@ -293,8 +299,13 @@ export class Session implements LaneSession, LinkedSession {
       type: 'socket.closed',
       generation: this.generation,
       report,
-      successesAt: link.calls.takeSuccesses(),
+      successesAt: this.#isFirst ? link.calls.takeSuccesses() : [],
     });
+  }
+
+  /** Whether it is the connection that the relay is judged by. */
+  get #isFirst(): boolean {
+    return this.#input.connection === 1;
   }
 
   #owedSince(afterMs: number): number | undefined {

@@ -19,7 +19,8 @@ export class StateKeeper {
   #timer: unknown;
   #dueAt = Number.POSITIVE_INFINITY;
   #writing: Promise<void> = Promise.resolve();
-  #hasFailed = false;
+  /** Why the last write failed. */
+  #failure: unknown;
   #closed = false;
 
   constructor(needs: StateKeeperNeeds) {
@@ -40,9 +41,10 @@ export class StateKeeper {
     this.#needs.clock.clearTimeout(this.#timer);
   }
 
-  /** Settles when nothing is being written. */
-  idle(): Promise<void> {
-    return this.#writing;
+  /** Settles when nothing is being written; rejects where the last of it could not be. */
+  async end(): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #arm(delayMs: number): void {
@@ -68,11 +70,11 @@ export class StateKeeper {
       .then(() => state.write(written))
       .then(
         () => {
-          this.#hasFailed = false;
+          this.#failure = undefined;
         },
         (error: unknown) => {
-          if (!this.#hasFailed) failed(error instanceof Error ? error.message : String(error));
-          this.#hasFailed = true;
+          if (this.#failure === undefined) failed(error instanceof Error ? error.message : String(error));
+          this.#failure = error;
           this.#arm(KEEP_MS.history);
         },
       );

@@ -79,11 +79,11 @@ test('a relay that only answers pings costs trust once in a while; one that talk
       answerTimes: () => ({ usualMs: undefined, timeoutMs: 100 }),
       hedged: () => {},
     });
-    const lane = { url: 'wss://relay.example/', spokeAt };
+    const lane = { url: 'wss://relay.example/' };
     for (let times = 0; times < 5; times += 1) {
       const publication = { isOver: false, isConfirmed: false, hedges: 0, copies: 1, hasUntried: true };
       const record = { state: 'sent', context: { sentAt: 900 } };
-      mover.late({ publication, lane, record } as unknown as Delivery);
+      mover.late({ publication, lane, record, sentOn: { spokeAt } } as unknown as Delivery);
     }
     return mover.trust;
   };

@@ -18,6 +18,7 @@ import type { Lease } from '../../src/delivery/outbox/outbox.ts';
 import type { Change } from '../../src/delivery/outbox/record-store.ts';
 import { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Publications } from '../../src/delivery/publications.ts';
+import { Waiters } from '../../src/delivery/waiters.ts';
 import { Calls } from '../../src/health/calls.ts';
 import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
@@ -430,7 +431,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   {
     says: 'a caller who withdraws waits for ever',
     breaks: ['S21'],
-    plant: () => replace(of(Publication), 'withdraw', () => () => {}),
+    plant: () => replace(of(Waiters), 'withdraw', () => () => {}),
   },
   {
     says: 'a removed relay keeps what was on its way there',

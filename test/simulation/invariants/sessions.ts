@@ -38,7 +38,7 @@ const statuses: Invariant = {
 
 const sockets: Invariant = {
   ids: 'S2',
-  says: 'a relay never has two live sockets, or not more than it may have and as many that are being closed',
+  says: 'a relay never has two live sockets, or not more than it may have',
   watch: (scene) => {
     const live = new Set<Wire>();
     /** As many as each relay was ever allowed. */
@@ -55,8 +55,7 @@ const sockets: Invariant = {
         const max = Math.max(allowed.get(url) ?? 1, scene.settings(url).connectionsMax);
         allowed.set(url, max);
         if (!isFurther && count > 1) scene.fail('S2', `${url} has ${count} live sockets`);
-        if (isFurther && count > 2 * (max - 1))
-          scene.fail('S2', `${url} has ${count} further sockets, and may have ${max}`);
+        if (isFurther && count > max - 1) scene.fail('S2', `${url} has ${count} further sockets, and may have ${max}`);
       },
       ended(wire) {
         live.delete(wire);
