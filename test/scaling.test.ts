@@ -10,7 +10,7 @@ import { eventOf } from './simulation/events.ts';
 
 const URL_A = 'wss://a.example/';
 
-/** One relay that takes a tenth of a second to answer, so that a window of ten is a hundred events a second. */
+/** One relay that takes a tenth of a second to answer, so that a window of four is forty events a second. */
 class Field {
   readonly clock = new VirtualClock(1_700_000_000_000);
   readonly network = new SimulatedNetwork({ clock: this.clock });
@@ -29,7 +29,7 @@ class Field {
       random: seededRandom(7),
       connectionsMax: 3,
       ...options,
-      publish: { window: 10, publicationsMax: 100_000, ...options.publish },
+      publish: { window: 4, publicationsMax: 100_000, ...options.publish },
     });
     this.pool.on('relay.resized', ({ connections }) => this.sizes.push(connections));
     onTestFinished(() => this.close());
@@ -80,9 +80,9 @@ class Field {
 describe('a relay that may have several connections', () => {
   test('gets one more while the load asks for it, and gives them back when it does not', async () => {
     const field = new Field();
-    await field.publish(50, 20_000);
+    await field.publish(20, 20_000);
     expect(field.open).toBe(1);
-    await field.publish(250, 30_000);
+    await field.publish(100, 30_000);
     expect(field.open).toBe(3);
     expect(field.pool.relayMetrics(URL_A)).toMatchObject({ openConnections: 3 });
     await field.settle();
@@ -97,11 +97,11 @@ describe('a relay that may have several connections', () => {
 
   test('never has more than it may, and one where nobody asked for more', async () => {
     const two = new Field({ connectionsMax: 2 });
-    await two.publish(400, 20_000);
+    await two.publish(160, 20_000);
     expect(two.relay.openMost).toBe(2);
     await two.settle(60_000);
     const one = new Field({ connectionsMax: 1 });
-    await one.publish(400, 20_000);
+    await one.publish(160, 20_000);
     expect(one.relay.openMost).toBe(1);
     expect(one.sizes).toEqual([]);
     await one.settle(100_000);
@@ -116,21 +116,21 @@ describe('a relay that may have several connections', () => {
 
   test('shares the bound of the pool', async () => {
     const field = new Field({ supervisor: { furtherConnectionsMax: 1 } });
-    await field.publish(400, 20_000);
+    await field.publish(160, 20_000);
     expect(field.relay.openMost).toBe(2);
     await field.settle(60_000);
   });
 
   test('sends what was on a connection that is lost on the others, and dials again no sooner than a relay', async () => {
     const field = new Field();
-    await field.publish(250, 10_000);
+    await field.publish(100, 10_000);
     expect(field.open).toBe(3);
     const dials = field.relay.dials;
     field.newest.cut();
-    await field.publish(250, 300);
+    await field.publish(100, 300);
     expect(field.open).toBe(2);
     expect(field.pool.status()[URL_A]).toBe('connected');
-    await field.publish(250, 20_000);
+    await field.publish(100, 20_000);
     expect(field.open).toBe(3);
     expect(field.relay.dials).toBe(dials + 1);
     await field.settle();
@@ -148,18 +148,18 @@ describe('a relay that may have several connections', () => {
           },
         });
     const field = new Field({}, withoutPing);
-    await field.publish(250, 10_000);
+    await field.publish(100, 10_000);
     expect(field.open).toBe(3);
     const silent = field.newest;
     const arrived: string[] = [];
     silent.onFrame = (frame) => void arrived.push(frame);
-    await field.publish(250, 3_000);
+    await field.publish(100, 3_000);
     const before = arrived.filter((frame) => frame.startsWith('["EVENT"')).length;
     expect(before).toBeGreaterThan(0);
-    await field.publish(250, 1_000);
+    await field.publish(100, 1_000);
     expect(arrived.filter((frame) => frame.startsWith('["EVENT"'))).toHaveLength(before);
     expect(field.pool.status()[URL_A]).toBe('connected');
-    await field.publish(250, 8_000);
+    await field.publish(100, 8_000);
     expect([...field.relay.peers]).not.toContain(silent);
     // It is no failure of the relay, and nothing had to wait for it to be one.
     expect(field.pool.relayMetrics(URL_A)).toMatchObject({ status: 'connected', failures: 0 });
@@ -169,24 +169,24 @@ describe('a relay that may have several connections', () => {
 
   test('loses all of them with its first, and gets them again with the load', async () => {
     const field = new Field();
-    await field.publish(250, 10_000);
+    await field.publish(100, 10_000);
     const [first] = field.relay.peers;
     first?.cut();
-    await field.publish(250, 100);
+    await field.publish(100, 100);
     expect(field.open).toBe(0);
-    await field.publish(250, 20_000);
+    await field.publish(100, 20_000);
     expect(field.open).toBe(3);
     await field.settle();
   });
 
   test('closes them when it is disconnected, and when it may have fewer', async () => {
     const field = new Field();
-    await field.publish(250, 10_000);
+    await field.publish(100, 10_000);
     field.pool.configure({ connectionsMax: 1 });
-    await field.publish(250, 5_000);
+    await field.publish(100, 5_000);
     expect(field.open).toBe(1);
     field.pool.configure({ connectionsMax: 3 });
-    await field.publish(250, 10_000);
+    await field.publish(100, 10_000);
     expect(field.open).toBe(3);
     field.pool.disconnect(URL_A);
     await field.pass(5_000);
@@ -207,7 +207,7 @@ test('a relay that refuses further connections keeps its first, and is not asked
     },
     accept: () => {},
   });
-  await field.publish(250, 60_000);
+  await field.publish(100, 60_000);
   expect(refused).toBeGreaterThan(1);
   expect(refused).toBeLessThan(12);
   expect(field.pool.status()[URL_A]).toBe('connected');

@@ -4,7 +4,7 @@ import type { Priority } from '../../../machines/policy/priority.ts';
 import { checkNumber } from '../../../machines/policy/settings.ts';
 import { type Clock, systemClock } from '../../clock.ts';
 import { LaneQueue } from '../lane-queue.ts';
-import { GroupWriter } from './group-writer.ts';
+import { Journal } from './journal.ts';
 import type { DeadLetter, Durability, Lease, Outbox, OutboxItem, OutboxStats } from './outbox.ts';
 import type { Change, RecordStore, StoredRecord } from './record-store.ts';
 import type { StateStore } from './state-store.ts';
@@ -29,21 +29,15 @@ interface Entry {
   timer: unknown;
 }
 
-/** Records that could not be removed, and are tried again with a write. */
-const REMAINS_AT_ONCE = 100;
-
 const nobody = (): boolean => false;
 
 /** An outbox for one process: the order and the leases are in memory, the records in a store. */
 export class LocalOutbox implements Outbox, StateStore {
-  readonly #store: RecordStore;
-  readonly #writer: GroupWriter;
+  readonly #journal: Journal;
   readonly #clock: Clock;
   readonly #itemsMax: number;
   readonly #entries = new Map<string, Entry>();
   readonly #ready = new LaneQueue<Entry>();
-  /** Records that are done with and could not be removed. */
-  readonly #remains = new Set<number>();
   readonly #wakers = new Set<() => void>();
   #opening: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -51,15 +45,14 @@ export class LocalOutbox implements Outbox, StateStore {
   #numbers = 0;
 
   constructor(store: RecordStore, { itemsMax, clock = systemClock }: LocalOutboxOptions = {}) {
-    this.#store = store;
-    this.#writer = new GroupWriter(store);
+    this.#journal = new Journal(store);
     this.#clock = clock;
     const limit = OUTBOX_LIMITS.itemsMax;
     this.#itemsMax = itemsMax === undefined ? limit.default : checkNumber('itemsMax', itemsMax, limit);
   }
 
   get durability(): Durability {
-    return this.#store.durability;
+    return this.#journal.durability;
   }
 
   async enqueue(items: readonly OutboxItem[]): Promise<{ readonly duplicates: readonly string[] }> {
@@ -113,7 +106,7 @@ export class LocalOutbox implements Outbox, StateStore {
     const letters: DeadLetter[] = [];
     const dead = [...this.#entries.values()].filter(({ state }) => state === 'dead');
     for (const { number } of dead.sort((a, b) => a.number - b.number).slice(0, limit)) {
-      const record = await this.#attempted(() => this.#store.read(number));
+      const record = await this.#journal.read(number);
       if (!record?.dead) continue;
       const { id, body, priority, dead: why } = record;
       letters.push({ id, body, priority, ...why });
@@ -133,7 +126,7 @@ export class LocalOutbox implements Outbox, StateStore {
   async discard(ids: readonly string[]): Promise<number> {
     const dead = await this.#claim(ids, async (entries) => {
       const changes = entries.map(({ number }): Change => ({ type: 'delete', number }));
-      await this.#write(changes, true);
+      await this.#journal.write(changes, true);
       // Before whoever waits for this write goes on, or they would find it here.
       for (const entry of entries) this.#forget(entry);
     });
@@ -152,12 +145,12 @@ export class LocalOutbox implements Outbox, StateStore {
 
   async readState(): Promise<string | undefined> {
     await this.#open();
-    return this.#attempted(() => this.#store.readState());
+    return this.#journal.readState();
   }
 
   async writeState(text: string): Promise<void> {
     await this.#open();
-    await this.#attempted(() => this.#store.writeState(text));
+    await this.#journal.writeState(text);
   }
 
   close(): Promise<void> {
@@ -169,8 +162,8 @@ export class LocalOutbox implements Outbox, StateStore {
     await this.#opening?.catch(() => undefined);
     for (const { timer } of this.#entries.values()) this.#clock.clearTimeout(timer);
     this.#wake();
-    await this.#writer.idle();
-    if (this.#opening) await this.#store.close();
+    await this.#journal.idle();
+    if (this.#opening) await this.#journal.close();
   }
 
   /** Opens the store when it is first needed, and again where that failed. */
@@ -184,14 +177,14 @@ export class LocalOutbox implements Outbox, StateStore {
   }
 
   async #load(): Promise<void> {
-    const { records, damaged } = await this.#attempted(() => this.#store.open());
+    const { records, damaged } = await this.#journal.open();
     this.#damaged = damaged;
     for (const [number, record] of records) {
       this.#numbers = Math.max(this.#numbers, number + 1);
       const { id, priority, dead } = record;
       // A record is written anew before the old one is removed; a crash between the two leaves both.
       if (this.#entries.has(id)) {
-        this.#remains.add(number);
+        this.#journal.removeLater(number);
         continue;
       }
       const entry: Entry = {
@@ -220,7 +213,7 @@ export class LocalOutbox implements Outbox, StateStore {
       return { number, id, priority, attempt: 0, state: 'writing', body, written: undefined, timer: undefined };
     });
     const before = entries.map(({ id }) => this.#entries.get(id));
-    const written = this.#write(changes, true);
+    const written = this.#journal.write(changes, true);
     for (const entry of entries) {
       entry.written = written;
       this.#entries.set(entry.id, entry);
@@ -247,15 +240,15 @@ export class LocalOutbox implements Outbox, StateStore {
       const { number, id, priority, attempt } = entry;
       const change: Change = { type: 'put', number, record: { id, body, priority, attempt, ...record } };
       // Losing it does no harm: it is handed out once more.
-      return this.#write([change], false).catch(() => undefined);
+      return this.#journal.write([change], false).catch(() => undefined);
     };
     return {
       settle: async () => {
         if (!end()) return;
         this.#forget(entry);
         this.#wake();
-        await this.#write([{ type: 'delete', number: entry.number }], false).catch(() => {
-          this.#remains.add(entry.number);
+        await this.#journal.write([{ type: 'delete', number: entry.number }], false).catch(() => {
+          this.#journal.removeLater(entry.number);
         });
       },
       nack: async (delayMs) => {
@@ -289,7 +282,7 @@ export class LocalOutbox implements Outbox, StateStore {
   /** The body of what is being handed out; where it cannot be read now, it waits again. */
   async #leasedBody(entry: Entry, open: Set<Entry>): Promise<string | undefined> {
     try {
-      const record = await this.#attempted(() => this.#store.read(entry.number));
+      const record = await this.#journal.read(entry.number);
       if (record) return record.body;
       this.#forget(entry);
       this.#damaged += 1;
@@ -329,38 +322,14 @@ export class LocalOutbox implements Outbox, StateStore {
 
   /** Writes that they are no dead letters any more. */
   async #rewrite(entries: readonly Entry[]): Promise<void> {
-    const records = await this.#attempted(() => Promise.all(entries.map(({ number }) => this.#store.read(number))));
+    const records = await Promise.all(entries.map(({ number }) => this.#journal.read(number)));
     const changes = entries.flatMap(({ number }, index): Change[] => {
       const record = records[index];
       if (!record) return [];
       const { id, body, priority } = record;
       return [{ type: 'put', number, record: { id, body, priority, attempt: 0 } }];
     });
-    await this.#write(changes, true);
-  }
-
-  async #write(changes: readonly Change[], durable: boolean): Promise<void> {
-    // A few at a time: a disk that stays full must not make every write longer.
-    const remains = [...this.#remains].slice(0, REMAINS_AT_ONCE);
-    for (const number of remains) this.#remains.delete(number);
-    const removals = remains.map((number): Change => ({ type: 'delete', number }));
-    if (changes.length + removals.length === 0) return;
-    try {
-      await this.#attempted(() => this.#writer.write([...removals, ...changes], durable));
-    } catch (error) {
-      for (const number of remains) this.#remains.add(number);
-      throw error;
-    }
-  }
-
-  async #attempted<Value>(work: () => Promise<Value>): Promise<Value> {
-    try {
-      return await work();
-    } catch (cause) {
-      if (cause instanceof RecloserError) throw cause;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new RecloserError('OUTBOX_FAILED', `The outbox cannot be used: ${why}`, { cause });
-    }
+    await this.#journal.write(changes, true);
   }
 
   /** Settles with the next change. */
