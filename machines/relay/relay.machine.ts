@@ -122,6 +122,12 @@ export const relayMachine = relaySetup.createMachine({
               { target: 'degraded', actions: ['markUnwell', 'reportDegraded'] },
             ],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
+            // Asked while it was unproven, whatever has come between: pings may be answered where nothing else is.
+            'probe.failed': [
+              { guard: 'isStale' },
+              { guard: 'isProven' },
+              { target: '#relay.assessing', actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'] },
+            ],
             'link.silent': [
               { guard: 'isStale' },
               { target: 'degraded.suspected', actions: ['takeReading', 'reportSuspected'] },
@@ -136,13 +142,6 @@ export const relayMachine = relaySetup.createMachine({
               entry: 'askForLife',
               on: {
                 'socket.proved': [{ guard: 'isStale' }, { target: 'settled', actions: 'markProven' }],
-                'probe.failed': [
-                  { guard: 'isStale' },
-                  {
-                    target: '#relay.assessing',
-                    actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
-                  },
-                ],
               },
             },
             settled: {

@@ -35,6 +35,10 @@ const isServing = (snapshot: AnyMachineSnapshot): boolean =>
 /** What only the pool says, and its measurements where nothing arrives that could be measured. */
 const isWhispered = ({ type }: EventObject, before: AnyMachineSnapshot): boolean =>
   type.startsWith('SET_') ||
+  // Asked a moment ago, in another state.
+  (type === 'probe.failed' &&
+    before.matches({ session: 'connected' }) &&
+    !before.matches({ session: { connected: 'unproven' } })) ||
   (before.matches({ session: { degraded: 'suspected' } }) && /^(health|operation|probe)/.test(type));
 
 /** Whether a real relay, or somebody who uses the pool, can make this happen in that state. */
@@ -60,7 +64,7 @@ export function isDrivable(event: Said, before: AnyMachineSnapshot): boolean {
   if (event.type === 'health.degraded')
     return !before.matches({ session: { degraded: 'unwell' } }) && isServing(before);
   if (event.type === 'operation.failed') return isServing(before);
-  if (event.type === 'probe.failed' && before.matches({ session: 'degraded' })) return true;
+  if (event.type === 'probe.failed' && isServing(before)) return true;
   return before.matches({ session: 'half-open' }) || before.matches({ session: { connected: 'unproven' } });
 }
 
