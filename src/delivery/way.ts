@@ -51,6 +51,7 @@ export class Way<Item extends WayItem> {
   readonly #window: AnswerWindow;
   /** Sent on, and sent on others since; the relay may still owe answers to them here, so they keep their place for a while. */
   readonly #withdrawn = new Map<Item, number>();
+  #lapseTimer: unknown;
   #ackTimer: unknown;
   #ackDueAt = 0;
   /** Nothing before this counts as waiting: we were asleep. */
@@ -126,6 +127,7 @@ export class Way<Item extends WayItem> {
       this.#timely.delete(item);
       this.#withdrawn.set(item, item.sentAt);
     }
+    if (items.length > 0) this.#awaitLapse();
     this.#checkDrained();
   }
 
@@ -156,6 +158,8 @@ export class Way<Item extends WayItem> {
     this.#lateTimer = undefined;
     clock.clearTimeout(this.#ackTimer);
     this.#ackTimer = undefined;
+    clock.clearTimeout(this.#lapseTimer);
+    this.#lapseTimer = undefined;
   }
 
   #armLateTimer(): void {
@@ -221,6 +225,16 @@ export class Way<Item extends WayItem> {
     freed();
     this.#checkDrained();
     if (this.#ackTimer === undefined) this.#armAckTimer();
+  }
+
+  /** What waits for withdrawn ones may be sent once nobody expects an answer to them any more. */
+  #awaitLapse(): void {
+    const { clock, ackTimeoutMs, freed } = this.#needs;
+    this.#lapseTimer ??= clock.setTimeout(() => {
+      this.#lapseTimer = undefined;
+      if (this.#owedToWithdrawn() > 0) this.#awaitLapse();
+      freed();
+    }, ackTimeoutMs);
   }
 
   #owedToWithdrawn(): number {
