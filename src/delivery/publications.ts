@@ -76,10 +76,6 @@ export class Publications implements Iterable<Publication> {
     return this.#open.size;
   }
 
-  of(id: string): Publication | undefined {
-    return this.#open.get(id);
-  }
-
   [Symbol.iterator](): Iterator<Publication> {
     return this.#open.values();
   }
