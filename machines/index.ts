@@ -8,3 +8,4 @@ export { poolMachine } from './pool/pool.machine.ts';
 export { publicationMachine } from './publication/publication.machine.ts';
 export { relayMachine } from './relay/relay.machine.ts';
 export { scalingMachine } from './scaling/scaling.machine.ts';
+export { subscriptionMachine } from './subscription/subscription.machine.ts';

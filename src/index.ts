@@ -18,6 +18,13 @@ export type {
   RefusalCause,
 } from '../machines/publication/publication.events.ts';
 export type { RelayFact } from '../machines/relay/relay.events.ts';
+export type {
+  ReceivedEvent,
+  SubscriptionEnd,
+  SubscriptionFact,
+  SubscriptionStanding,
+  SubscriptionState,
+} from '../machines/subscription/subscription.events.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Failover, FailoverCause, FailoverStatistics } from './delivery/failovers.ts';
 export type { LocalOutboxOptions } from './delivery/outbox/local-outbox.ts';
@@ -32,6 +39,9 @@ export type {
 } from './delivery/outbox/outbox.ts';
 export type { StateStore } from './delivery/outbox/state-store.ts';
 export type { Moment, Receipt } from './delivery/receipt.ts';
+export type { CountResult, QueryResult } from './intake/query.ts';
+export type { WhenFull } from './intake/reader.ts';
+export type { Received, Subscription, SubscriptionHandlers } from './intake/subscription.ts';
 export {
   type CreatePoolOptions,
   createPool,
@@ -40,14 +50,18 @@ export {
   type PublishOptions,
   poolMachine,
 } from './pool/create-pool.ts';
-export type { PoolParts } from './pool/data-plane.ts';
-export type { Fact, FactOf } from './pool/facts.ts';
+export type { Fact, FactOf, FrameFact } from './pool/facts.ts';
 export type { CircuitState, PoolMetrics, RelayMetrics } from './pool/metrics.ts';
+export type { PoolParts } from './pool/parts.ts';
 export { providePoolMachine } from './pool/pool-machine.ts';
 export { type KeptRelay, type KeptState, openState, type PoolState } from './pool/pool-state.ts';
-export type { Codec, Message, PreparedEvent, Probe } from './protocol/codec.ts';
+export type { QueryOptions, SubscribeOptions } from './pool/subscriber.ts';
+export type { Codec, Message, PreparedEvent, PreparedFilters, Probe } from './protocol/codec.ts';
 export { nostrCodec } from './protocol/nostr/codec.ts';
 export type { NostrEvent } from './protocol/nostr/event.ts';
+export type { NostrFilter } from './protocol/nostr/filter.ts';
+export { nostrVerifier } from './protocol/nostr/verifier.ts';
+export type { Verifier } from './protocol/verifier.ts';
 export { browserNetwork, type NetworkEvents, type NetworkStatus } from './transport/network-status.ts';
 export type { Connection, Transport, TransportHandlers, TransportOptions } from './transport/transport.ts';
 export { webSocketTransport } from './transport/web-socket.ts';

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
 import { type CreatePoolOptions, createPool, type Fact, poolMachine, providePoolMachine } from '../src/index.ts';
 import { nostrCodec } from '../src/protocol/nostr/codec.ts';
+import { nostrVerifier } from '../src/protocol/nostr/verifier.ts';
 import { SimulatedNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
 import { MemoryRelay } from './kit/memory-relay.ts';
 import { startRelays } from './kit/relays.ts';
@@ -18,7 +19,13 @@ function world(count: number, options: CreatePoolOptions = {}) {
     { length: count },
     (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`, clock),
   );
-  const parts = { clock, transport: network.transport, codec: nostrCodec, random: seededRandom(7) };
+  const parts = {
+    clock,
+    transport: network.transport,
+    codec: nostrCodec,
+    random: seededRandom(7),
+    verifier: nostrVerifier,
+  };
   const pool = createPool({ ...parts, relays: relays.map((relay) => relay.url), ...options });
   const facts: Fact[] = [];
   pool.on('*', (fact) => facts.push(fact));

@@ -6,10 +6,16 @@ export type RecloserErrorCode =
   | 'INVALID_URL'
   /** What was given to publish is not an event of this pool's protocol. */
   | 'INVALID_EVENT'
+  /** What was given to subscribe to are not filters of this pool's protocol. */
+  | 'INVALID_FILTER'
   /** The call names a relay that is not in the pool, or the pool has none. */
   | 'NO_RELAYS'
   /** The quorum is larger than the number of distinct relays that may confirm. */
   | 'INVALID_QUORUM'
+  /** As many subscriptions are open as the pool may have. */
+  | 'TOO_MANY_SUBSCRIPTIONS'
+  /** A subscription was read too slowly, and more came than its buffer holds. */
+  | 'BUFFER_FULL'
   /** The pool is draining or closed. */
   | 'POOL_CLOSED'
   /** The outbox keeps as many items as it may, cannot write (such as a full disk), or is closed. */

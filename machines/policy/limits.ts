@@ -39,6 +39,8 @@ export const CONNECTION_LIMITS = {
    * the relay's operator first. Raised above 1, it takes hold with the next connection.
    */
   connectionsMax: { default: 1, min: 1, max: 3, whole: true },
+  /** Subscriptions that are open there at one time, at most; others wait. A relay that allows fewer is believed. */
+  subscriptionsMax: { default: 20, min: 1, max: 10_000, whole: true },
 } as const satisfies Record<string, Limit>;
 
 /** How a relay stands among others. */
@@ -115,6 +117,30 @@ export const PUBLISH_LIMITS = {
   publicationsMax: { default: 1_000, min: 1, max: 1_000_000, whole: true },
   /** Bytes of all open publications together; more are refused at the door. */
   queueBytesMax: { default: 16 * 1024 * 1024, min: 1024, max: 4 * 1024 * 1024 * 1024, whole: true },
+} as const satisfies Record<string, Limit>;
+
+/** Subscribing, and what is received. */
+export const SUBSCRIBE_LIMITS = {
+  /** Milliseconds that `query`, `get` and `count` wait for relays. */
+  timeoutMs: { default: 10 * SECOND, min: 1, max: HOUR },
+  /** Milliseconds after which the end of what is stored is told, whether or not every relay has come to it. */
+  storedTimeoutMs: { default: 10 * SECOND, min: 1, max: HOUR },
+  /** Milliseconds without a word about a request, on a relay that answers others, after which it is asked for again. */
+  answerTimeoutMs: { default: 20 * SECOND, min: 10, max: HOUR },
+  /** Milliseconds by which what is asked for after a gap reaches back before it. */
+  overlapMs: { default: 10 * MINUTE, min: 0, max: 7 * 24 * HOUR },
+  /** Milliseconds by which the time of an event may be ahead of ours; others are passed over. */
+  aheadMaxMs: { default: 15 * MINUTE, min: 0, max: 24 * HOUR, unlimited: true },
+  /** Milliseconds; the delay that the first repetition of a refused request is drawn from. */
+  retryDelayMs: { default: SECOND, min: 10, max: HOUR },
+  /** Milliseconds beyond which the delay between repetitions does not grow. */
+  retryDelayMaxMs: { default: 5 * MINUTE, min: 10, max: 24 * HOUR },
+  /** Subscriptions that may be wanted at one time, in all; more are refused. */
+  subscriptionsMax: { default: 1_000, min: 1, max: 100_000, whole: true },
+  /** Events that wait for a reader of a subscription, at most. */
+  bufferMax: { default: 10_000, min: 1, max: 10_000_000, whole: true },
+  /** Events of one relay that wait to be verified, at most. */
+  backlogMax: { default: 10_000, min: 1, max: 1_000_000, whole: true },
 } as const satisfies Record<string, Limit>;
 
 /** An outbox of one process. */
@@ -278,6 +304,21 @@ export const TIERS = { overprovisioning: 1.4, nearMs: 25 } as const;
 
 /** How much more than its share may wait at a relay before a key goes to the next; and what may wait in any case. */
 export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
+
+/** Milliseconds of service after which the failures of a subscription before it are forgotten. */
+export const REQUEST_STEADY_MS = MINUTE;
+
+/** Verifying: milliseconds of one go in this thread, and after which a verifier elsewhere has failed. */
+export const VERIFY = { sliceMs: 8, timeoutMs: 30 * SECOND } as const;
+
+/** How forged events are charged: so many make a failed call; each genuine one makes up for a share of one, as does time. */
+export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SECOND } as const;
+
+/** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
+export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
+
+/** Verified events that are remembered whole, so that the same one need not be verified for another subscription. */
+export const VERIFIED_KEPT = 2_500;
 
 /** Connections of one relay that are remembered. */
 export const CONNECTIONS_KEPT = 20;

@@ -10,6 +10,7 @@ import {
   PUBLISH_LIMITS,
   RECONNECT_LIMITS,
   STANDING_LIMITS,
+  SUBSCRIBE_LIMITS,
 } from './limits.ts';
 import { PRESETS, type Preset } from './presets.ts';
 
@@ -33,11 +34,14 @@ export type BreakerSettings = Numbers<typeof BREAKER_LIMITS>;
 export interface RelaySettings extends Numbers<typeof CONNECTION_LIMITS>, Numbers<typeof STANDING_LIMITS> {
   /** Where it is, for the strategy `geographic`; where nobody says, its latency does. */
   readonly region?: string;
+  /** Whether signatures of what it sends are checked. Default `true`; only for a relay that is as good as oneself. */
+  readonly verify: boolean;
   readonly reconnect: ReconnectSettings;
   readonly breaker: BreakerSettings;
 }
 
 export type PublishSettings = Numbers<typeof PUBLISH_LIMITS>;
+export type SubscribeSettings = Numbers<typeof SUBSCRIBE_LIMITS>;
 export type SupervisorSettings = Numbers<typeof POOL_LIMITS>;
 
 /** How the relays are chosen that are asked, where not all are. */
@@ -59,6 +63,7 @@ export interface TrustSettings {
 export interface PoolSettings {
   readonly relay: RelaySettings;
   readonly publish: PublishSettings;
+  readonly subscribe: SubscribeSettings;
   readonly supervisor: SupervisorSettings;
   readonly trust: TrustSettings;
   readonly balance: BalanceSettings;
@@ -71,6 +76,7 @@ type Input<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | unde
 /** Settings of one relay as an application gives them: whatever is left out keeps its default. */
 export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>>, Input<Numbers<typeof STANDING_LIMITS>> {
   readonly region?: string | undefined;
+  readonly verify?: boolean | undefined;
   readonly reconnect?: Input<ReconnectSettings> | undefined;
   readonly breaker?: Input<BreakerSettings> | undefined;
 }
@@ -80,6 +86,7 @@ export interface PoolOptions extends RelayOptions {
   /** Options that go together; what is given beside it lies over it. Default `production`. */
   readonly preset?: Preset | undefined;
   readonly publish?: Input<PublishSettings> | undefined;
+  readonly subscribe?: Input<SubscribeSettings> | undefined;
   readonly supervisor?: Input<SupervisorSettings> | undefined;
   readonly trust?: Input<TrustSettings> | undefined;
   /** How relays are chosen: a name, a function, or more. */
@@ -94,6 +101,7 @@ const numbersOf = <Limits extends Record<string, Limit>>(limits: Limits): Number
 export const DEFAULT_RELAY_SETTINGS: RelaySettings = {
   ...numbersOf(CONNECTION_LIMITS),
   ...numbersOf(STANDING_LIMITS),
+  verify: true,
   reconnect: { enabled: true, strategy: 'exponential', jitter: true, ...numbersOf(RECONNECT_LIMITS) },
   breaker: numbersOf(BREAKER_LIMITS),
 };
@@ -103,6 +111,7 @@ const DEFAULT_PUBLISH_SETTINGS: PublishSettings = numbersOf(PUBLISH_LIMITS);
 const DEFAULTS: PoolSettings = {
   relay: DEFAULT_RELAY_SETTINGS,
   publish: DEFAULT_PUBLISH_SETTINGS,
+  subscribe: numbersOf(SUBSCRIBE_LIMITS),
   supervisor: numbersOf(POOL_LIMITS),
   trust: { allowPrivate: false, allowInsecure: false },
   balance: { strategy: 'two-choices', regions: [], ...numbersOf(BALANCE_LIMITS) },
@@ -215,7 +224,7 @@ function breakerSettings(given: unknown, base: BreakerSettings): BreakerSettings
 }
 
 const RELAY_LIMITS = { ...CONNECTION_LIMITS, ...STANDING_LIMITS };
-const RELAY_KEYS = [...keysOf(RELAY_LIMITS), 'region', 'reconnect', 'breaker'];
+const RELAY_KEYS = [...keysOf(RELAY_LIMITS), 'region', 'verify', 'reconnect', 'breaker'];
 
 /** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
 export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFAULT_RELAY_SETTINGS): RelaySettings {
@@ -224,6 +233,7 @@ export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFA
   return {
     ...numbers('', input, RELAY_LIMITS, base),
     ...(region === undefined ? {} : { region }),
+    verify: flag('verify', input.verify, base.verify),
     reconnect: reconnectSettings(input.reconnect, base.reconnect),
     breaker: breakerSettings(input.breaker, base.breaker),
   };
@@ -232,6 +242,13 @@ export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFA
 /** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
 function publishSettings(options: unknown, base: PublishSettings = DEFAULT_PUBLISH_SETTINGS): PublishSettings {
   return numbers('publish', record('publish', options, keysOf(PUBLISH_LIMITS)), PUBLISH_LIMITS, base);
+}
+
+function subscribeSettings(options: unknown, base: SubscribeSettings): SubscribeSettings {
+  const input = record('subscribe', options, keysOf(SUBSCRIBE_LIMITS));
+  const settings = numbers('subscribe', input, SUBSCRIBE_LIMITS, base);
+  ordered('subscribe.retryDelayMs', settings.retryDelayMs, 'subscribe.retryDelayMaxMs', settings.retryDelayMaxMs);
+  return settings;
 }
 
 /** Lays `options` over their preset and checks the result; throws `INVALID_OPTION` with what to give instead. */
@@ -245,14 +262,15 @@ export function poolSettings(options?: PoolOptions): PoolSettings {
 
 // Said here, so that a preset can only have options that there are.
 const KNOWN_PRESETS: Readonly<Record<Preset, Omit<PoolOptions, 'preset'>>> = PRESETS;
-const POOL_KEYS = [...RELAY_KEYS, 'publish', 'supervisor', 'trust', 'balance', 'clusters'];
+const POOL_KEYS = [...RELAY_KEYS, 'publish', 'subscribe', 'supervisor', 'trust', 'balance', 'clusters'];
 
 function overlaid(given: Record<string, unknown>, base: PoolSettings): PoolSettings {
-  const { publish, supervisor, trust, balance, clusters, ...relay } = given;
+  const { publish, subscribe, supervisor, trust, balance, clusters, ...relay } = given;
   const trusted = record('trust', trust, ['allowPrivate', 'allowInsecure']);
   return {
     relay: relaySettings(relay, base.relay),
     publish: publishSettings(publish, base.publish),
+    subscribe: subscribeSettings(subscribe, base.subscribe),
     supervisor: numbers(
       'supervisor',
       record('supervisor', supervisor, keysOf(POOL_LIMITS)),

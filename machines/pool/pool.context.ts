@@ -132,6 +132,7 @@ export function initialPoolContext(input: PoolInput): PoolContext {
   const {
     preset: _preset,
     publish: _publish,
+    subscribe: _subscribe,
     supervisor: _supervisor,
     trust: _trust,
     balance: _balance,

@@ -3,6 +3,7 @@ import type { Priority } from '../policy/priority.ts';
 import type { RelayOptions } from '../policy/settings.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
+import type { SubscriptionFact } from '../subscription/subscription.events.ts';
 
 /**
  * Which relays a publication goes to: all of the pool, as many as given, those named, as many of those named, or a cluster
@@ -37,6 +38,24 @@ export interface PublishOptions {
 /** Whoever hears how a publication goes. */
 export type PublicationListener = ActorRef<Snapshot<unknown>, PublicationFact>;
 
+/** What is subscribed to, and where. */
+export interface SubscribeOptions {
+  /**
+   * Which relays serve it. Default `all`. Of a number, or of as many of some, each that is lost has another take its place.
+   */
+  readonly relays?: RelayTarget | undefined;
+  /** Subscriptions of the same key go to the same relays while those serve, by the strategy `affinity`. Default: its id. */
+  readonly affinityKey?: string | undefined;
+  /**
+   * Of events that replace each other, whether only those are wanted that are newer than what has come already, with the
+   * lower id at equal times (NIP-01), or all. Default `newest`.
+   */
+  readonly versions?: 'newest' | 'all' | undefined;
+}
+
+/** Whoever hears what a subscription brings. */
+export type SubscriptionListener = ActorRef<Snapshot<unknown>, SubscriptionFact>;
+
 /** What the pool is asked to do. */
 export type PoolCommand =
   /** Publish an event. Who asks for no reply can listen to the pool's `publication.*` facts. */
@@ -51,6 +70,16 @@ export type PoolCommand =
     }
   /** Stop publishing the event with this id. */
   | { readonly type: 'CANCEL'; readonly id: string }
+  /** Subscribe. The id names it for `UNSUBSCRIBE`, and takes the place of a subscription of the same name. */
+  | {
+      readonly type: 'SUBSCRIBE';
+      readonly id: string;
+      readonly filters: unknown;
+      readonly options?: SubscribeOptions;
+      /** An actor that is told what comes, instead of everybody. */
+      readonly replyTo?: SubscriptionListener;
+    }
+  | { readonly type: 'UNSUBSCRIBE'; readonly id: string }
   | { readonly type: 'ADD_RELAY'; readonly url: string; readonly options?: RelayOptions }
   | { readonly type: 'REMOVE_RELAY'; readonly url: string }
   /** Change options of one relay, laid over what it has. */
@@ -72,6 +101,9 @@ type LedgerFact = { readonly type: 'ledger.emptied' };
 /** The outbox cannot be read. It is tried again; what is published meanwhile may be refused. */
 type OutboxFact = { readonly type: 'outbox.failed'; readonly problem: string };
 
+/** The verifier has failed; what it was given is asked for again. */
+type VerifierFact = { readonly type: 'verifier.failed'; readonly problem: string };
+
 /** What should outlast this process could not be written. It is tried again. */
 type StateFact = { readonly type: 'state.failed'; readonly problem: string };
 
@@ -89,7 +121,9 @@ export type PoolEvent =
   | LedgerFact
   | OutboxFact
   | StateFact
+  | VerifierFact
   | PublicationFact
+  | SubscriptionFact
   | { readonly type: `xstate.error.actor.${string}`; readonly error: unknown; readonly actorId: string }
   | { readonly type: `xstate.done.actor.${string}`; readonly output: unknown; readonly actorId: string };
 
@@ -125,6 +159,7 @@ export type PoolFact =
   | { readonly type: 'pool.relieved' }
   | OutboxFact
   | StateFact
+  | VerifierFact
   /** So many relays failed at one time that it must be our own network; or the platform says that it is gone. */
   | { readonly type: 'pool.network-suspected'; readonly relays: number }
   | { readonly type: 'pool.network-offline' }

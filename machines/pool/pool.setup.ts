@@ -6,6 +6,7 @@ import type { NetworkState } from '../policy/status.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayInput, RelaySupervisor } from '../relay/relay.context.ts';
 import { relayMachine } from '../relay/relay.machine.ts';
+import type { SubscriptionFact } from '../subscription/subscription.events.ts';
 import {
   abandonRelay,
   actorIdOf,
@@ -87,7 +88,7 @@ export const poolSetup = setup({
     context: {} as PoolContext,
     events: {} as PoolEvent,
     input: {} as PoolInput | undefined,
-    emitted: {} as PoolFact | PublicationFact,
+    emitted: {} as PoolFact | PublicationFact | SubscriptionFact,
     tags: {} as 'accepting',
     children: {} as { dataPlane: 'dataPlane' } & { [id: `relay:${string}`]: 'relay' },
   },
@@ -128,13 +129,16 @@ export const poolSetup = setup({
     acceptPublication: missingAction('acceptPublication', 'pool'),
     refusePublication: missingAction('refusePublication', 'pool'),
     cancelPublication: missingAction('cancelPublication', 'pool'),
+    acceptSubscription: missingAction('acceptSubscription', 'pool'),
+    refuseSubscription: missingAction('refuseSubscription', 'pool'),
+    endSubscription: missingAction('endSubscription', 'pool'),
     /** The data plane's part: what it has to know of relays. */
-    openLane: missingAction('openLane', 'pool'),
-    tuneLanes: missingAction('tuneLanes', 'pool'),
-    updateLane: missingAction('updateLane', 'pool'),
+    openRelay: missingAction('openRelay', 'pool'),
+    tuneRelays: missingAction('tuneRelays', 'pool'),
+    updateRelay: missingAction('updateRelay', 'pool'),
     updateNetwork: missingAction('updateNetwork', 'pool'),
     dropConnection: missingAction('dropConnection', 'pool'),
-    closeLane: missingAction('closeLane', 'pool'),
+    closeRelay: missingAction('closeRelay', 'pool'),
     /** The data plane's part: what outlasts the process, where anything does. */
     keepRelays: missingAction('keepRelays', 'pool'),
     beginDraining: missingAction('beginDraining', 'pool'),
@@ -251,7 +255,7 @@ export const poolSetup = setup({
       relays: Object.fromEntries(Object.entries(context.relays).filter(([, record]) => record.phase !== 'abandoned')),
     })),
 
-    reportFact: emit(({ event }) => event as PoolFact | PublicationFact),
+    reportFact: emit(({ event }) => event as PoolFact | PublicationFact | SubscriptionFact),
     reportAdded: emit(({ context, event }): PoolFact => {
       assertEvent(event, 'ADD_RELAY');
       return { type: 'relay.added', url: urlOf(context, event.url) };

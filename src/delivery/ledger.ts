@@ -2,6 +2,7 @@ import { readable } from '../../machines/policy/error.ts';
 import { isRelayFault } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import type { BalanceSettings, PoolSettings, PublishSettings } from '../../machines/policy/settings.ts';
+import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { Clock } from '../clock.ts';
 import { type Answer, Deliveries } from './deliveries.ts';
@@ -149,6 +150,23 @@ export class Ledger implements LaneOwner<Delivery> {
     return lane;
   }
 
+  /** One of some relays, by the pool's strategy. */
+  choose(urls: readonly string[], key: string): string | undefined {
+    const lanes = urls.flatMap((url) => this.#lanes.get(url) ?? []);
+    return this.#selector.among(lanes, key)?.url;
+  }
+
+  /** Which relays an application means, and how many of them; throws `NO_RELAYS` or `INVALID_OPTION`. */
+  scopeOf(relays: PublishOptions['relays'] = 'all'): { urls: ReadonlySet<string> | undefined; copies: number } {
+    const { lanes, copies } = resolveTarget({ relays }, this.#known);
+    // Of all, also those that come later; of those that are named, only they.
+    const isOpen = relays === 'all' || typeof relays === 'number';
+    return {
+      urls: isOpen ? undefined : new Set(lanes.map(({ url }) => url)),
+      copies: relays === 'all' ? Number.POSITIVE_INFINITY : copies,
+    };
+  }
+
   /** What the application says of a relay has changed. */
   tuneLane(url: string, standing: LaneStanding): void {
     const lane = this.#lanes.get(url);
@@ -210,13 +228,7 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
-    const target = readable('relays', () =>
-      resolveTarget(request.options, {
-        all: this.#all,
-        clusters: this.#needs.clusters,
-        laneOf: (url) => this.#lanes.get(this.#needs.canonical(url)),
-      }),
-    );
+    const target = readable('relays', () => resolveTarget(request.options, this.#known));
     this.publications.publish(request, target);
   }
 
@@ -293,6 +305,14 @@ export class Ledger implements LaneOwner<Delivery> {
     else this.#deliveries.step(delivery, { type: 'answer.overdue' });
     this.#needs.failed(lane);
     this.#checkDrained();
+  }
+
+  get #known() {
+    return {
+      all: this.#all,
+      clusters: this.#needs.clusters,
+      laneOf: (url: unknown) => this.#lanes.get(this.#needs.canonical(url)),
+    };
   }
 
   #checkDrained(): void {

@@ -49,6 +49,8 @@ export class Mover {
   /** When a silent relay last cost trust; once per answer timeout is enough. */
   readonly #chargedAt = new WeakMap<DeliveryLane, number>();
   #trustTimer: unknown;
+  /** Stays with relays that were silent together, because that was nobody's own failure. */
+  readonly #stayed = new Set<Publication>();
 
   constructor(needs: MoverNeeds) {
     this.#needs = needs;
@@ -113,6 +115,7 @@ export class Mover {
 
   /** Relays serve that did not: what wants more asks them, but for retries where those are not trusted. */
   topUpNeedy(): void {
+    if (this.#stayed.size > 0 && !this.#isSystemic()) this.#move();
     if (this.#needs.dispatcher.topUpNeedy(this.mayRetry())) this.#awaitTrust();
   }
 
@@ -122,6 +125,7 @@ export class Mover {
   }
 
   dispose(): void {
+    this.#stayed.clear();
     this.#needs.clock.clearTimeout(this.#trustTimer);
   }
 
@@ -135,6 +139,7 @@ export class Mover {
       // What has not been sent is no copy, wherever it goes.
       if (costs && record.state === 'sent' && !this.unanswered()) {
         this.defer(publication);
+        this.#stayed.add(publication);
         continue;
       }
       for (const { url } of dispatcher.topUp(publication)) {
@@ -142,6 +147,13 @@ export class Mover {
         if (ended) failedOver(ended);
       }
     }
+  }
+
+  /** The others talk again: that the rest is silent is its own failure after all, and what is there goes elsewhere. */
+  #move(): void {
+    const stayed = [...this.#stayed];
+    this.#stayed.clear();
+    for (const publication of stayed) this.#needs.dispatcher.topUp(publication);
   }
 
   /** What a late answer costs: every one where the relay talks and is slow, one in a while where it is silent. */

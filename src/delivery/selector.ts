@@ -41,6 +41,18 @@ export class Selector {
     return this.#drawn(publication) ?? this.#ranked(publication, this.#requestOf(publication));
   }
 
+  /** One of some relays, for something that stays there. */
+  among(lanes: readonly DeliveryLane[], key: string): DeliveryLane | undefined {
+    const { balance, random } = this.#needs;
+    const { healthWeight, regions } = balance;
+    const request = { key, isUrgent: false, healthWeight, regions, random };
+    const chosen = this.#chosen(keepsDegraded(this.#strategy) ? lanes : foremost(lanes), request);
+    if (!chosen) return undefined;
+    this.#turn = Math.max(this.#turn, chosen.turns);
+    chosen.turns += turnLength(this.#strategy, chosen, request);
+    return chosen;
+  }
+
   /** The relay that was chosen is asked. */
   taken(publication: Publication, lane: DeliveryLane): void {
     this.#turn = Math.max(this.#turn, lane.turns);

@@ -37,7 +37,7 @@ export function resolveTarget<Relay extends Voice>(options: PublishOptions, know
   const { relays = 'all', quorum: wanted = 1 } = options;
   const { lanes, copies } = chosen(relays, known);
   if (lanes.length === 0) {
-    throw new RecloserError('NO_RELAYS', 'There is no relay to publish to; add one with addRelay first.');
+    throw new RecloserError('NO_RELAYS', 'There is no relay to ask; add one with addRelay first.');
   }
   if (!Number.isInteger(copies) || copies < 1) {
     throw new RecloserError('INVALID_OPTION', `relays asks for ${shown(copies)} copies; give a whole number from 1.`);

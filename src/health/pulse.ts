@@ -13,6 +13,8 @@ export interface PulseNeeds {
   owedSince(afterMs: number): number | undefined;
   /** Bytes that have arrived, where the platform counts them: a large message is a sign of life before it is whole. */
   receivedBytes(): number | undefined;
+  /** Whether nothing is read for now. */
+  isDeaf(): boolean;
   /** Asks for a sign of life; `urgently` by every means there is. */
   ask(urgently: boolean): void;
   /** The connection owes an answer and says nothing; it says something again; it has been silent for too long. */
@@ -90,6 +92,7 @@ export class Pulse {
     const { clock, heartbeatMs, owedSince } = this.#needs;
     const now = clock.now();
     if (isOverslept(now - this.#dueAt)) return this.#awake(now);
+    if (this.#needs.isDeaf()) return this.#endure(now);
     this.#countBytes(now);
     // Whoever has said anything since lives, even where an answer is missing: that is for the deadline of that answer.
     const since = owedSince(this.#heardAt);
@@ -141,6 +144,14 @@ export class Pulse {
     this.#isSecondLook = false;
     this.#arm(now + this.#needs.answerTimeoutMs());
     this.#ask(true, now);
+  }
+
+  /** Who does not listen cannot say that nobody speaks. */
+  #endure(now: number): void {
+    this.#awakeSince = now;
+    this.#isSecondLook = false;
+    this.#watching = true;
+    this.#arm(now + this.#needs.answerTimeoutMs());
   }
 
   #ask(urgently: boolean, now: number): void {

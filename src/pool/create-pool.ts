@@ -22,11 +22,18 @@ import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../..
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { steadyClock, systemClock } from '../clock.ts';
 import { type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
+import type { CountResult, QueryResult } from '../intake/query.ts';
+import type { Subscription } from '../intake/subscription.ts';
 import { nostrCodec } from '../protocol/nostr/codec.ts';
-import type { DataPlane, PoolParts } from './data-plane.ts';
+import type { NostrEvent } from '../protocol/nostr/event.ts';
+import type { NostrFilter } from '../protocol/nostr/filter.ts';
+import { nostrVerifier } from '../protocol/nostr/verifier.ts';
+import type { DataPlane } from './data-plane.ts';
 import { type Fact, FactEmitter, type FactOf } from './facts.ts';
 import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
+import type { PoolParts } from './parts.ts';
 import { dataPlaneOf, providePoolMachine } from './pool-machine.ts';
+import type { QueryOptions, SubscribeOptions } from './subscriber.ts';
 
 /** The parts that a pool has unless it is given others. */
 const DEFAULT_PARTS = {
@@ -34,6 +41,7 @@ const DEFAULT_PARTS = {
   codec: nostrCodec,
   clock: systemClock,
   random: Math.random,
+  verifier: nostrVerifier,
   network: platformNetwork,
 } satisfies PoolParts;
 
@@ -73,6 +81,21 @@ export interface Pool extends AsyncDisposable {
   publish(event: unknown, options?: PublishOptions): Promise<Receipt>;
   /** Stops publishing the event with this id, for all who want it. */
   cancel(id: string): void;
+  /**
+   * Subscribes until it is closed, whatever relays come and go. Throws a `RecloserError` for misuse: `INVALID_FILTER`,
+   * `INVALID_OPTION`, `NO_RELAYS`, `TOO_MANY_SUBSCRIPTIONS`, `POOL_CLOSED`.
+   */
+  subscribe(filters: NostrFilter | readonly NostrFilter[], options?: SubscribeOptions): Subscription;
+  /**
+   * Asks for what is stored, and settles when every relay that can be reached has sent it, or after `timeoutMs` with what
+   * has come. Rejects for misuse only, as `subscribe` does. More than `subscribe.bufferMax` events of the pool's options are
+   * not waited for.
+   */
+  query(filters: NostrFilter | readonly NostrFilter[], options?: QueryOptions): Promise<QueryResult>;
+  /** The newest event that fits; with `ids`, the first that comes. Nothing where none was found in time. */
+  get(filter: NostrFilter, options?: QueryOptions): Promise<NostrEvent | undefined>;
+  /** Asks how many events each relay has (NIP-45). */
+  count(filters: NostrFilter | readonly NostrFilter[], options?: QueryOptions): Promise<CountResult>;
   /** Adds a relay, or changes the options of one that is there. Throws `INVALID_URL` or `INVALID_OPTION`. */
   addRelay(url: string, options?: RelayOptions): void;
   /** Removes a relay; what was on its way there goes elsewhere. Throws `NO_RELAYS` when it is not in the pool. */
@@ -106,6 +129,8 @@ export function createPool(options: CreatePoolOptions = {}): Pool {
   return new ActorPool(options);
 }
 
+const TOLD_DIRECTLY = ['publication.', 'delivery.', 'subscription.'] as const;
+
 class ActorPool implements Pool {
   readonly actor: PoolActor;
   readonly #facts = new FactEmitter();
@@ -119,8 +144,8 @@ class ActorPool implements Pool {
     const actor = createActor(machine, { input, clock: parts.clock, ...(inspect ? { inspect } : {}) });
     this.actor = actor as PoolActor;
     actor.on('*', (fact) => {
-      // Publications tell their listeners directly.
-      if (!fact.type.startsWith('publication.') && !fact.type.startsWith('delivery.')) this.#facts.emit(fact);
+      // Publications and subscriptions tell their listeners directly.
+      if (!TOLD_DIRECTLY.some((prefix) => fact.type.startsWith(prefix))) this.#facts.emit(fact);
     });
     this.#closed = new Promise((resolve) => {
       const fail = (): void => {
@@ -147,9 +172,25 @@ class ActorPool implements Pool {
     const command = { type: 'PUBLISH', event, options, waiter } as const;
     // What the chart answers to a PUBLISH depends on its state alone, so the state is asked: an event to the actor
     // would cost more than all that the publication itself does.
-    if (snapshot.hasTag('accepting')) plane.accept(command);
-    else plane.refuse(command);
+    if (snapshot.hasTag('accepting')) plane.publisher.accept(command);
+    else plane.publisher.refuse(command);
     return waiter.promise;
+  }
+
+  subscribe(filters: NostrFilter | readonly NostrFilter[], options: SubscribeOptions = {}): Subscription {
+    return this.#accepting().subscriber.subscribe(filters, options);
+  }
+
+  async query(filters: NostrFilter | readonly NostrFilter[], options: QueryOptions = {}): Promise<QueryResult> {
+    return this.#accepting().subscriber.query(filters, options);
+  }
+
+  async get(filter: NostrFilter, options: QueryOptions = {}): Promise<NostrEvent | undefined> {
+    return this.#accepting().subscriber.get(filter, options);
+  }
+
+  async count(filters: NostrFilter | readonly NostrFilter[], options: QueryOptions = {}): Promise<CountResult> {
+    return this.#accepting().subscriber.count(filters, options);
   }
 
   cancel(id: string): void {
@@ -194,10 +235,10 @@ class ActorPool implements Pool {
 
   on(type: string, listener: (fact: never) => void): () => void {
     const stop = this.#facts.on(type, listener as (fact: Fact) => void);
-    this.#listenToPublications();
+    this.#listen();
     return () => {
       stop();
-      this.#listenToPublications();
+      this.#listen();
     };
   }
 
@@ -243,11 +284,20 @@ class ActorPool implements Pool {
     return relay?.getSnapshot().context;
   }
 
-  // Facts about publications are made only while somebody listens to them.
-  #listenToPublications(): void {
-    const listeners = dataPlaneOf(this.actor)?.listeners;
-    if (this.#facts.hears(['publication.', 'delivery.'])) listeners?.add(this.#emit);
-    else listeners?.delete(this.#emit);
+  /** The plane, while the pool takes something on. */
+  #accepting(): DataPlane {
+    const plane = this.#plane();
+    if (!this.actor.getSnapshot().hasTag('accepting')) throw poolClosed();
+    return plane;
+  }
+
+  // Facts about publications, subscriptions and frames are made only while somebody listens to them.
+  #listen(): void {
+    const plane = dataPlaneOf(this.actor);
+    if (this.#facts.hears(TOLD_DIRECTLY)) plane?.listeners.add(this.#emit);
+    else plane?.listeners.delete(this.#emit);
+    if (this.#facts.hearsOf('relay.frame')) plane?.overhearers.add(this.#emit);
+    else plane?.overhearers.delete(this.#emit);
   }
 
   readonly #emit = (fact: Fact): void => this.#facts.emit(fact);
@@ -261,13 +311,15 @@ interface Given {
 
 /** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
 function read(options: CreatePoolOptions): Given {
-  const { relays, connect, inspect, transport, codec, clock, random, network, outbox, state, ...settings } = options;
+  const { relays, connect, inspect, transport, codec, clock, random, verifier, network, outbox, state, ...settings } =
+    options;
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
     // One clock for the charts' delays and the data plane.
     clock: steadyClock(clock ?? DEFAULT_PARTS.clock),
     random: random ?? DEFAULT_PARTS.random,
+    verifier: verifier ?? DEFAULT_PARTS.verifier,
     network: network ?? DEFAULT_PARTS.network,
     outbox,
     state,

@@ -1,8 +1,16 @@
 import type { PoolFact } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
+import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
+
+/** A frame as it came from a relay. Told only to who asks for it by its name, and not to who hears everything. */
+export interface FrameFact {
+  readonly type: 'relay.frame';
+  readonly url: string;
+  readonly frame: string | Uint8Array;
+}
 
 /** Everything that a pool tells, by type. */
-export type Fact = PoolFact | PublicationFact;
+export type Fact = PoolFact | PublicationFact | SubscriptionFact | FrameFact;
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>;
 
 type Handler = (fact: Fact) => void;
@@ -26,7 +34,12 @@ export class FactEmitter {
     };
   }
 
-  /** Whether somebody listens to any fact with this prefix, or to everything. */
+  /** Whether somebody listens to this very type. */
+  hearsOf(type: string): boolean {
+    return this.#handlers.has(type);
+  }
+
+  /** Whether somebody listens to any fact with one of these prefixes, or to everything. */
   hears(prefixes: readonly string[]): boolean {
     for (const type of this.#handlers.keys()) {
       if (type === '*' || prefixes.some((prefix) => type.startsWith(prefix))) return true;
@@ -36,7 +49,7 @@ export class FactEmitter {
 
   emit(fact: Fact): void {
     this.#call(fact.type, fact);
-    this.#call('*', fact);
+    if (fact.type !== 'relay.frame') this.#call('*', fact);
   }
 
   clear(): void {

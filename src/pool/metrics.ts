@@ -125,7 +125,7 @@ function relayMetrics(
   chart: RelayContext | undefined,
   now: number,
 ): RelayMetrics {
-  const link: RelayLink = plane.linkOf(url);
+  const link: RelayLink = plane.links.of(url);
   const lane = plane.ledger.laneOf(url);
   const { latency } = link.calls;
   const waits = record.status === 'backoff' || record.status === 'open-circuit';

@@ -10,7 +10,8 @@ import { scalingMachine as bareScalingMachine } from '../../machines/scaling/sca
 import type { SocketCommand, SocketInput } from '../../machines/socket.ts';
 import { steadyClock } from '../clock.ts';
 import { unknownNetwork } from '../transport/network-status.ts';
-import { DataPlane, type PoolParts } from './data-plane.ts';
+import { DataPlane } from './data-plane.ts';
+import type { PoolParts } from './parts.ts';
 import type { Session } from './session.ts';
 
 /** The data plane of every running pool. A pool's chart holds no hands; this is where they are found. */
@@ -52,7 +53,7 @@ export function providePoolMachine(given: PoolParts) {
 
   const socket = fromCallback<SocketCommand, SocketInput>(({ input, sendBack, receive }) => {
     if (!input.supervisor) throw new Error('A relay with this socket needs a pool as its supervisor.');
-    const session = planeOf(input.supervisor).openSession(input, sendBack);
+    const session = planeOf(input.supervisor).links.open(input, sendBack);
     receive((command) => {
       try {
         obey(session, command);
@@ -73,7 +74,7 @@ export function providePoolMachine(given: PoolParts) {
         supervisor ? { look: planeOf(supervisor).lookAt(url) } : {},
       ),
       dropConnection: ({ context: { url, supervisor }, event }) => {
-        if (supervisor && 'actorId' in event) planeOf(supervisor).dropConnection(url, numberOf(event.actorId));
+        if (supervisor && 'actorId' in event) planeOf(supervisor).links.dropFurther(url, numberOf(event.actorId));
       },
     },
   });
@@ -104,26 +105,35 @@ export function providePoolMachine(given: PoolParts) {
     },
     actions: {
       takeReading: assign(() => ({ reading: reading() })),
-      acceptPublication: ({ self, event }) => isPublish(event) && planeOf(self).accept(event),
-      refusePublication: ({ self, event }) => isPublish(event) && planeOf(self).refuse(event),
+      acceptPublication: ({ self, event }) => isPublish(event) && planeOf(self).publisher.accept(event),
+      refusePublication: ({ self, event }) => isPublish(event) && planeOf(self).publisher.refuse(event),
       cancelPublication: ({ self, event }) => {
         if (event.type === 'CANCEL') planeOf(self).ledger.publications.cancel(event.id);
       },
-      openLane: ({ self, context }) => {
+      acceptSubscription: ({ self, event }) => {
+        if (event.type === 'SUBSCRIBE') planeOf(self).subscriber.accept(event);
+      },
+      refuseSubscription: ({ self, event }) => {
+        if (event.type === 'SUBSCRIBE') planeOf(self).subscriber.refuse(event);
+      },
+      endSubscription: ({ self, event }) => {
+        if (event.type === 'UNSUBSCRIBE') planeOf(self).subscriber.end(event.id);
+      },
+      openRelay: ({ self, context }) => {
         for (const [url, { phase, settings, history }] of Object.entries(context.relays)) {
-          if (phase === 'new' || phase === 'returning') planeOf(self).openLane(url, settings, history);
+          if (phase === 'new' || phase === 'returning') planeOf(self).openRelay(url, settings, history);
         }
       },
-      tuneLanes: ({ self, context }) => {
-        for (const [url, { settings }] of Object.entries(context.relays)) planeOf(self).ledger.tuneLane(url, settings);
+      tuneRelays: ({ self, context }) => {
+        for (const [url, { settings }] of Object.entries(context.relays)) planeOf(self).tuneRelay(url, settings);
       },
-      updateLane: ({ self, context, event }) => {
+      updateRelay: ({ self, context, event }) => {
         const url = subjectOf(context, event);
         const record = url === undefined ? undefined : context.relays[url];
         if (url === undefined || !record) return;
         const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
         const { status, suspect, generation } = record;
-        planeOf(self).updateLane(url, { status, suspect, retryAtMs }, generation);
+        planeOf(self).updateRelay(url, { status, suspect, retryAtMs }, generation);
       },
       updateNetwork: ({ self, context }) => {
         planeOf(self).isNetworkInDoubt = context.network !== 'well';
@@ -131,14 +141,14 @@ export function providePoolMachine(given: PoolParts) {
       dropConnection: ({ self, context, event }) => {
         const url = subjectOf(context, event);
         if (url === undefined) return;
-        planeOf(self).dropConnections(url);
+        planeOf(self).links.drop(url);
         // XState does not stop the actors of one that throws.
         const relay = self.getSnapshot().children[actorIdOf(url)];
         relay?.getSnapshot().children.scaling?.send({ type: 'STOP' });
       },
-      closeLane: ({ self, context, event }) => {
+      closeRelay: ({ self, context, event }) => {
         const url = subjectOf(context, event);
-        if (url !== undefined) planeOf(self).closeLane(url);
+        if (url !== undefined) planeOf(self).closeRelay(url);
       },
       beginDraining: ({ self }) => planeOf(self).drain(),
       giveUpPublications: ({ self }) => planeOf(self).giveUp(),

@@ -4,6 +4,7 @@ import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/way.ts';
 import { Pulse } from '../health/pulse.ts';
+import type { FeedSession } from '../intake/feed.ts';
 import type { Codec, Message, Probe } from '../protocol/codec.ts';
 import { type Connection, shortReason, type Transport, type TransportHandlers } from '../transport/transport.ts';
 import type { DialGate, Turn } from './dial-gate.ts';
@@ -27,6 +28,8 @@ export interface SessionNeeds {
   drain(session: Session, drained: () => void): void;
   /** When the oldest message after a time was sent here that has not been answered. */
   owedSince(afterMs: number): number | undefined;
+  /** Whether a frame needs no more looking at. Every frame is shown here first. */
+  handles(frame: string | Uint8Array): boolean;
   /** A message that is not the answer to a probe. */
   receive(message: Message): void;
 }
@@ -40,7 +43,7 @@ interface OpenProbe extends Probe {
 }
 
 /** One socket of one relay, from waiting for its turn to its end. Everything that it reports carries its generation. */
-export class Session implements LaneSession, LinkedSession {
+export class Session implements LaneSession, FeedSession, LinkedSession {
   readonly generation: number;
   readonly #needs: SessionNeeds;
   readonly #input: SocketInput;
@@ -55,6 +58,7 @@ export class Session implements LaneSession, LinkedSession {
   #pingedAt: number | undefined;
   #isPingSample = false;
   #probes = 0;
+  #isPaused = false;
   #spokeAt = Number.NEGATIVE_INFINITY;
 
   constructor(input: SocketInput, needs: SessionNeeds) {
@@ -79,9 +83,34 @@ export class Session implements LaneSession, LinkedSession {
 
   /** Sends what is to be answered. */
   send(frame: string): boolean {
-    if (!this.#write(frame)) return false;
+    if (!this.write(frame)) return false;
     this.#pulse?.sent();
     return true;
+  }
+
+  /** Sends what is not answered. */
+  write(frame: string): boolean {
+    const connection = this.#connection;
+    if (this.isOver || !connection?.send(frame)) return false;
+    const { link, clock } = this.#needs;
+    const now = clock.now();
+    link.sent(frame.length, now);
+    if (this.#isFirst) link.calls.buffered(connection.bufferedBytes, now);
+    return true;
+  }
+
+  /** Reads nothing more for a while, where the platform can. Nothing is concluded from silence meanwhile. */
+  pause(): boolean {
+    if (this.isOver || !this.#connection?.pause) return false;
+    this.#connection.pause();
+    this.#isPaused = true;
+    return true;
+  }
+
+  resume(): void {
+    if (this.isOver || !this.#isPaused) return;
+    this.#isPaused = false;
+    this.#connection?.resume?.();
   }
 
   /** Asks for a sign of life. One question at a time: who asks meanwhile hears the answer to that. */
@@ -169,6 +198,7 @@ export class Session implements LaneSession, LinkedSession {
       answerTimeoutMs: () => link.calls.answerTimeoutMs,
       owedSince: (afterMs) => this.#owedSince(afterMs),
       receivedBytes: () => this.#connection?.receivedBytes,
+      isDeaf: () => this.#isPaused,
       ask: (urgently) => this.#askForLife(urgently),
       silent: () => this.#tell({ type: 'link.silent', generation: this.generation }),
       heard: () => this.#tell({ type: 'link.heard', generation: this.generation }),
@@ -190,9 +220,11 @@ export class Session implements LaneSession, LinkedSession {
       this.#tell({ type: 'socket.proved', generation: this.generation });
       if (this.isOver) return;
     }
-    const message = codec.decode(data);
-    if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
-    else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message);
+    if (!this.#needs.handles(data)) {
+      const message = codec.decode(data);
+      if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
+      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message);
+    }
     // Only now: what it says, such as that it wants rest, comes before what follows from its saying anything.
     if (!this.isOver) this.#pulse?.heard(now);
   }
@@ -204,16 +236,6 @@ export class Session implements LaneSession, LinkedSession {
     if (this.#pingedAt !== undefined && this.#isPingSample) link.calls.pinged(now - this.#pingedAt);
     this.#pingedAt = undefined;
     this.#pulse?.heard(now);
-  }
-
-  #write(frame: string): boolean {
-    const connection = this.#connection;
-    if (this.isOver || !connection?.send(frame)) return false;
-    const { link, clock } = this.#needs;
-    const now = clock.now();
-    link.sent(frame.length, now);
-    if (this.#isFirst) link.calls.buffered(connection.bufferedBytes, now);
-    return true;
   }
 
   #ping(): boolean {
@@ -271,7 +293,7 @@ export class Session implements LaneSession, LinkedSession {
   /** Its answer may still come, and is no fault of the relay. */
   #giveUp(probe: Probe): void {
     this.#givenUp = probe;
-    this.#write(probe.cleanup);
+    this.write(probe.cleanup);
   }
 
   #answered(probe: OpenProbe): void {
@@ -279,7 +301,7 @@ export class Session implements LaneSession, LinkedSession {
     const now = clock.now();
     const latencyMs = now - probe.sentAt;
     this.#endProbe();
-    this.#write(probe.cleanup);
+    this.write(probe.cleanup);
     if (!probe.isAsked) return link.calls.pinged(latencyMs);
     link.calls.checked(latencyMs, now);
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });

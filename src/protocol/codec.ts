@@ -18,12 +18,25 @@ export interface Version {
   readonly at: number;
 }
 
+/** What is asked for, checked and ready to be sent; and whether a received event is among it. */
+export interface PreparedFilters {
+  readonly list: readonly object[];
+  matches(event: unknown): boolean;
+}
+
 /** What a relay said, typed. Nothing in it is trusted further than its type says. */
 export type Message =
   /** The answer to a published event. */
   | { readonly type: 'answer'; readonly id: string; readonly accepted: true; readonly duplicate: boolean }
   | { readonly type: 'answer'; readonly id: string; readonly accepted: false; readonly refusal: Refusal }
-  | { readonly type: 'event'; readonly subscription: string; readonly event: unknown }
+  /** Rebuilt from what an event may have, and frozen; whether it is genuine is not known yet. `atMs` is its own time. */
+  | {
+      readonly type: 'event';
+      readonly subscription: string;
+      readonly id: string;
+      readonly atMs: number;
+      readonly event: unknown;
+    }
   /** Everything stored has been sent; `more` says that the relay stopped before its end (NIP-67). */
   | { readonly type: 'end-of-stored'; readonly subscription: string; readonly more: boolean }
   | { readonly type: 'closed'; readonly subscription: string; readonly refusal: Refusal }
@@ -46,6 +59,19 @@ export interface Codec {
   readonly name: string;
   /** Checks an event; throws `INVALID_EVENT` with what is wrong. */
   prepare(event: unknown): PreparedEvent;
+  /** Checks filters and copies them; throws `INVALID_FILTER` with what is wrong. */
+  filters(given: unknown): PreparedFilters;
+  /** What of them asks for events from a time on, without bounds on how many; perhaps nothing. */
+  filtersSince(filters: readonly object[], sinceMs: number): readonly object[];
+  /** What a received event is a version of, where events replace each other. */
+  versionOf(event: unknown): Version | undefined;
+  /** Whether two received events are the same in every part. */
+  isSame(one: unknown, other: unknown): boolean;
+  /**
+   * The subscription and the id of an event in a frame, found without parsing it. Nothing where the frame is not
+   * one, or is written in another way than usual. No content of an event can make it find another id.
+   */
+  skim(frame: string): { readonly subscription: string; readonly id: string } | undefined;
   subscribe(subscription: string, filters: readonly object[]): string;
   unsubscribe(subscription: string): string;
   count(subscription: string, filters: readonly object[]): string;

@@ -30,6 +30,9 @@ export interface Connection {
   send(frame: string): boolean;
   /** Sends a ping frame (RFC 6455 section 5.5.2), where the platform can; whether it was taken for sending. */
   ping?(): boolean;
+  /** Reads nothing more until it resumes, where the platform can: the other side is held up by that. */
+  pause?(): void;
+  resume?(): void;
   /** Closes politely; `onClose` follows, at the latest when the other side goes away. */
   close(): void;
   /** Lets go at once, from any state. Nothing is reported after that. */

@@ -128,7 +128,17 @@ class WsConnection implements Connection {
     });
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(): void {
+    // What it answers must be read.
+    this.#socket.resume();
     this.#socket.close(1000);
   }
 

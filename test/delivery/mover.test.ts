@@ -3,7 +3,7 @@ import { HEDGE } from '../../machines/policy/limits.ts';
 import type { Dispatcher } from '../../src/delivery/dispatcher.ts';
 import { Failovers } from '../../src/delivery/failovers.ts';
 import { Mover } from '../../src/delivery/mover.ts';
-import type { Delivery, Publication } from '../../src/delivery/publication.ts';
+import type { Delivery, DeliveryLane, Publication } from '../../src/delivery/publication.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
 
 /** A mover with one publication that waits for trust. */
@@ -89,4 +89,44 @@ test('a relay that only answers pings costs trust once in a while; one that talk
   };
   expect(trustAfter(800)).toBe(HEDGE.trustMax - 1);
   expect(trustAfter(950)).toBe(HEDGE.trustMax - 5);
+});
+
+test('what stays with relays that are silent together goes elsewhere once all but one talk', () => {
+  const clock = new VirtualClock(1_000);
+  const toppedUp: unknown[] = [];
+  const dispatcher = {
+    topUp: (publication: Publication) => {
+      toppedUp.push(publication);
+      return [];
+    },
+    defer: () => true,
+    topUpNeedy: () => true,
+  } as unknown as Dispatcher;
+  const publication = { goesEverywhere: false } as Publication;
+  const delivery = { publication, record: { state: 'sent' } } as unknown as Delivery;
+  const items = new Map([['x', delivery]]);
+  const lanes = ['a', 'b', 'c'].map((name) => ({ url: `wss://${name}.example/`, items, state: { suspect: false } }));
+  const [a, b] = lanes as unknown as [DeliveryLane, DeliveryLane];
+  const mover = new Mover({
+    clock,
+    dispatcher,
+    failovers: new Failovers(),
+    failedOver: () => {},
+    lanes: () => lanes as unknown as DeliveryLane[],
+    answerTimes: () => ({ usualMs: undefined, timeoutMs: 100 }),
+    hedged: () => {},
+  });
+  const suspect = (lane: DeliveryLane, suspected: boolean) => Object.assign(lane.state, { suspect: suspected });
+  while (mover.unanswered());
+  suspect(a, true);
+  suspect(b, true);
+  mover.evacuate(a, 'silent');
+  mover.topUpNeedy();
+  expect(toppedUp).toEqual([]);
+  suspect(b, false);
+  mover.topUpNeedy();
+  expect(toppedUp).toEqual([publication]);
+  mover.topUpNeedy();
+  expect(toppedUp).toHaveLength(1);
+  mover.dispose();
 });

@@ -14,7 +14,7 @@ function listen() {
   const now = () => clock.now() + skipped.ms;
   const beganAt = clock.now();
   const said: string[] = [];
-  const owed = { at: undefined as number | undefined, bytes: 0 };
+  const owed = { at: undefined as number | undefined, bytes: 0, isDeaf: false };
   const say = (what: string) => said.push(`${now() - beganAt} ${what}`);
   const pulse = new Pulse({
     clock: { ...clock, now },
@@ -23,6 +23,7 @@ function listen() {
     answerTimeoutMs: () => TIMEOUT_MS,
     owedSince: (afterMs) => (owed.at !== undefined && owed.at >= afterMs ? owed.at : undefined),
     receivedBytes: () => owed.bytes,
+    isDeaf: () => owed.isDeaf,
     ask: (urgently) => say(urgently ? 'asks urgently' : 'asks'),
     silent: () => say('silent'),
     heard: () => say('heard'),

@@ -259,7 +259,7 @@ export class RelayDriver {
   }
 
   get #gate() {
-    return dataPlaneOf(this.#pool.actor)?.gate;
+    return dataPlaneOf(this.#pool.actor)?.links.gate;
   }
 
   /** Nothing arrives any more, so a ping stays without an answer. */

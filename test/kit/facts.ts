@@ -1,4 +1,5 @@
 import type { Fact, FactOf, Pool } from '../../src/index.ts';
+import type { FaultableRelay } from '../../src/testing/index.ts';
 
 /** Milliseconds after which a test that waits for a fact gives up. It is a deadline, not a wait. */
 const DEADLINE_MS = 20_000;
@@ -24,6 +25,24 @@ export function nextFact<Type extends Fact['type']>(
       stop();
       settle();
     };
+  });
+}
+
+/** Settles when the condition holds, looking whenever a frame arrives at a relay. */
+export async function untilAt(relay: FaultableRelay, condition: () => boolean): Promise<void> {
+  if (condition()) return;
+  await new Promise<void>((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new Error('it never came to pass at the relay')), DEADLINE_MS);
+    const look = (): void => {
+      // What the frame leads to is done after it is told.
+      setImmediate(() => {
+        if (!condition()) return;
+        clearTimeout(deadline);
+        relay.events.off('frame', look);
+        resolve();
+      });
+    };
+    relay.events.on('frame', look);
   });
 }
 

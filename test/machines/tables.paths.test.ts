@@ -5,13 +5,22 @@ import { initialDeliveryContext } from '../../machines/delivery/delivery.context
 import { deliveryMachine } from '../../machines/delivery/delivery.machine.ts';
 import { initialPublicationContext } from '../../machines/publication/publication.context.ts';
 import { publicationMachine } from '../../machines/publication/publication.machine.ts';
+import { initialSubscriptionContext } from '../../machines/subscription/subscription.context.ts';
+import { subscriptionMachine } from '../../machines/subscription/subscription.machine.ts';
 import { compileTable, type Table, type TableRecord } from '../../machines/table.ts';
 import { EdgeCoverage, edgesOf } from '../kit/edges.ts';
 import { actionNames, leavesOf, type Path, pathsOf, statesOf } from '../kit/paths.ts';
 import { runPath } from '../kit/run.ts';
 import { mutationScore } from '../kit/score.ts';
 
-const refusal = (kind: 'final' | 'passing') => ({ class: kind, prefix: 'x', text: 'x: y' });
+const refusal = (kind: 'final' | 'passing' | 'unauthenticated') => ({ class: kind, prefix: 'x', text: 'x: y' });
+
+const refused = (
+  at: number,
+  kind: 'final' | 'passing' | 'unauthenticated',
+  isAboutRoom: boolean,
+  mayAuthenticate: boolean,
+) => ({ type: 'answer.refused', at, refusal: refusal(kind), isAboutRoom, mayAuthenticate }) as const;
 
 const DELIVERY_EVENTS = [
   { type: 'frame.sent', at: 1, generation: 1 },
@@ -22,6 +31,25 @@ const DELIVERY_EVENTS = [
   { type: 'socket.lost' },
   { type: 'relay.suspended' },
   { type: 'relay.resumed' },
+  { type: 'CLOSE' },
+] as const;
+
+const SUBSCRIPTION_EVENTS = [
+  { type: 'frame.sent', at: 1_000, generation: 1 },
+  { type: 'answer.ended', at: 1_001 },
+  ...(['final', 'passing'] as const).map((kind) => refused(70_000, kind, false, false)),
+  // Soon after it was served, it is no new failure.
+  refused(1_002, 'passing', false, false),
+  refused(70_000, 'passing', true, false),
+  refused(70_000, 'unauthenticated', false, true),
+  { type: 'answer.overdue', at: 70_000 },
+  { type: 'intake.overflowed', at: 70_000 },
+  { type: 'socket.lost' },
+  { type: 'relay.suspended' },
+  { type: 'relay.resumed' },
+  { type: 'retry.due' },
+  { type: 'auth.granted' },
+  { type: 'auth.denied' },
   { type: 'CLOSE' },
 ] as const;
 
@@ -64,6 +92,19 @@ const CHARTS: Readonly<Record<string, FlatChart>> = {
     events: PUBLICATION_EVENTS,
     project: (context) => context,
     target: ['publication.failed', 'publication.pending'],
+  },
+  subscription: {
+    machine: subscriptionMachine,
+    table: (machine) => compileTable(machine, initialSubscriptionContext as never),
+    inputs: [{ isOnce: false }, { isOnce: true }],
+    events: SUBSCRIPTION_EVENTS,
+    project: ({ tries, servedAt, refusal: last, hasAuthenticated }) => [
+      Math.min(Number(tries), 2),
+      Number(servedAt) > 0,
+      last !== undefined,
+      hasAuthenticated,
+    ],
+    target: ['subscription.live', 'subscription.queued'],
   },
 };
 

@@ -20,8 +20,8 @@ import { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Publications } from '../../src/delivery/publications.ts';
 import { Waiters } from '../../src/delivery/waiters.ts';
 import { Calls } from '../../src/health/calls.ts';
-import { DataPlane } from '../../src/pool/data-plane.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
+import { Links } from '../../src/pool/links.ts';
 import { Session } from '../../src/pool/session.ts';
 
 /** A fault that somebody might have made in the product, and the promise that it breaks. */
@@ -211,10 +211,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       all(
         part(relayMachine, 'delays', 'halfOpenTimeout', 10_000_000),
         replace(
-          of(DataPlane),
-          'openSession',
+          of(Links),
+          'open',
           (open: (input: object, tell: unknown) => unknown) =>
-            function openSession(this: DataPlane, input: object, tell: unknown) {
+            function openSession(this: Links, input: object, tell: unknown) {
               return open.call(this, { ...input, probeTimeoutMs: 10_000_000 }, tell);
             },
         ),

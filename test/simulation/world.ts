@@ -197,7 +197,7 @@ export class World implements Scene {
 
   failuresMeasured(url: string): number {
     const plane = this.#actor(url) && dataPlaneOf(this.pool.actor);
-    return plane?.linkOf(url).calls.failedTotal ?? 0;
+    return plane?.links.of(url).calls.failedTotal ?? 0;
   }
 
   fail(ids: string, problem: string): void {

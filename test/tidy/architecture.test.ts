@@ -74,6 +74,7 @@ test('the doors let out what they always did; a change here is a change for user
         "createMemoryOutbox",
         "createPool",
         "nostrCodec",
+        "nostrVerifier",
         "openState",
         "poolMachine",
         "providePoolMachine",
@@ -87,6 +88,7 @@ test('the doors let out what they always did; a change here is a change for user
         "publicationMachine",
         "relayMachine",
         "scalingMachine",
+        "subscriptionMachine",
       ],
       "recloser/testing": [
         "FaultProxy",

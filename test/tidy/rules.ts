@@ -39,13 +39,19 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table|socket)\.ts$/, /^xstate$/, /^immer$/]],
   [/^src\/clock\.ts$/, []],
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/clock\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
-  [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//]],
+  [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//, /^nostr-tools\/pure$/]],
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
   [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
+  [/^src\/intake\//, [/^machines\//, /^src\/(clock\.ts|intake\/|protocol\/|health\/|transport\/)/]],
   [
     /^src\/pool\//,
-    [/^machines\//, /^src\/(clock\.ts|pool\/|delivery\/|protocol\/|health\/|transport\/)/, /^xstate$/, /^#platform$/],
+    [
+      /^machines\//,
+      /^src\/(clock\.ts|pool\/|delivery\/|intake\/|protocol\/|health\/|transport\/)/,
+      /^xstate$/,
+      /^#platform$/,
+    ],
   ],
   [
     /^src\/testing\//,
@@ -64,9 +70,9 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
 
 /** Imports within `machines/` also have to stay in their own chart's folder, or go to a chart whose actors it starts. */
 const chartOf = (path: string): string | undefined =>
-  /^machines\/(relay|pool|scaling|connection|delivery|publication)\//.exec(path)?.[1];
+  /^machines\/(relay|pool|scaling|connection|delivery|publication|subscription)\//.exec(path)?.[1];
 const STARTS: Readonly<Record<string, readonly string[]>> = {
-  pool: ['relay', 'publication'],
+  pool: ['relay', 'publication', 'subscription'],
   relay: ['scaling'],
   scaling: ['connection'],
 };

@@ -1,5 +1,6 @@
 import type { Codec, Message } from '../codec.ts';
-import { isId, rebuildEvent, requireEvent, versionOf } from './event.ts';
+import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
+import { filtersSince, prepareFilters } from './filter.ts';
 import { isDuplicate, refusalOf } from './refusal.ts';
 import { safeText } from './text.ts';
 
@@ -28,9 +29,31 @@ function decodeOk([, id, accepted, text]: readonly unknown[]): Message {
 
 function decodeEvent([, subscription, value]: readonly unknown[]): Message {
   if (!isSubscription(subscription)) return malformed('event-subscription');
-  const event = rebuildEvent(value);
-  return event ? { type: 'event', subscription, event } : malformed('event-shape');
+  const event = adoptEvent(value);
+  if (!event) return malformed('event-shape');
+  return { type: 'event', subscription, id: event.id, atMs: event.created_at * 1_000, event };
 }
+
+const EVENT_BEGINS = '["EVENT","';
+const ID_BEGINS = '"id":"';
+const ID_LENGTH = 64;
+
+/**
+ * Within a string, JSON writes a quote as `\\"`, so `"id":"` outside of one is a key of an object; and events have no other
+ * object within them. A relay that puts one there, or two ids, hides its own events only.
+ */
+function skim(frame: string): { subscription: string; id: string } | undefined {
+  if (!frame.startsWith(EVENT_BEGINS)) return undefined;
+  const end = frame.indexOf('"', EVENT_BEGINS.length);
+  if (end < 0 || end > EVENT_BEGINS.length + SUBSCRIPTION_LENGTH_MAX) return undefined;
+  const found = frame.indexOf(ID_BEGINS, end);
+  if (found < 0) return undefined;
+  const from = found + ID_BEGINS.length;
+  if (frame.charCodeAt(from + ID_LENGTH) !== QUOTE) return undefined;
+  return { subscription: frame.slice(EVENT_BEGINS.length, end), id: frame.slice(from, from + ID_LENGTH) };
+}
+
+const QUOTE = 34;
 
 function decodeEose([, subscription, extent]: readonly unknown[]): Message {
   if (!isSubscription(subscription)) return malformed('eose-subscription');
@@ -76,6 +99,11 @@ export const nostrCodec: Codec = {
     const version = versionOf(event);
     return { id: event.id, frame: JSON.stringify(['EVENT', event]), ...(version ? { version } : {}) };
   },
+  filters: prepareFilters,
+  filtersSince,
+  versionOf: (event) => versionOf(event as NostrEvent),
+  isSame: (one, other) => isSameEvent(one as NostrEvent, other as NostrEvent),
+  skim,
   subscribe: (subscription, filters) => JSON.stringify(['REQ', subscription, ...filters]),
   unsubscribe: (subscription) => JSON.stringify(['CLOSE', subscription]),
   count: (subscription, filters) => JSON.stringify(['COUNT', subscription, ...filters]),

@@ -53,6 +53,35 @@ export function rebuildEvent(value: unknown): NostrEvent | undefined {
   return { id, pubkey, created_at, kind, tags: tags.map((tag) => [...tag]), content, sig };
 }
 
+/**
+ * The same for what comes straight from `JSON.parse`, so that nobody else holds any of it: its tags are taken as they are,
+ * and all is frozen.
+ */
+export function adoptEvent(value: unknown): NostrEvent | undefined {
+  if (typeof value !== 'object' || value === null || shapeProblem(value) !== undefined) return undefined;
+  const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
+  for (const tag of tags) Object.freeze(tag);
+  return Object.freeze({ id, pubkey, created_at, kind, tags: Object.freeze(tags), content, sig });
+}
+
+/** Whether two events are the same in every field. */
+export function isSameEvent(one: NostrEvent, other: NostrEvent): boolean {
+  if (one === other) return true;
+  return (
+    one.id === other.id &&
+    one.sig === other.sig &&
+    one.pubkey === other.pubkey &&
+    one.created_at === other.created_at &&
+    one.kind === other.kind &&
+    one.content === other.content &&
+    one.tags.length === other.tags.length &&
+    one.tags.every((tag, index) => isSameTag(tag, other.tags[index] ?? []))
+  );
+}
+
+const isSameTag = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((text, index) => text === other[index]);
+
 /** As `rebuildEvent`; throws `INVALID_EVENT` with what is wrong. */
 export function requireEvent(value: unknown): NostrEvent {
   if (typeof value !== 'object' || value === null) throw notAnEvent('it is not an object');

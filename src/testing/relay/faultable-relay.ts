@@ -129,6 +129,23 @@ export class FaultableRelay implements RelayHost {
     for (const socket of this.#sessions.values()) socket.send(frame);
   }
 
+  /** Closes every subscription of every client, as a relay does that has had enough. */
+  closeSubscriptions(text: string): void {
+    for (const session of this.#sessions.keys()) session.closeSubscriptions(text);
+  }
+
+  /** Subscriptions that are open now. */
+  get subscriptions(): number {
+    return [...this.#sessions.keys()].reduce((sum, session) => sum + session.subscriptions, 0);
+  }
+
+  /** Stores an event as if somebody had published it here, and gives it to whoever subscribed to it. */
+  publish(event: NostrEvent): void {
+    const known = this.store.events.size;
+    this.store.add(event);
+    if (this.store.events.size > known) this.stored(event);
+  }
+
   received(frame: string): void {
     this.events.emit('frame', frame);
   }

@@ -43,6 +43,27 @@ export interface RelayFaults {
   /** Refuse events whose time is further than this from the relay's own, which may be wrong. */
   freshMs: number;
   clockOffsetMs: number;
+  /** Serve so many subscriptions of one connection at a time; what exceeds them is closed with these words, or with a notice. */
+  subscriptionsMax: number;
+  tooManyWith: string;
+  tooManyByNotice: boolean;
+  /** Close subscriptions with this, such as `error: not now`, when they are asked for; all of them, or a share. */
+  closeWith: string | undefined;
+  closures: Share;
+  /** Send no more than so many stored events. */
+  storedMax: number;
+  /** Never say that all that was stored has been sent, or say it twice. */
+  swallowEose: Share;
+  repeatEose: Share;
+  /** Send before an event a copy of it whose signature is wrong; and after it one with another content. */
+  poison: Share;
+  tamper: Share;
+  /** Send with an event one that the filter does not match; one from the far future; and one for nobody's subscription. */
+  unmatched: Share;
+  ahead: Share;
+  unknown: Share;
+  /** Send every event twice. */
+  repeatEvents: Share;
   /** Demand authentication (NIP-42): with a challenge on connecting, or only with the refusal. */
   requireAuth: 'before' | 'after' | undefined;
 }
@@ -69,6 +90,20 @@ export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
   ratePerSecond: Number.POSITIVE_INFINITY,
   freshMs: Number.POSITIVE_INFINITY,
   clockOffsetMs: 0,
+  subscriptionsMax: Number.POSITIVE_INFINITY,
+  tooManyWith: 'error: too many concurrent REQs',
+  tooManyByNotice: false,
+  closeWith: undefined,
+  closures: true,
+  storedMax: Number.POSITIVE_INFINITY,
+  swallowEose: false,
+  repeatEose: false,
+  poison: false,
+  tamper: false,
+  unmatched: false,
+  ahead: false,
+  unknown: false,
+  repeatEvents: false,
   requireAuth: undefined,
 });
 

@@ -26,6 +26,11 @@ const BABBLE: readonly (string | Uint8Array)[] = [
   new Uint8Array([0xff, 0xfe, 0x00]),
 ];
 
+const CENTURY_SECONDS = 100 * 365 * 24 * 60 * 60;
+
+/** Hex that differs in its last digit. */
+const flipped = (hex: string): string => hex.slice(0, -1) + (hex.endsWith('0') ? '1' : '0');
+
 /** Lists in a filter are lists, as far as a query needs it. */
 function isFilter(value: unknown): value is Filter {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -57,6 +62,8 @@ export class RelaySession {
   readonly #challenge: string;
   readonly #timers = new Set<unknown>();
   #authenticated = false;
+  /** Most subscriptions that were open at one time. */
+  subscriptionsMost = 0;
 
   constructor(host: RelayHost, send: (frame: string | Uint8Array) => void) {
     this.#host = host;
@@ -72,7 +79,12 @@ export class RelaySession {
 
   /** Sends an event to whoever subscribed to it. */
   offer(event: NostrEvent): void {
-    for (const [id, filters] of this.#subscriptions) if (matches(filters, event)) this.#say(['EVENT', id, event]);
+    for (const [id, filters] of this.#subscriptions) if (matches(filters, event)) this.#serve(id, event);
+  }
+
+  /** Subscriptions that are open. */
+  get subscriptions(): number {
+    return this.#subscriptions.size;
   }
 
   /** The client is gone. */
@@ -142,10 +154,47 @@ export class RelaySession {
   }
 
   #subscribe(id: string, filters: readonly Filter[]): void {
+    const { faults, dice, store } = this.#host;
     if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
+    if (faults.closeWith !== undefined && happens(faults.closures, dice)) {
+      this.#subscriptions.delete(id);
+      return this.#say(['CLOSED', id, faults.closeWith]);
+    }
+    if (!this.#subscriptions.has(id) && this.#subscriptions.size >= faults.subscriptionsMax) {
+      return this.#say(faults.tooManyByNotice ? ['NOTICE', faults.tooManyWith] : ['CLOSED', id, faults.tooManyWith]);
+    }
     this.#subscriptions.set(id, filters);
-    for (const event of this.#host.store.query(filters)) this.#say(['EVENT', id, event]);
+    this.subscriptionsMost = Math.max(this.subscriptionsMost, this.#subscriptions.size);
+    for (const event of store.query(filters).slice(0, faults.storedMax)) this.#serve(id, event);
+    if (happens(faults.swallowEose, dice)) return;
     this.#say(['EOSE', id]);
+    if (happens(faults.repeatEose, dice)) this.#say(['EOSE', id]);
+  }
+
+  /** Sends an event, and what should not be sent with it. */
+  #serve(id: string, event: NostrEvent): void {
+    const { faults, dice, clock } = this.#host;
+    const later = Math.floor(clock.now() / 1_000) + CENTURY_SECONDS;
+    if (happens(faults.poison, dice)) this.#say(['EVENT', id, { ...event, sig: flipped(event.sig) }]);
+    if (happens(faults.unmatched, dice)) {
+      const author = flipped(event.pubkey);
+      this.#say(['EVENT', id, { ...event, id: this.#host.rumour(), pubkey: author, kind: event.kind + 1, tags: [] }]);
+    }
+    if (happens(faults.ahead, dice)) {
+      this.#say(['EVENT', id, { ...event, id: this.#host.rumour(), created_at: later }]);
+    }
+    if (happens(faults.unknown, dice)) this.#say(['EVENT', `${id}-unknown`, event]);
+    this.#say(['EVENT', id, event]);
+    if (happens(faults.repeatEvents, dice)) this.#say(['EVENT', id, event]);
+    if (happens(faults.tamper, dice)) this.#say(['EVENT', id, { ...event, content: `${event.content} and more` }]);
+  }
+
+  /** Closes what is subscribed to, as a relay does that has had enough. */
+  closeSubscriptions(text: string): void {
+    for (const id of [...this.#subscriptions.keys()]) {
+      this.#subscriptions.delete(id);
+      this.#say(['CLOSED', id, text]);
+    }
   }
 
   #count(id: string, filters: readonly Filter[]): void {

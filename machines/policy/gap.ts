@@ -1,0 +1,36 @@
+/**
+ * How far a relay has served a subscription. `newestMs` is the time of the newest event that it is known to have sent all up
+ * to; `pendingMs` that of the newest since it was asked last, which counts once everything stored has come: relays send the
+ * newest first, and one that is lost half way has left out the older ones.
+ */
+export interface Mark {
+  readonly newestMs: number | undefined;
+  readonly pendingMs: number | undefined;
+}
+
+export const NO_MARK: Mark = { newestMs: undefined, pendingMs: undefined };
+
+const later = (one: number | undefined, other: number): number => (one === undefined ? other : Math.max(one, other));
+
+/** A verified event came. Its time is its author's word: one from the future says nothing about what there is. */
+export function markAfterEvent(mark: Mark, atMs: number, nowMs: number, isLive: boolean): Mark {
+  const at = Math.min(atMs, nowMs);
+  if (!isLive) return mark.pendingMs !== undefined && mark.pendingMs >= at ? mark : { ...mark, pendingMs: at };
+  return mark.newestMs !== undefined && mark.newestMs >= at ? mark : { ...mark, newestMs: at };
+}
+
+/** Everything stored has come; where that was nothing, it is known to be complete up to now. */
+export const markAfterEnd = ({ newestMs, pendingMs }: Mark, nowMs: number): Mark => ({
+  newestMs: newestMs === undefined && pendingMs === undefined ? nowMs : later(newestMs, pendingMs ?? 0),
+  pendingMs: undefined,
+});
+
+/** The relay is about to be asked anew. */
+export const markAfterLoss = ({ newestMs }: Mark): Mark => ({ newestMs, pendingMs: undefined });
+
+/**
+ * The time from which on a relay is asked for what was missed; nothing where it has to be asked for all. Authors' clocks are
+ * late and events are sent late, so the two overlap.
+ */
+export const gapSinceMs = ({ newestMs }: Mark, nowMs: number, overlapMs: number): number | undefined =>
+  newestMs === undefined ? undefined : Math.max(0, Math.min(newestMs, nowMs) - overlapMs);

@@ -1,0 +1,389 @@
+import { RecloserError } from '../../machines/policy/error.ts';
+import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
+import { hostOf } from '../../machines/policy/relay-url.ts';
+import { isAboutRoom } from '../../machines/policy/request.ts';
+import type { SubscribeSettings } from '../../machines/policy/settings.ts';
+import type { RelayStatus } from '../../machines/policy/status.ts';
+import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
+import type { Clock } from '../clock.ts';
+import type { Codec, Message } from '../protocol/codec.ts';
+import type { Verifier } from '../protocol/verifier.ts';
+import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
+import { Placer } from './placer.ts';
+import { Requests } from './requests.ts';
+import { Screening } from './screening.ts';
+import { type Request, Wanted, type WantedInput } from './wanted.ts';
+
+/** What the intake needs from around it. */
+export interface IntakeNeeds {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly settings: SubscribeSettings;
+  readonly codec: Codec;
+  readonly verifier: Verifier;
+  /** One of these relays, by the pool's strategy. */
+  choose(urls: readonly string[], key: string): string | undefined;
+  /** A relay has served a request; it has failed to, or might as well have. */
+  answered(url: string): void;
+  failed(url: string): void;
+  /** A relay did something against the protocol: counted by kind, and charged as well. */
+  charge(url: string, kind: string): void;
+  count(url: string, kind: string): void;
+  /** Begins to authenticate; false where that is out of the question. `settleAuthentication` tells how it ended. */
+  authenticate(url: string): boolean;
+  verifierFailed(problem: string): void;
+}
+
+/** What the application says of a relay, as far as it is asked for something. */
+export interface FeedStanding {
+  readonly subscriptionsMax: number;
+  readonly verify: boolean;
+}
+
+/** What the relay's chart says of it. */
+export interface FeedState {
+  readonly status: RelayStatus;
+  /** Whether it may be asked: it is connected, and not silent. */
+  readonly isFit: boolean;
+  readonly retryAtMs: number | undefined;
+}
+
+/** What a relay says about a subscription. */
+export type FeedMessage = Extract<Message, { subscription: string }>;
+
+/**
+ * What is received: the subscriptions that are wanted, and the feed of every relay. It takes what relays say to where it
+ * belongs, and sees to it that every subscription is where it should be.
+ */
+export class Intake implements FeedOwner<Request> {
+  readonly clock: Clock;
+  readonly #needs: IntakeNeeds;
+  readonly #feeds = new Map<string, Feed<Request>>();
+  readonly #wanted = new Map<string, Wanted>();
+  readonly #requests: Requests;
+  readonly #placer: Placer;
+  readonly #screening: Screening;
+  /** Subscriptions that something has happened to, which are looked at when all that follows from it is done. */
+  readonly #unsettled = new Set<Wanted>();
+  #depth = 0;
+
+  constructor(needs: IntakeNeeds) {
+    this.clock = needs.clock;
+    this.#needs = needs;
+    const { clock, random, settings, codec } = needs;
+    this.#requests = new Requests({
+      clock,
+      random,
+      settings,
+      wording: { codec, overlapMs: settings.overlapMs, now: () => clock.now() },
+      changed: (request) => {
+        this.#unsettled.add(request.wanted);
+        request.wanted.sink.changed(request.feed.url, request.standing(clock.now()));
+      },
+    });
+    this.#placer = new Placer({
+      requests: this.#requests,
+      feeds: this.#feeds,
+      choose: (urls, key) => needs.choose(urls, key),
+    });
+    this.#screening = new Screening({
+      ...needs,
+      overflowed: (request) => this.#step(request, { type: 'intake.overflowed', at: clock.now() }),
+      caughtUp: (wanted) => {
+        if (wanted.isStoredDue) this.#around(() => this.#unsettled.add(wanted));
+      },
+    });
+  }
+
+  get answerTimeoutMs(): number {
+    return this.#needs.settings.answerTimeoutMs;
+  }
+
+  get backlogMax(): number {
+    return this.#needs.settings.backlogMax;
+  }
+
+  /** Subscriptions that are wanted. */
+  get size(): number {
+    return this.#wanted.size;
+  }
+
+  /** Events that were verified. */
+  get verifications(): number {
+    return this.#screening.verifications;
+  }
+
+  feedOf(url: string): Feed<Request> | undefined {
+    return this.#feeds.get(url);
+  }
+
+  wantedOf(id: string): Wanted | undefined {
+    return this.#wanted.get(id);
+  }
+
+  openFeed(url: string): void {
+    if (this.#feeds.has(url)) return;
+    this.#feeds.set(url, new Feed<Request>(url, hostOf(url), this));
+    this.#around(() => this.#unsettleAll());
+  }
+
+  /** What the application says of a relay has changed. */
+  tuneFeed(url: string, { subscriptionsMax, verify }: FeedStanding): void {
+    const feed = this.#feeds.get(url);
+    if (!feed) return;
+    feed.slotsMax = subscriptionsMax;
+    feed.verifies = verify;
+    this.#around(() => feed.pump());
+  }
+
+  closeFeed(url: string): void {
+    const feed = this.#feeds.get(url);
+    if (!feed) return;
+    this.#feeds.delete(url);
+    this.#around(() => {
+      for (const request of this.#requests.at(feed)) this.#requests.leave(request);
+      feed.dispose();
+      this.#unsettleAll();
+    });
+  }
+
+  /** The relay's chart has changed its state. */
+  updateFeed(url: string, { status, isFit, retryAtMs }: FeedState): void {
+    const feed = this.#feeds.get(url);
+    if (!feed) return;
+    feed.status = status;
+    feed.retryAtMs = retryAtMs;
+    this.#serve(feed, () => feed.update(isFit));
+  }
+
+  attach(url: string, session: FeedSession): void {
+    const feed = this.#feeds.get(url);
+    if (feed) this.#serve(feed, () => feed.attach(session));
+  }
+
+  /** The session is gone, and all that was open on it; what had come before is still looked at. */
+  detach(url: string, session: FeedSession): void {
+    const feed = this.#feeds.get(url);
+    if (!feed?.detach(session)) return;
+    this.#around(() => {
+      for (const request of this.#requests.at(feed)) this.#requests.step(request, { type: 'socket.lost' });
+      this.#unsettleAll();
+    });
+  }
+
+  /** What was refused for want of it may be asked for once more, or never will be served here. */
+  settleAuthentication(url: string, isGranted: boolean): void {
+    const feed = this.#feeds.get(url);
+    if (!feed) return;
+    this.#around(() => {
+      const type = isGranted ? 'auth.granted' : 'auth.denied';
+      for (const request of this.#requests.at(feed)) this.#requests.step(request, { type });
+      feed.pump();
+    });
+  }
+
+  /** Begins a subscription; one of the same name makes way for it. Throws `TOO_MANY_SUBSCRIPTIONS`. */
+  subscribe(input: WantedInput, storedTimeoutMs: number): Wanted {
+    const { subscriptionsMax, overlapMs } = this.#needs.settings;
+    const former = this.#wanted.get(input.id);
+    if (!former && this.#wanted.size >= subscriptionsMax) {
+      const problem = `There are ${subscriptionsMax} subscriptions, as many as the pool may have; close one first.`;
+      throw new RecloserError('TOO_MANY_SUBSCRIPTIONS', problem);
+    }
+    const wanted = new Wanted(input, overlapMs);
+    this.#around(() => {
+      if (former) this.#end(former, 'replaced');
+      this.#wanted.set(wanted.id, wanted);
+      this.#unsettled.add(wanted);
+      wanted.storedTimer = this.clock.setTimeout(() => {
+        wanted.storedTimer = undefined;
+        wanted.isStoredDue = true;
+        this.#around(() => this.#unsettled.add(wanted));
+      }, storedTimeoutMs);
+    });
+    return wanted;
+  }
+
+  end(wanted: Wanted, cause: SubscriptionEnd): void {
+    this.#around(() => this.#end(wanted, cause));
+  }
+
+  /** Ends all, and leaves no timer behind. */
+  close(): void {
+    this.#around(() => {
+      for (const wanted of [...this.#wanted.values()]) this.#end(wanted, 'pool-closed');
+    });
+    this.#screening.end();
+    for (const feed of this.#feeds.values()) feed.dispose();
+    this.#feeds.clear();
+  }
+
+  /**
+   * Whether a frame needs no more looking at: it is an event that nobody wants any more, or a copy of one that has been
+   * verified and delivered.
+   */
+  handles(url: string, frame: string): boolean {
+    const found = this.#needs.codec.skim(frame);
+    const feed = found && this.#feeds.get(url);
+    if (!feed) return false;
+    const request = feed.itemOf(found.subscription);
+    if (!request) {
+      this.#unasked(feed, found.subscription);
+      return true;
+    }
+    if (!request.wanted.seen.again(found.id, url)) return false;
+    feed.heard(request);
+    return true;
+  }
+
+  receive(url: string, message: FeedMessage): void {
+    const feed = this.#feeds.get(url);
+    const request = feed?.itemOf(message.subscription);
+    if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
+    feed.heard(request);
+    const { kind, isStoredDue } = request.wanted;
+    switch (message.type) {
+      case 'event':
+        if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
+        // Its time is up, and only what has come before is looked at.
+        return kind === 'once' && isStoredDue ? undefined : this.#screening.take(request, message);
+      case 'end-of-stored':
+        return this.#takeEnd(request);
+      case 'closed':
+        return this.#takeRefusal(request, message.refusal);
+      case 'count':
+        return this.#takeCount(request, message);
+    }
+  }
+
+  /** A notice may be all that a relay says about a request for which it has no room. */
+  noticed(url: string, text: string): void {
+    const feed = this.#feeds.get(url);
+    const newest = feed?.newest;
+    if (!newest || !isAboutRoom({ prefix: '', text })) return;
+    feed.heard(newest);
+    this.#takeRefusal(newest, { class: 'passing', prefix: 'notice', text });
+  }
+
+  sent(request: Request, at: number, generation: number, isEmpty: boolean): void {
+    request.begin();
+    this.#requests.step(request, { type: 'frame.sent', at, generation });
+    if (!isEmpty) return;
+    request.hasEnded = true;
+    this.#requests.step(request, { type: 'answer.ended', at });
+  }
+
+  overdue(request: Request): void {
+    this.#needs.failed(request.feed.url);
+    this.#step(request, { type: 'answer.overdue', at: this.clock.now() });
+  }
+
+  #unasked(feed: Feed<Request>, name: string): void {
+    // What was on its way when it was given up is no fault.
+    if (feed.wasAsked(name)) this.#needs.count(feed.url, 'late-message');
+    else this.#needs.charge(feed.url, 'unknown-subscription');
+  }
+
+  #takeEnd(request: Request): void {
+    const { feed, epoch } = request;
+    if (request.hasEnded) return this.#needs.count(feed.url, 'repeated-end');
+    request.hasEnded = true;
+    this.#needs.answered(feed.url);
+    this.#screening.after(feed, () => {
+      if (request.epoch === epoch) this.#step(request, { type: 'answer.ended', at: this.clock.now() });
+    });
+  }
+
+  #takeCount(request: Request, { count, approximate }: Extract<FeedMessage, { type: 'count' }>): void {
+    const { wanted, feed } = request;
+    if (wanted.kind !== 'count') return this.#needs.count(feed.url, 'unexpected-count');
+    this.#needs.answered(feed.url);
+    wanted.sink.counted(feed.url, count, approximate);
+    this.#step(request, { type: 'answer.ended', at: this.clock.now() });
+  }
+
+  #takeRefusal(request: Request, refusal: Refusal): void {
+    const { feed, epoch } = request;
+    const isFull = feed.mayBeFull && isAboutRoom(refusal);
+    if (!isFull && refusal.class === 'paced') feed.slowDown();
+    if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
+    this.#screening.after(feed, () => {
+      if (request.epoch !== epoch) return;
+      const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.authenticate(feed.url);
+      const at = this.clock.now();
+      this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
+    });
+  }
+
+  /** The relay may begin to serve by this, or cease to. */
+  #serve(feed: Feed<Request>, change: () => void): void {
+    const served = feed.isServing;
+    change();
+    this.#around(() => {
+      if (served !== feed.isServing) {
+        const type = feed.isServing ? 'relay.resumed' : 'relay.suspended';
+        for (const request of this.#requests.at(feed)) this.#requests.step(request, { type });
+        feed.pump();
+      }
+      this.#unsettleAll();
+    });
+  }
+
+  #step(request: Request, event: Parameters<Requests['step']>[1]): void {
+    this.#around(() => {
+      this.#requests.step(request, event);
+      request.feed.pump();
+    });
+  }
+
+  #end(wanted: Wanted, cause: SubscriptionEnd): void {
+    if (wanted.isOver) return;
+    wanted.isOver = true;
+    if (this.#wanted.get(wanted.id) === wanted) this.#wanted.delete(wanted.id);
+    this.clock.clearTimeout(wanted.storedTimer);
+    const feeds = [...wanted.requests.keys()];
+    for (const request of [...wanted.requests.values()]) this.#requests.leave(request);
+    for (const feed of feeds) feed.pump();
+    wanted.sink.closed(cause);
+  }
+
+  #unsettleAll(): void {
+    for (const wanted of this.#wanted.values()) this.#unsettled.add(wanted);
+  }
+
+  /** Does something, and then whatever follows for the subscriptions that it has happened to. */
+  #around(act: () => void): void {
+    this.#depth += 1;
+    try {
+      act();
+      if (this.#depth > 1) return;
+      for (const wanted of this.#unsettled) {
+        this.#unsettled.delete(wanted);
+        if (!wanted.isOver) this.#review(wanted);
+      }
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  #review(wanted: Wanted): void {
+    this.#placer.place(wanted);
+    const requests = [...wanted.requests.values()];
+    if (!wanted.isStoredTold && isStoredSettled(wanted, requests)) {
+      wanted.isStoredTold = true;
+      this.clock.clearTimeout(wanted.storedTimer);
+      wanted.sink.stored(requests.length > 0 && requests.every(({ isStoredComplete }) => isStoredComplete));
+      if (wanted.kind !== 'live') return this.#end(wanted, 'closed');
+    }
+    const isRefused = requests.length > 0 && requests.every(({ record }) => record.state === 'refused');
+    if (isRefused) this.#end(wanted, 'refused');
+  }
+}
+
+/** Whether the end of what is stored can be told: nobody who is there or on the way has anything to add. */
+function isStoredSettled({ isStoredDue, unsettled }: Wanted, requests: readonly Request[]): boolean {
+  if (isStoredDue) return unsettled === 0;
+  const open = requests.filter(({ isStoredComplete, record }) => !isStoredComplete && record.state !== 'refused');
+  if (open.some(({ feed }) => feed.isPromising)) return false;
+  return requests.length > 0 && (open.length === 0 || open.length < requests.length);
+}

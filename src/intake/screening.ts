@@ -1,0 +1,115 @@
+import { debtAfterForged, debtAfterGenuine, type ForgeryDebt, NO_DEBT } from '../../machines/policy/forgery.ts';
+import { markAfterEvent } from '../../machines/policy/gap.ts';
+import type { SubscribeSettings } from '../../machines/policy/settings.ts';
+import type { Clock } from '../clock.ts';
+import type { Codec, Message } from '../protocol/codec.ts';
+import type { Verifier } from '../protocol/verifier.ts';
+import type { Feed } from './feed.ts';
+import { type Verdict, Verification } from './verification.ts';
+import type { Request, Wanted } from './wanted.ts';
+
+export interface ScreeningNeeds {
+  readonly clock: Clock;
+  readonly settings: SubscribeSettings;
+  readonly codec: Codec;
+  readonly verifier: Verifier;
+  /** A relay did something against the protocol: counted by kind, and charged as well. */
+  charge(url: string, kind: string): void;
+  count(url: string, kind: string): void;
+  /** A relay has sent so many forged events that it counts as a failed call. */
+  failed(url: string): void;
+  verifierFailed(problem: string): void;
+  /** Some events of it were passed over, and have to be asked for again. */
+  overflowed(request: Request): void;
+  /** All that had come for it has been looked at. */
+  caughtUp(wanted: Wanted): void;
+}
+
+export type EventMessage = Extract<Message, { type: 'event' }>;
+
+/**
+ * The way of an event from the wire to the application: is it new, is it what was asked for, is its time plausible, is it
+ * genuine; only then it is remembered and delivered. What is cheap comes first, and nothing is remembered of what fails.
+ */
+export class Screening {
+  readonly #needs: ScreeningNeeds;
+  readonly #verification: Verification;
+  readonly #debts = new WeakMap<Feed<Request>, ForgeryDebt>();
+
+  constructor(needs: ScreeningNeeds) {
+    this.#needs = needs;
+    this.#verification = new Verification({
+      clock: needs.clock,
+      verifier: needs.verifier,
+      isSame: (one, other) => needs.codec.isSame(one, other),
+      failed: (problem) => needs.verifierFailed(problem),
+    });
+  }
+
+  /** Events that were verified. */
+  get verifications(): number {
+    return this.#verification.count;
+  }
+
+  take(request: Request, { id, atMs, event }: EventMessage): void {
+    const { wanted, feed, epoch } = request;
+    const { clock, settings } = this.#needs;
+    if (wanted.seen.again(id, feed.url)) return;
+    if (!wanted.filters.matches(event)) return this.#needs.charge(feed.url, 'unmatched-event');
+    if (atMs > clock.now() + settings.aheadMaxMs) {
+      wanted.ahead += 1;
+      return this.#needs.count(feed.url, 'event-ahead');
+    }
+    const isStored = !request.hasEnded;
+    if (!feed.verifies && feed.docket.size === 0) return this.#deliver(request, epoch, id, atMs, event, isStored);
+    if (!feed.balance()) return this.#needs.overflowed(request);
+    wanted.unsettled += 1;
+    const settle = (verdict: Verdict): void => {
+      wanted.unsettled -= 1;
+      this.#judged(request, epoch, verdict);
+      if (verdict === 'genuine') this.#deliver(request, epoch, id, atMs, event, isStored);
+      feed.balance();
+      if (wanted.unsettled === 0) this.#needs.caughtUp(wanted);
+    };
+    if (feed.verifies) this.#verification.submit(feed.docket, id, event, settle);
+    else this.#verification.after(feed.docket, () => settle('genuine'));
+  }
+
+  /** Calls back when everything that this relay has sent so far has been looked at. */
+  after(feed: Feed<Request>, then: () => void): void {
+    this.#verification.after(feed.docket, then);
+  }
+
+  end(): void {
+    this.#verification.end();
+  }
+
+  #judged(request: Request, epoch: number, verdict: Verdict): void {
+    const { feed } = request;
+    const now = this.#needs.clock.now();
+    const debt = this.#debts.get(feed) ?? NO_DEBT;
+    if (verdict === 'genuine') {
+      if (debt !== NO_DEBT) this.#debts.set(feed, debtAfterGenuine(debt, now));
+    } else if (verdict === 'forged') {
+      this.#needs.count(feed.url, 'forged-event');
+      const next = debtAfterForged(debt, now);
+      this.#debts.set(feed, next.debt);
+      if (next.fails) this.#needs.failed(feed.url);
+    } else if (request.epoch === epoch) this.#needs.overflowed(request);
+  }
+
+  #deliver(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
+    const { wanted, feed } = request;
+    // It may have come from elsewhere while it was being verified.
+    if (wanted.isOver || wanted.seen.again(id, feed.url)) return;
+    wanted.seen.add(id, feed.url, atMs);
+    if (request.epoch === epoch) request.mark = markAfterEvent(request.mark, atMs, this.#needs.clock.now(), !isStored);
+    const version = wanted.newest && this.#needs.codec.versionOf(event);
+    if (version && !wanted.newest?.take(version, id)) {
+      wanted.outdated += 1;
+      return;
+    }
+    wanted.delivered += 1;
+    wanted.sink.event({ event, relay: feed.url, stored: isStored });
+  }
+}

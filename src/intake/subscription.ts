@@ -1,0 +1,164 @@
+import type {
+  ReceivedEvent,
+  SubscriptionEnd,
+  SubscriptionStanding,
+} from '../../machines/subscription/subscription.events.ts';
+import type { Clock } from '../clock.ts';
+import type { NostrEvent } from '../protocol/nostr/event.ts';
+import { Reader, type WhenFull } from './reader.ts';
+import type { Sink, Wanted } from './wanted.ts';
+
+/** An event as an application receives it. It is verified, frozen, and comes once however many relays send it. */
+export type Received = ReceivedEvent<NostrEvent>;
+
+/** What an application does with what comes. One of these that throws surfaces as an uncaught error and harms nobody else. */
+export interface SubscriptionHandlers {
+  readonly onEvent?: ((received: Received) => void) | undefined;
+  /**
+   * Called once: all that was stored has come, from every relay that the subscription is on (`complete`) or from those
+   * that were in time. Every event that came before it has been verified and delivered.
+   */
+  readonly onEose?: ((complete: boolean) => void) | undefined;
+  /** Called once, when nothing more will come. */
+  readonly onClosed?: ((cause: SubscriptionEnd) => void) | undefined;
+}
+
+/** A subscription, for as long as it is wanted: relays may come and go meanwhile. */
+export interface Subscription extends AsyncIterable<Received, undefined>, Disposable {
+  readonly id: string;
+  readonly isClosed: boolean;
+  /** Events that were delivered, and that were not because their reader was slow (with `whenFull: 'drop-oldest'`). */
+  readonly delivered: number;
+  readonly dropped: number;
+  /** How it stands at each relay that it is on, by URL: a relay that does not serve it says why. */
+  status(): Readonly<Record<string, SubscriptionStanding>>;
+  /** The relays that have sent an event, as far as it is remembered. */
+  relaysOf(id: string): readonly string[];
+  close(): void;
+}
+
+export interface LiveSubscriptionNeeds extends SubscriptionHandlers {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly bufferMax: number;
+  readonly whenFull: WhenFull;
+  readonly signal: AbortSignal | undefined;
+  end(wanted: Wanted, cause: SubscriptionEnd): void;
+}
+
+/** Calls back an application; what it throws is its own affair. */
+function call<Given extends readonly unknown[]>(
+  handler: ((...given: Given) => void) | undefined,
+  ...given: Given
+): void {
+  try {
+    handler?.(...given);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Between a wanted subscription and the application. */
+export class LiveSubscription implements Subscription, Sink {
+  readonly id: string;
+  isClosed = false;
+  readonly #needs: LiveSubscriptionNeeds;
+  readonly #readers = new Set<Reader<Received>>();
+  /** Reads from the beginning, where nobody else hears of events. */
+  #first: Reader<Received> | undefined;
+  #wanted: Wanted | undefined;
+  #last: Readonly<Record<string, SubscriptionStanding>> = {};
+  #dropped = 0;
+
+  constructor(needs: LiveSubscriptionNeeds) {
+    this.id = needs.id;
+    this.#needs = needs;
+    if (!needs.onEvent) this.#first = this.#read();
+  }
+
+  /** It is wanted from now on. */
+  begin(wanted: Wanted): void {
+    this.#wanted = wanted;
+    const { signal } = this.#needs;
+    if (signal?.aborted) return this.close();
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  get delivered(): number {
+    return this.#wanted?.delivered ?? 0;
+  }
+
+  get dropped(): number {
+    return [...this.#readers].reduce((sum, reader) => sum + reader.dropped, this.#dropped);
+  }
+
+  status(): Readonly<Record<string, SubscriptionStanding>> {
+    const now = this.#needs.clock.now();
+    if (this.isClosed || !this.#wanted) return this.#last;
+    return Object.fromEntries([...this.#wanted.requests].map(([{ url }, request]) => [url, request.standing(now)]));
+  }
+
+  relaysOf(id: string): readonly string[] {
+    return this.#wanted?.seen.relaysOf(id) ?? [];
+  }
+
+  close(): void {
+    if (this.#wanted && !this.isClosed) this.#needs.end(this.#wanted, 'closed');
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Received, undefined> {
+    const first = this.#first;
+    this.#first = undefined;
+    return first ?? this.#read();
+  }
+
+  event(received: ReceivedEvent): void {
+    const given = Object.freeze(received) as Received;
+    call(this.#needs.onEvent, given);
+    for (const reader of this.#readers) reader.push(given);
+  }
+
+  stored(complete: boolean): void {
+    call(this.#needs.onEose, complete);
+  }
+
+  changed(): void {}
+
+  counted(): void {}
+
+  closed(cause: SubscriptionEnd): void {
+    this.#last = this.status();
+    this.isClosed = true;
+    this.#needs.signal?.removeEventListener('abort', this.#abort);
+    for (const reader of this.#readers) reader.end();
+    call(this.#needs.onClosed, cause);
+  }
+
+  readonly #abort = (): void => this.close();
+
+  #read(): Reader<Received> {
+    const { bufferMax, whenFull, onEvent } = this.#needs;
+    const reader: Reader<Received> = new Reader({
+      bufferMax,
+      whenFull,
+      overrun: () => {
+        if (this.#wanted) this.#needs.end(this.#wanted, 'buffer-full');
+      },
+      stopped: () => {
+        this.#dropped += reader.dropped;
+        this.#readers.delete(reader);
+        // Whoever leaves the loop that all of it was for wants nothing more.
+        if (!onEvent && this.#readers.size === 0) this.close();
+      },
+    });
+    if (this.isClosed) reader.end();
+    else this.#readers.add(reader);
+    return reader;
+  }
+}

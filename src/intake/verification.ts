@@ -1,0 +1,216 @@
+import { VERIFIED_KEPT, VERIFY } from '../../machines/policy/limits.ts';
+import type { Clock } from '../clock.ts';
+import type { Verifier } from '../protocol/verifier.ts';
+
+/** `failed` says nothing of the event: the verifier has failed. */
+export type Verdict = 'genuine' | 'forged' | 'failed';
+
+export interface VerificationNeeds {
+  readonly clock: Clock;
+  readonly verifier: Verifier;
+  /** Whether two events are the same in every part. */
+  isSame(one: unknown, other: unknown): boolean;
+  /** The verifier has failed. */
+  failed(problem: string): void;
+}
+
+/** Something that waits for its turn: an event for its verdict, or what has to come after all that came before it. */
+interface Entry {
+  readonly id: string;
+  readonly event: unknown;
+  verdict: Verdict | undefined;
+  isAsked: boolean;
+  /** The same events from elsewhere, for which this one is verified too. */
+  followers: Entry[] | undefined;
+  readonly docket: Docket;
+  settle(verdict: Verdict): void;
+}
+
+/** What came from one relay, in its order. */
+export class Docket {
+  /** All that waits, the oldest first; and of it what has not been given to the verifier. */
+  readonly entries = new Set<Entry>();
+  readonly unasked = new Set<Entry>();
+  isDraining = false;
+
+  /** Events and marks that wait. */
+  get size(): number {
+    return this.entries.size;
+  }
+}
+
+/**
+ * Has events verified: in the order of each relay, in turns between relays, in short goes so that nothing else waits for
+ * long, and the same event only once. What is not known to be genuine is remembered by nobody.
+ */
+export class Verification {
+  readonly #needs: VerificationNeeds;
+  /** Dockets with something to verify, in turns. */
+  readonly #waiting = new Set<Docket>();
+  /** What is being verified or waits for it, by id. */
+  readonly #pending = new Map<string, Entry>();
+  /** Genuine ones, for as long as they are likely to come again. */
+  #young = new Map<string, unknown>();
+  #old = new Map<string, unknown>();
+  #timer: unknown;
+  #open = 0;
+  #ended = false;
+  /** Events that were given to the verifier. */
+  count = 0;
+
+  constructor(needs: VerificationNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Settles an event with its verdict, after everything that this relay sent before it. */
+  submit(docket: Docket, id: string, event: unknown, settle: (verdict: Verdict) => void): void {
+    if (this.#isKnown(id, event)) return this.after(docket, () => settle('genuine'));
+    const entry: Entry = { id, event, verdict: undefined, isAsked: false, followers: undefined, docket, settle };
+    docket.entries.add(entry);
+    const leader = this.#pending.get(id);
+    if (leader && this.#needs.isSame(leader.event, event)) {
+      leader.followers ??= [];
+      leader.followers.push(entry);
+      entry.isAsked = true;
+      return;
+    }
+    if (!leader) this.#pending.set(id, entry);
+    docket.unasked.add(entry);
+    this.#waiting.add(docket);
+    this.#schedule();
+  }
+
+  /** Calls back after everything that this relay sent before. */
+  after(docket: Docket, settle: () => void): void {
+    if (docket.size === 0 && !docket.isDraining) return settle();
+    docket.entries.add({
+      id: '',
+      event: undefined,
+      verdict: 'genuine',
+      isAsked: true,
+      followers: undefined,
+      docket,
+      settle,
+    });
+  }
+
+  /** Forgets everything; nobody hears any more. */
+  end(): void {
+    this.#ended = true;
+    this.#needs.clock.clearTimeout(this.#timer);
+    this.#waiting.clear();
+    this.#pending.clear();
+  }
+
+  #isKnown(id: string, event: unknown): boolean {
+    const known = this.#young.get(id) ?? this.#old.get(id);
+    return known !== undefined && this.#needs.isSame(known, event);
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#ended || this.#open >= this.#needs.verifier.parallel) return;
+    this.#timer = this.#needs.clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#go();
+    }, 0);
+  }
+
+  #go(): void {
+    const { clock, verifier } = this.#needs;
+    const until = clock.now() + VERIFY.sliceMs;
+    while (this.#waiting.size > 0 && this.#open < verifier.parallel && !this.#ended) {
+      this.#ask(this.#take(verifier.batchMax));
+      if (clock.now() >= until) break;
+    }
+    if (this.#waiting.size > 0) this.#schedule();
+  }
+
+  /** One from each relay in turn. */
+  #take(most: number): Entry[] {
+    const batch: Entry[] = [];
+    while (batch.length < most && this.#waiting.size > 0) {
+      for (const docket of this.#waiting) {
+        const [entry] = docket.unasked;
+        // Whoever has had a turn goes to the end of the row.
+        this.#waiting.delete(docket);
+        if (!entry) continue;
+        docket.unasked.delete(entry);
+        if (docket.unasked.size > 0) this.#waiting.add(docket);
+        entry.isAsked = true;
+        batch.push(entry);
+        break;
+      }
+    }
+    return batch;
+  }
+
+  #ask(batch: readonly Entry[]): void {
+    if (batch.length === 0) return;
+    const { clock, verifier } = this.#needs;
+    this.count += batch.length;
+    let isOpen = true;
+    let timer: unknown;
+    const end = (verdicts: readonly boolean[] | undefined, problem?: string): void => {
+      // What comes after its time has been given up.
+      if (!isOpen || this.#ended) return;
+      isOpen = false;
+      clock.clearTimeout(timer);
+      const isComplete = verdicts?.length === batch.length;
+      if (!isComplete) this.#needs.failed(problem ?? `${verifier.name} gave another number of verdicts than of events`);
+      this.#judge(batch, isComplete ? verdicts : undefined);
+    };
+    const fail = (error: unknown): void => end(undefined, `${verifier.name} failed: ${String(error)}`);
+    try {
+      const answer = verifier.verify(batch.map(({ event }) => event));
+      if (!('then' in answer)) return end(answer);
+      this.#open += 1;
+      timer = clock.setTimeout(() => fail(`no verdict in ${VERIFY.timeoutMs} ms`), VERIFY.timeoutMs);
+      const close = (then: () => void): void => {
+        this.#open -= 1;
+        then();
+        if (this.#waiting.size > 0) this.#schedule();
+      };
+      answer.then(
+        (verdicts) => close(() => end(verdicts)),
+        (error: unknown) => close(() => fail(error)),
+      );
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #judge(batch: readonly Entry[], verdicts: readonly boolean[] | undefined): void {
+    const dockets = new Set<Docket>();
+    batch.forEach((entry, index) => {
+      const verdict = verdicts === undefined ? 'failed' : verdicts[index] === true ? 'genuine' : 'forged';
+      if (verdict === 'genuine') this.#keep(entry);
+      if (this.#pending.get(entry.id) === entry) this.#pending.delete(entry.id);
+      for (const each of [entry, ...(entry.followers ?? [])]) {
+        each.verdict = verdict;
+        dockets.add(each.docket);
+      }
+    });
+    for (const docket of dockets) this.#drain(docket);
+  }
+
+  #keep({ id, event }: Entry): void {
+    this.#young.set(id, event);
+    if (this.#young.size < VERIFIED_KEPT) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
+  #drain(docket: Docket): void {
+    if (docket.isDraining) return;
+    docket.isDraining = true;
+    try {
+      for (const entry of docket.entries) {
+        if (entry.verdict === undefined) return;
+        docket.entries.delete(entry);
+        entry.settle(entry.verdict);
+      }
+    } finally {
+      docket.isDraining = false;
+    }
+  }
+}

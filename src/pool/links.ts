@@ -1,0 +1,127 @@
+import type { RelayHistory } from '../../machines/policy/history.ts';
+import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
+import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
+import type { Ledger } from '../delivery/ledger.ts';
+import type { Intake } from '../intake/intake.ts';
+import type { Message } from '../protocol/codec.ts';
+import { DialGate } from './dial-gate.ts';
+import type { PoolParts } from './parts.ts';
+import { RelayLink } from './relay-link.ts';
+import { Session } from './session.ts';
+
+export interface LinksNeeds {
+  readonly parts: PoolParts;
+  readonly allowPrivate: boolean;
+  readonly ackTimeoutMs: number;
+  readonly ledger: () => Ledger;
+  readonly intake: () => Intake;
+  /** A frame arrived, whatever it is. */
+  overheard(url: string, frame: string | Uint8Array): void;
+  /** A message that is not the answer to a probe. */
+  receive(link: RelayLink, message: Message): void;
+}
+
+/** What is measured of each relay, and the sessions that its charts have opened. */
+export class Links {
+  readonly gate: DialGate;
+  readonly #needs: LinksNeeds;
+  readonly #links = new Map<string, RelayLink>();
+
+  constructor(needs: LinksNeeds) {
+    this.#needs = needs;
+    this.gate = new DialGate(() => needs.ledger().lanes.length);
+  }
+
+  /** Connections of all relays that are beside their first ones. */
+  get furtherCount(): number {
+    return [...this.#links.values()].reduce((sum, link) => sum + link.further.size, 0);
+  }
+
+  of(url: string, history?: RelayHistory): RelayLink {
+    let link = this.#links.get(url);
+    if (!link) {
+      link = new RelayLink(url, this.#needs.ackTimeoutMs, history);
+      this.#links.set(url, link);
+    }
+    return link;
+  }
+
+  /** What is measured of a relay is kept while it is in the pool, or has a connection. */
+  forget(url: string): void {
+    const link = this.#links.get(url);
+    const isInPool = this.#needs.ledger().laneOf(url) !== undefined;
+    if (link && !link.session && link.further.size === 0 && !isInPool) this.#links.delete(url);
+  }
+
+  /** The relay's chart has changed its state. */
+  update(url: string, status: RelayStatus, generation: number): void {
+    const session = this.#links.get(url)?.session;
+    // What is told of a relay may be older than the session that it has by now.
+    if (session?.generation === generation && isRoutable(status)) session.passTrial();
+  }
+
+  open(input: SocketInput, tell: (fact: SocketFact | HealthFact) => void): Session {
+    const { parts, allowPrivate, overheard, receive } = this.#needs;
+    const { url, connection } = input;
+    const isFurther = connection > 1;
+    const ledger = this.#needs.ledger();
+    const intake = this.#needs.intake();
+    const link = this.of(url);
+    if (!isFurther) link.session?.end();
+    const lane = ledger.laneOf(url);
+    const session: Session = new Session(input, {
+      clock: parts.clock,
+      transport: parts.transport,
+      codec: parts.codec,
+      allowPrivate,
+      link,
+      gate: this.gate,
+      tell,
+      owedSince: (afterMs) => {
+        const answers = ledger.laneOf(url)?.owedSince(session, afterMs);
+        const requests = isFurther ? undefined : intake.feedOf(url)?.owedSince(afterMs);
+        return answers === undefined || requests === undefined ? (answers ?? requests) : Math.min(answers, requests);
+      },
+      attach: (opened) => {
+        ledger.attach(url, opened, isFurther);
+        if (!isFurther) intake.attach(url, opened);
+      },
+      serve: (opened) => ledger.serve(url, opened),
+      rest: (opened) => ledger.rest(url, opened),
+      drain: (opened, drained) => ledger.laneOf(url)?.drain(opened, drained),
+      detach: (ended) => {
+        if (link.session === ended) link.session = undefined;
+        if (link.further.get(connection) === ended) link.further.delete(connection);
+        intake.detach(url, ended);
+        // A relay that was removed and added again has another lane by now.
+        if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended);
+        else this.forget(url);
+      },
+      handles: (frame) => {
+        overheard(url, frame);
+        return !isFurther && typeof frame === 'string' && intake.handles(url, frame);
+      },
+      receive: (message) => receive(link, message),
+    });
+    if (isFurther) link.further.set(connection, session);
+    else link.session = session;
+    return session;
+  }
+
+  /** Lets go of the sockets of a relay whose actor has crashed and cannot do so itself. */
+  drop(url: string): void {
+    const link = this.#links.get(url);
+    for (const session of [...(link?.further.values() ?? [])]) session.end();
+    link?.session?.end();
+  }
+
+  /** The same for one further connection. */
+  dropFurther(url: string, connection: number): void {
+    this.#links.get(url)?.further.get(connection)?.end();
+  }
+
+  dispose(): void {
+    for (const url of [...this.#links.keys()]) this.drop(url);
+    this.#links.clear();
+  }
+}

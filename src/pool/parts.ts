@@ -1,0 +1,27 @@
+import type { Clock } from '../clock.ts';
+import type { Outbox } from '../delivery/outbox/outbox.ts';
+import type { Codec } from '../protocol/codec.ts';
+import type { Verifier } from '../protocol/verifier.ts';
+import type { NetworkStatus } from '../transport/network-status.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { PoolState } from './pool-state.ts';
+
+/** What a pool stands on. Each has a real implementation and one for simulation. */
+export interface PoolParts {
+  readonly transport: Transport;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  /** At least 0 and below 1. */
+  readonly random: () => number;
+  /** Tells whether received events are genuine. */
+  readonly verifier: Verifier;
+  /** What the platform knows of our own network. Default: nothing. */
+  readonly network?: NetworkStatus;
+  /** Keeps what is accepted until its quorum. Default: nothing does, and what is open is lost with the process. */
+  readonly outbox?: Outbox | undefined;
+  /**
+   * Keeps the relays, their options and their history, from `openState`. Default: nothing does. Whoever starts the machine
+   * and not `createPool` gives it what was kept: `fitting(…)`, with its options as `configured`.
+   */
+  readonly state?: PoolState | undefined;
+}
