@@ -2,6 +2,7 @@
  * The bare charts, for those who give them parts of their own with `machine.provide(…)`, draw them or explore them.
  * The machines with their parts are exported by `recloser`.
  */
+export { authMachine } from './auth/auth.machine.ts';
 export { connectionMachine } from './connection/connection.machine.ts';
 export { deliveryMachine } from './delivery/delivery.machine.ts';
 export { poolMachine } from './pool/pool.machine.ts';

@@ -25,6 +25,7 @@ export type {
   SubscriptionStanding,
   SubscriptionState,
 } from '../machines/subscription/subscription.events.ts';
+export type { Signer, UnsignedAuthEvent } from './auth/signer.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Failover, FailoverCause, FailoverStatistics } from './delivery/failovers.ts';
 export type { LocalOutboxOptions } from './delivery/outbox/local-outbox.ts';

@@ -13,6 +13,8 @@ export interface DeliveryContext {
   readonly answeredAt: number;
   readonly duplicate: boolean;
   readonly refusal: Refusal | undefined;
+  /** Whether it was sent on this connection after we had authenticated for it; once is enough. */
+  readonly hasAuthenticated: boolean;
 }
 
 export interface DeliveryInput {
@@ -27,7 +29,12 @@ export const initialDeliveryContext = ({ triesMax }: DeliveryInput): DeliveryCon
   answeredAt: 0,
   duplicate: false,
   refusal: undefined,
+  hasAuthenticated: false,
 });
+
+/** Whether the relay would take it from somebody whom it knows, and that has not been tried yet. */
+export const mayAuthenticate = (context: DeliveryContext, event: DeliveryEvent): boolean =>
+  event.type === 'answer.refused' && event.mayAuthenticate && !context.hasAuthenticated;
 
 /** Whether what the event says about a refusal leaves room for another try. */
 export const mayTryAgain = (context: DeliveryContext, event: DeliveryEvent): boolean =>

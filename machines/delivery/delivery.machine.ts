@@ -33,6 +33,7 @@ export const deliveryMachine = deliverySetup.createMachine({
       on: {
         'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
         'answer.refused': [
+          { guard: 'mayAuthenticate', target: 'unauthenticated', actions: ['recordRefusal', 'authenticate'] },
           { guard: 'mayTryAgain', target: 'queued', actions: ['recordRefusal', 'resendLater'] },
           { target: 'rejected', actions: ['recordRefusal', 'reportRejected'] },
         ],
@@ -52,6 +53,16 @@ export const deliveryMachine = deliverySetup.createMachine({
         ],
         'socket.lost': { actions: 'requeue' },
         CLOSE: { actions: 'dequeue' },
+      },
+    },
+    // The relay refused it until it knows who we are.
+    unauthenticated: {
+      on: {
+        'auth.granted': { target: 'queued', actions: ['recordAuthentication', 'enqueue'] },
+        'auth.denied': { target: 'rejected', actions: 'reportRejected' },
+        'socket.lost': { target: 'queued', actions: 'requeue' },
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
+        CLOSE: { target: 'rejected', actions: 'reportRejected' },
       },
     },
     skipped: {

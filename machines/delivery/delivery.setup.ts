@@ -1,17 +1,25 @@
 import { setup } from 'xstate';
 import { type Effects, effects, type Updates, updates } from '../table.ts';
-import { type DeliveryContext, type DeliveryInput, mayTryAgain } from './delivery.context.ts';
+import { type DeliveryContext, type DeliveryInput, mayAuthenticate, mayTryAgain } from './delivery.context.ts';
 import type { DeliveryEvent } from './delivery.events.ts';
 
 const UPDATES = {
   countTry: (context, event) =>
     event.type === 'frame.sent'
-      ? { tries: context.tries + 1, sentAt: event.at, generation: event.generation, refusal: undefined }
+      ? {
+          tries: context.tries + 1,
+          sentAt: event.at,
+          generation: event.generation,
+          refusal: undefined,
+          // Nothing of it survives the connection.
+          hasAuthenticated: context.hasAuthenticated && event.generation === context.generation,
+        }
       : {},
   recordAcceptance: (_context, event) =>
     event.type === 'answer.accepted' ? { answeredAt: event.at, duplicate: event.duplicate } : {},
   recordRefusal: (_context, event) =>
     event.type === 'answer.refused' ? { answeredAt: event.at, refusal: event.refusal } : {},
+  recordAuthentication: () => ({ hasAuthenticated: true }),
 } satisfies Updates<DeliveryContext, DeliveryEvent>;
 
 /** What whoever runs a delivery does. */
@@ -22,6 +30,8 @@ const EFFECTS = {
   reportRejected: {},
   /** Take it out of the window; nobody knows whether it is stored. */
   reportUnknown: {},
+  /** Take it out of the window, authenticate, and say how that ended. */
+  authenticate: {},
   /** Send it again after a delay. */
   resendLater: {},
   /** Put it back to where it waits for a connection, before what was queued after it. */
@@ -43,6 +53,7 @@ export const deliverySetup = setup({
   guards: {
     wasSent: ({ context }) => context.tries > 0,
     wasRefused: ({ context }) => context.refusal !== undefined,
+    mayAuthenticate: ({ context, event }) => mayAuthenticate(context, event),
     mayTryAgain: ({ context, event }) => mayTryAgain(context, event),
   },
   actions: { ...updates<DeliveryContext, DeliveryEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },

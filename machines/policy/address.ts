@@ -77,3 +77,10 @@ export function isPrivateHost(hostname: string): boolean {
   if (ipv4Number(hostname) !== undefined) return isPrivateAddress(hostname);
   return !hostname.includes('.') || LOCAL_NAMES.some((name) => hostname === name || hostname.endsWith(`.${name}`));
 }
+
+/** Whether a host of a parsed URL is this machine, whatever a name server says. */
+export const isLoopbackHost = (hostname: string): boolean =>
+  hostname === 'localhost' ||
+  hostname.endsWith('.localhost') ||
+  hostname === '[::1]' ||
+  (ipv4Number(hostname) ?? 0) >>> 24 === 127;

@@ -305,6 +305,9 @@ export const TIERS = { overprovisioning: 1.4, nearMs: 25 } as const;
 /** How much more than its share may wait at a relay before a key goes to the next; and what may wait in any case. */
 export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
 
+/** Authenticating: milliseconds to wait for a challenge, a signer and an answer; challenges of one connection that count. */
+export const AUTH = { challengeMs: 5 * SECOND, signMs: MINUTE, answerMs: 10 * SECOND, challengesMax: 3 } as const;
+
 /** Milliseconds of service after which the failures of a subscription before it are forgotten. */
 export const REQUEST_STEADY_MS = MINUTE;
 

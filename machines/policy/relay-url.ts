@@ -1,4 +1,4 @@
-import { isPrivateHost } from './address.ts';
+import { isLoopbackHost, isPrivateHost } from './address.ts';
 import { RecloserError, shown } from './error.ts';
 import { URL_LENGTH_MAX } from './limits.ts';
 import type { TrustSettings } from './settings.ts';
@@ -27,6 +27,12 @@ export function canonicalRelayUrl(input: unknown, trust: TrustSettings): string 
   checkTrust(input, hostname, url.protocol, trust);
   const port = url.port === '' ? '' : `:${url.port}`;
   return `${url.protocol}//${hostname}${port}${url.pathname}${url.search}`;
+}
+
+/** Whether what is sent to a relay can be read on its way, beyond this machine. */
+export function isClearText(canonicalUrl: string): boolean {
+  const { protocol, hostname } = new URL(canonicalUrl);
+  return protocol === 'ws:' && !isLoopbackHost(hostname);
 }
 
 /** The host and port of a canonical URL: relays that share it are one voice, however many URLs lead there. */

@@ -19,6 +19,12 @@ type Numbers<Limits> = { readonly [Key in keyof Limits]: number };
 export const BACKOFF_STRATEGIES = ['exponential', 'linear', 'fixed', 'decorrelated'] as const;
 export type BackoffStrategy = (typeof BACKOFF_STRATEGIES)[number];
 
+/**
+ * Whether a relay may learn who we are (NIP-42): never, when it has refused something for want of it, or whenever it asks.
+ */
+export const AUTH_POLICIES = ['never', 'when-required', 'always'] as const;
+export type AuthPolicy = (typeof AUTH_POLICIES)[number];
+
 export interface ReconnectSettings extends Numbers<typeof RECONNECT_LIMITS> {
   /** Whether a lost connection comes back by itself. Default `true`. */
   readonly enabled: boolean;
@@ -36,6 +42,8 @@ export interface RelaySettings extends Numbers<typeof CONNECTION_LIMITS>, Number
   readonly region?: string;
   /** Whether signatures of what it sends are checked. Default `true`; only for a relay that is as good as oneself. */
   readonly verify: boolean;
+  /** Whether the pool's signers are asked to authenticate there, over TLS or on this machine. Default `never`. */
+  readonly authenticate: AuthPolicy;
   readonly reconnect: ReconnectSettings;
   readonly breaker: BreakerSettings;
 }
@@ -77,6 +85,7 @@ type Input<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | unde
 export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>>, Input<Numbers<typeof STANDING_LIMITS>> {
   readonly region?: string | undefined;
   readonly verify?: boolean | undefined;
+  readonly authenticate?: AuthPolicy | undefined;
   readonly reconnect?: Input<ReconnectSettings> | undefined;
   readonly breaker?: Input<BreakerSettings> | undefined;
 }
@@ -102,6 +111,7 @@ export const DEFAULT_RELAY_SETTINGS: RelaySettings = {
   ...numbersOf(CONNECTION_LIMITS),
   ...numbersOf(STANDING_LIMITS),
   verify: true,
+  authenticate: 'never',
   reconnect: { enabled: true, strategy: 'exponential', jitter: true, ...numbersOf(RECONNECT_LIMITS) },
   breaker: numbersOf(BREAKER_LIMITS),
 };
@@ -158,6 +168,12 @@ function numbers<Limits extends Record<string, Limit>>(
 function flag(name: string, value: unknown, base: boolean): boolean {
   if (value === undefined) return base;
   return typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
+}
+
+function authPolicy(value: unknown, base: AuthPolicy): AuthPolicy {
+  if (value === undefined) return base;
+  const known = AUTH_POLICIES.find((each) => each === value);
+  return known ?? refuse('authenticate', value, `one of ${AUTH_POLICIES.join(', ')}`);
 }
 
 function text(name: string, value: unknown): string {
@@ -224,7 +240,7 @@ function breakerSettings(given: unknown, base: BreakerSettings): BreakerSettings
 }
 
 const RELAY_LIMITS = { ...CONNECTION_LIMITS, ...STANDING_LIMITS };
-const RELAY_KEYS = [...keysOf(RELAY_LIMITS), 'region', 'verify', 'reconnect', 'breaker'];
+const RELAY_KEYS = [...keysOf(RELAY_LIMITS), 'region', 'verify', 'authenticate', 'reconnect', 'breaker'];
 
 /** Lays `options` over `base` and checks the result; throws `INVALID_OPTION` with what to give instead. */
 export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFAULT_RELAY_SETTINGS): RelaySettings {
@@ -234,6 +250,7 @@ export function relaySettings(options?: RelayOptions, base: RelaySettings = DEFA
     ...numbers('', input, RELAY_LIMITS, base),
     ...(region === undefined ? {} : { region }),
     verify: flag('verify', input.verify, base.verify),
+    authenticate: authPolicy(input.authenticate, base.authenticate),
     reconnect: reconnectSettings(input.reconnect, base.reconnect),
     breaker: breakerSettings(input.breaker, base.breaker),
   };

@@ -145,6 +145,10 @@ export type PoolFact =
       readonly movedMs: number;
       readonly ms: number;
     }
+  /** A relay wants to know who we are, and `authenticate` says never; it knows a key of ours by now; or that came to nothing. */
+  | { readonly type: 'relay.auth-requested'; readonly url: string }
+  | { readonly type: 'relay.authenticated'; readonly url: string; readonly pubkey: string }
+  | { readonly type: 'relay.auth-failed'; readonly url: string; readonly problem: string }
   | { readonly type: 'relay.removed'; readonly url: string }
   | { readonly type: 'relay.restarted'; readonly url: string; readonly restarts: number }
   /** The relay crashed too often and stays down until it is removed and added again. */

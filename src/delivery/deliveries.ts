@@ -20,6 +20,9 @@ export interface DeliveriesNeeds {
   unanswered(delivery: Delivery): void;
   /** It is about to be sent again. */
   resent(delivery: Delivery): void;
+  /** Whether it is worth a try to tell a relay who we are; and does that. */
+  mayAuthenticate(lane: DeliveryLane): boolean;
+  authenticate(delivery: Delivery): void;
   /** It is not sent there any more. */
   abandon(delivery: Delivery): void;
 }
@@ -50,7 +53,12 @@ export class Deliveries {
     }
     return message.accepted
       ? this.step(delivery, { type: 'answer.accepted', at, duplicate: message.duplicate })
-      : this.step(delivery, { type: 'answer.refused', at, refusal: message.refusal });
+      : this.step(delivery, {
+          type: 'answer.refused',
+          at,
+          refusal: message.refusal,
+          mayAuthenticate: message.refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(lane),
+        });
   }
 
   /** Nothing more is sent; what is in flight keeps its place in the window, or giving up would let a flood through. */
@@ -73,7 +81,9 @@ export class Deliveries {
   /** A connection is gone: what was not answered on it waits for another one, before what came later. */
   lost(lane: DeliveryLane, sent: readonly Delivery[]): void {
     const unanswered: Delivery[] = [];
-    for (const delivery of sent) {
+    // What waited until we had authenticated has to begin anew.
+    const held = [...lane.items.values()].filter(({ record }) => record.state === 'unauthenticated');
+    for (const delivery of [...sent, ...held]) {
       const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
@@ -103,6 +113,9 @@ export class Deliveries {
         lane.release(delivery);
         if (lane.isServing) this.#needs.unanswered(delivery);
         return;
+      case 'authenticate':
+        lane.release(delivery);
+        return this.#needs.authenticate(delivery);
       case 'resendLater':
         lane.release(delivery);
         return this.#resendLater(delivery);

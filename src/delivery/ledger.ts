@@ -41,6 +41,9 @@ export interface LedgerNeeds {
   measured(url: string): { readonly latencyMs: number | undefined; readonly success: number };
   /** Work was moved off a relay, and is stored elsewhere. */
   failedOver(failover: Failover): void;
+  /** Whether it is worth a try to tell a relay who we are; `settleAuthentication` says how that ended. */
+  mayAuthenticate(url: string): boolean;
+  authenticate(url: string): void;
   /** What accepted events survive. */
   readonly durability: Durability;
   /** A publication is over without its quorum, and its outbox still has it. */
@@ -87,6 +90,12 @@ export class Ledger implements LaneOwner<Delivery> {
         if (record.state !== 'unknown') return;
         if (this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
         else this.#mover.defer(publication);
+      },
+      mayAuthenticate: ({ url }) => needs.mayAuthenticate(url),
+      authenticate: ({ publication, lane }) => {
+        needs.authenticate(lane.url);
+        // Signing may take a while, and may come to nothing.
+        this.#dispatcher.topUp(publication);
       },
       abandon: ({ publication, lane }) => this.publications.abandon(publication, [lane]),
     });
@@ -223,6 +232,16 @@ export class Ledger implements LaneOwner<Delivery> {
     const lost = lane.detach(session);
     this.#deliveries.lost(lane, lost);
     if (!lane.isServing) this.#mover.evacuate(lane, 'lost');
+    this.#checkDrained();
+  }
+
+  /** What a relay refused for want of it is sent once more, or never will be accepted there. */
+  settleAuthentication(url: string, isGranted: boolean): void {
+    const lane = this.#lanes.get(url);
+    if (!lane) return;
+    const type = isGranted ? 'auth.granted' : 'auth.denied';
+    for (const delivery of [...lane.items.values()]) this.#deliveries.step(delivery, { type });
+    lane.pump();
     this.#checkDrained();
   }
 

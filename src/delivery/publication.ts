@@ -74,6 +74,8 @@ export class Delivery implements LaneItem {
           : { status: 'unknown', atMs: now - acceptedAt };
       case 'skipped':
         return { status: 'skipped', atMs: now - acceptedAt, ...this.lane.whySkipped(now) };
+      case 'unauthenticated':
+        return { status: 'queued', atMs: now - acceptedAt };
       default:
         return { status: state, atMs: now - acceptedAt };
     }

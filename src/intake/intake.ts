@@ -29,8 +29,9 @@ export interface IntakeNeeds {
   /** A relay did something against the protocol: counted by kind, and charged as well. */
   charge(url: string, kind: string): void;
   count(url: string, kind: string): void;
-  /** Begins to authenticate; false where that is out of the question. `settleAuthentication` tells how it ended. */
-  authenticate(url: string): boolean;
+  /** Whether it is worth a try to tell a relay who we are; `settleAuthentication` says how that ended. */
+  mayAuthenticate(url: string): boolean;
+  authenticate(url: string): void;
   verifierFailed(problem: string): void;
 }
 
@@ -75,6 +76,7 @@ export class Intake implements FeedOwner<Request> {
       clock,
       random,
       settings,
+      authenticate: (url) => needs.authenticate(url),
       wording: { codec, overlapMs: settings.overlapMs, now: () => clock.now() },
       changed: (request) => {
         this.#unsettled.add(request.wanted);
@@ -309,7 +311,7 @@ export class Intake implements FeedOwner<Request> {
     if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
     this.#screening.after(feed, () => {
       if (request.epoch !== epoch) return;
-      const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.authenticate(feed.url);
+      const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
       const at = this.clock.now();
       this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
     });

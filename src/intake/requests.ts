@@ -14,6 +14,8 @@ export interface RequestsNeeds {
   readonly random: () => number;
   readonly settings: SubscribeSettings;
   readonly wording: Wording;
+  /** Begins to authenticate at a relay. */
+  authenticate(url: string): void;
   /** Something about it may have to be done, or told. */
   changed(request: Request): void;
 }
@@ -76,6 +78,10 @@ export class Requests {
         return feed.withdraw(request);
       case 'learnRoom':
         return feed.learnRoom();
+      case 'authenticate':
+        return this.#needs.authenticate(feed.url);
+      case 'reportRefused':
+        return;
       case 'retryLater':
         return this.#retryLater(request);
       case 'stopRetry':

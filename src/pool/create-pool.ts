@@ -20,6 +20,7 @@ import {
 } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../../machines/pool/pool.events.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { Signer } from '../auth/signer.ts';
 import { steadyClock, systemClock } from '../clock.ts';
 import { type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
 import type { CountResult, QueryResult } from '../intake/query.ts';
@@ -311,8 +312,21 @@ interface Given {
 
 /** Takes the options apart and checks them, so that the caller hears of it and not the chart alone. */
 function read(options: CreatePoolOptions): Given {
-  const { relays, connect, inspect, transport, codec, clock, random, verifier, network, outbox, state, ...settings } =
-    options;
+  const {
+    relays,
+    connect,
+    inspect,
+    transport,
+    codec,
+    clock,
+    random,
+    verifier,
+    signers,
+    network,
+    outbox,
+    state,
+    ...settings
+  } = options;
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
@@ -320,6 +334,7 @@ function read(options: CreatePoolOptions): Given {
     clock: steadyClock(clock ?? DEFAULT_PARTS.clock),
     random: random ?? DEFAULT_PARTS.random,
     verifier: verifier ?? DEFAULT_PARTS.verifier,
+    signers: signersOf(signers),
     network: network ?? DEFAULT_PARTS.network,
     outbox,
     state,
@@ -334,6 +349,12 @@ function read(options: CreatePoolOptions): Given {
   };
   initialPoolContext(input);
   return { input, parts, inspect };
+}
+
+function signersOf(signers: unknown): readonly Signer[] {
+  if (signers === undefined) return [];
+  if (Array.isArray(signers) && signers.every((each) => typeof each === 'function')) return [...signers];
+  throw new RecloserError('INVALID_OPTION', `signers is ${shown(signers)}; give a list of functions.`);
 }
 
 const poolClosed = (): RecloserError => new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');

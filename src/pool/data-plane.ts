@@ -1,13 +1,14 @@
 import { costMs } from '../../machines/policy/balance/cost.ts';
 import type { RelayHistory } from '../../machines/policy/history.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
-import type { PoolSettings, RelaySettings } from '../../machines/policy/settings.ts';
+import type { AuthPolicy, PoolSettings, RelaySettings } from '../../machines/policy/settings.ts';
 import { isRoutable } from '../../machines/policy/status.ts';
 import type { KeptPool } from '../../machines/pool/pool.context.ts';
 import type { PoolFact } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { Look } from '../../machines/scaling/scaling.context.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
+import { Authenticator } from '../auth/authenticator.ts';
 import type { LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
 import type { Publication } from '../delivery/publication.ts';
@@ -23,7 +24,16 @@ import { Subscriber } from './subscriber.ts';
 
 type PlaneFact = Extract<
   PoolFact,
-  { type: 'relay.failed-over' | 'outbox.failed' | 'state.failed' | 'verifier.failed' }
+  {
+    type:
+      | 'relay.failed-over'
+      | 'relay.auth-requested'
+      | 'relay.authenticated'
+      | 'relay.auth-failed'
+      | 'outbox.failed'
+      | 'state.failed'
+      | 'verifier.failed';
+  }
 >;
 
 /** Whoever supervises: hears the facts that nobody asked for by name, and that everything is delivered. */
@@ -42,6 +52,7 @@ export class DataPlane {
   readonly ledger: Ledger;
   readonly intake: Intake;
   readonly links: Links;
+  readonly authenticator: Authenticator;
   readonly publisher: Publisher;
   readonly subscriber: Subscriber;
   readonly startedAt: number;
@@ -50,6 +61,8 @@ export class DataPlane {
   /** Hears every frame. */
   readonly overhearers = new Set<(fact: FrameFact) => void>();
   readonly #keeper: StateKeeper | undefined;
+  /** Where we may authenticate, by URL. */
+  readonly #policies = new Map<string, AuthPolicy>();
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
     this.parts = parts;
@@ -57,6 +70,10 @@ export class DataPlane {
     this.startedAt = parts.clock.now();
     const { clock, random, codec } = parts;
     const callsOf = (url: string) => this.links.of(url).calls;
+    const authentication = {
+      mayAuthenticate: (url: string) => this.authenticator.mayAuthenticate(url),
+      authenticate: (url: string) => this.authenticator.authenticate(url),
+    };
     this.ledger = new Ledger(settings.publish, {
       clock,
       random,
@@ -81,6 +98,7 @@ export class DataPlane {
         return { latencyMs: latency.averageMs ?? pingMs, success: cost.success };
       },
       failedOver: ({ atMs: _at, ...failover }) => owner.report({ type: 'relay.failed-over', ...failover }),
+      ...authentication,
       durability: parts.outbox?.durability ?? 'none',
       undelivered: (publication, lease) => this.publisher.undelivered(publication, lease),
       emptied: () => owner.emptied(),
@@ -96,8 +114,22 @@ export class DataPlane {
       failed: (url) => callsOf(url).failed(clock.now()),
       charge: (url, kind) => this.links.of(url).malformed(kind, clock.now()),
       count: (url, kind) => this.links.of(url).fault(kind),
-      authenticate: () => false,
+      ...authentication,
       verifierFailed: (problem) => owner.report({ type: 'verifier.failed', problem }),
+    });
+    this.authenticator = new Authenticator({
+      clock,
+      codec,
+      signers: parts.signers ?? [],
+      policyOf: (url) => this.#policies.get(url) ?? 'never',
+      settled: (url, isGranted) => {
+        this.ledger.settleAuthentication(url, isGranted);
+        this.intake.settleAuthentication(url, isGranted);
+      },
+      requested: (url) => owner.report({ type: 'relay.auth-requested', url }),
+      authenticated: (url, pubkey) => owner.report({ type: 'relay.authenticated', url, pubkey }),
+      failed: (url, problem) => owner.report({ type: 'relay.auth-failed', url, problem }),
+      exceeded: (url) => this.links.of(url).fault('many-challenges'),
     });
     this.links = new Links({
       parts,
@@ -105,6 +137,7 @@ export class DataPlane {
       ackTimeoutMs: settings.publish.ackTimeoutMs,
       ledger: () => this.ledger,
       intake: () => this.intake,
+      authenticator: () => this.authenticator,
       overheard: (url, frame) => {
         for (const overhear of this.overhearers) overhear({ type: 'relay.frame', url, frame });
       },
@@ -153,6 +186,7 @@ export class DataPlane {
   tuneRelay(url: string, settings: RelaySettings): void {
     this.ledger.tuneLane(url, settings);
     this.intake.tuneFeed(url, settings);
+    this.#policies.set(url, settings.authenticate);
   }
 
   /** The relay's chart has changed its state. */
@@ -166,6 +200,7 @@ export class DataPlane {
   closeRelay(url: string): void {
     this.ledger.closeLane(url);
     this.intake.closeFeed(url);
+    this.#policies.delete(url);
     this.links.forget(url);
   }
 
@@ -217,6 +252,7 @@ export class DataPlane {
   #receive(link: RelayLink, message: Message): void {
     switch (message.type) {
       case 'answer': {
+        if (this.authenticator.answered(link.url, message)) return;
         const lane = this.ledger.laneOf(link.url);
         if (!lane || !this.ledger.answer(lane, message)) link.fault('unexpected-answer');
         return;
@@ -231,9 +267,8 @@ export class DataPlane {
         return this.intake.noticed(link.url, message.text);
       case 'malformed':
         return link.malformed(message.problem, this.parts.clock.now());
-      // Nobody signs in here, and a challenge is no fault.
       case 'challenge':
-        return;
+        return this.authenticator.challenged(link.url, message.challenge);
     }
   }
 

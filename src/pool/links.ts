@@ -1,6 +1,7 @@
 import type { RelayHistory } from '../../machines/policy/history.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
 import type { Ledger } from '../delivery/ledger.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { Message } from '../protocol/codec.ts';
@@ -15,6 +16,7 @@ export interface LinksNeeds {
   readonly ackTimeoutMs: number;
   readonly ledger: () => Ledger;
   readonly intake: () => Intake;
+  readonly authenticator: () => Authenticator;
   /** A frame arrived, whatever it is. */
   overheard(url: string, frame: string | Uint8Array): void;
   /** A message that is not the answer to a probe. */
@@ -66,6 +68,7 @@ export class Links {
     const isFurther = connection > 1;
     const ledger = this.#needs.ledger();
     const intake = this.#needs.intake();
+    const authenticator = this.#needs.authenticator();
     const link = this.of(url);
     if (!isFurther) link.session?.end();
     const lane = ledger.laneOf(url);
@@ -83,6 +86,8 @@ export class Links {
         return answers === undefined || requests === undefined ? (answers ?? requests) : Math.min(answers, requests);
       },
       attach: (opened) => {
+        // Before anything is sent that may be refused for want of it.
+        if (!isFurther) authenticator.attach(url, opened);
         ledger.attach(url, opened, isFurther);
         if (!isFurther) intake.attach(url, opened);
       },
@@ -92,6 +97,7 @@ export class Links {
       detach: (ended) => {
         if (link.session === ended) link.session = undefined;
         if (link.further.get(connection) === ended) link.further.delete(connection);
+        authenticator.detach(url, ended);
         intake.detach(url, ended);
         // A relay that was removed and added again has another lane by now.
         if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended);

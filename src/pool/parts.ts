@@ -1,3 +1,4 @@
+import type { Signer } from '../auth/signer.ts';
 import type { Clock } from '../clock.ts';
 import type { Outbox } from '../delivery/outbox/outbox.ts';
 import type { Codec } from '../protocol/codec.ts';
@@ -15,6 +16,8 @@ export interface PoolParts {
   readonly random: () => number;
   /** Tells whether received events are genuine. */
   readonly verifier: Verifier;
+  /** Whose keys may authenticate at relays (NIP-42), where `authenticate` of the relay allows it. Default: none. */
+  readonly signers?: readonly Signer[] | undefined;
   /** What the platform knows of our own network. Default: nothing. */
   readonly network?: NetworkStatus;
   /** Keeps what is accepted until its quorum. Default: nothing does, and what is open is lost with the process. */

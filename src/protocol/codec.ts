@@ -75,7 +75,13 @@ export interface Codec {
   subscribe(subscription: string, filters: readonly object[]): string;
   unsubscribe(subscription: string): string;
   count(subscription: string, filters: readonly object[]): string;
-  authenticate(event: unknown): string;
+  /** The event that answers a challenge of the relay that was dialled at this URL, before it is signed (NIP-42). */
+  authTemplate(url: string, challenge: string, nowMs: number): object;
+  /** Checks that a signer has signed just that; throws `INVALID_EVENT` with what is wrong. */
+  authenticate(
+    template: object,
+    signed: unknown,
+  ): { readonly id: string; readonly pubkey: string; readonly frame: string };
   /** `token` is unique within the connection. */
   probe(token: string): Probe;
   decode(frame: string | Uint8Array): Message;

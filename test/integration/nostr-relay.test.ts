@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { finalizeEvent, generateSecretKey } from 'nostr-tools/pure';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
-import { createPool, type NostrEvent, nostrCodec, type Pool } from '../../src/index.ts';
+import { type CreatePoolOptions, createPool, type NostrEvent, nostrCodec, type Pool } from '../../src/index.ts';
 import { nextFact } from '../kit/facts.ts';
 import { QUICK } from '../kit/relays.ts';
 
@@ -110,7 +110,7 @@ async function converse(
   return got;
 }
 
-function poolOver(relay: Relay, options: object = {}): Pool {
+function poolOver(relay: Relay, options: CreatePoolOptions = {}): Pool {
   // It checks every signature before it answers, which takes a slow machine its time.
   const publish = { ...QUICK.publish, ackTimeoutMs: 5_000 };
   const pool = createPool({ ...QUICK, publish, trust: { allowPrivate: true }, relays: [relay.url], ...options });
@@ -217,33 +217,19 @@ describe('with a relay that nobody here wrote', () => {
     expect(pool.metrics().relays[relay.url]).toMatchObject({ status: 'connected', faults: {} });
   });
 
-  tried('it understands our AUTH, and takes the event after it', async () => {
+  tried('it understands our AUTH, takes the event after it, and serves what is subscribed to', async () => {
     const relay = await Relay.start({ requireAuth: true });
+    const key = generateSecretKey();
+    const pool = poolOver(relay, {
+      signers: [(event) => finalizeEvent(event, key)],
+      authenticate: 'when-required',
+    });
     const event = note();
-    const publish = nostrCodec.prepare(event).frame;
-    let answer: string | undefined;
-    const frames = await converse(
-      relay.url,
-      [],
-      (frame) => frame.startsWith(`["OK","${event.id}"`),
-      (frame) => {
-        const message = nostrCodec.decode(frame);
-        if (message.type === 'challenge') {
-          const tags = [
-            ['relay', relay.url],
-            ['challenge', message.challenge],
-          ];
-          const signed = note({ kind: 22_242, tags });
-          answer = signed.id;
-          return nostrCodec.authenticate(signed);
-        }
-        return message.type === 'answer' && message.id === answer && message.accepted ? publish : undefined;
-      },
-    );
-    expect(frames.map((frame) => nostrCodec.decode(frame))).toMatchObject([
-      { type: 'challenge' },
-      { type: 'answer', id: answer, accepted: true },
-      { type: 'answer', id: event.id, accepted: true },
-    ]);
+    const received = new Promise((resolve) => {
+      pool.subscribe({ ids: [event.id] }, { onEvent: resolve });
+    });
+    expect((await pool.publish(event)).status).toBe('confirmed');
+    expect(await received).toMatchObject({ event, relay: relay.url });
+    expect(await pool.get({ ids: [event.id] })).toEqual(event);
   });
 });

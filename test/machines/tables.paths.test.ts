@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type AnyMachineSnapshot, type AnyStateMachine, type EventObject, initialTransition, transition } from 'xstate';
+import { initialAuthContext } from '../../machines/auth/auth.context.ts';
+import { authMachine } from '../../machines/auth/auth.machine.ts';
 import { initialDeliveryContext } from '../../machines/delivery/delivery.context.ts';
 import { deliveryMachine } from '../../machines/delivery/delivery.machine.ts';
 import { initialPublicationContext } from '../../machines/publication/publication.context.ts';
@@ -25,12 +27,17 @@ const refused = (
 const DELIVERY_EVENTS = [
   { type: 'frame.sent', at: 1, generation: 1 },
   { type: 'answer.accepted', at: 2, duplicate: true },
-  { type: 'answer.refused', at: 2, refusal: refusal('final') },
-  { type: 'answer.refused', at: 2, refusal: refusal('passing') },
+  { type: 'answer.refused', at: 2, refusal: refusal('final'), mayAuthenticate: false },
+  { type: 'answer.refused', at: 2, refusal: refusal('passing'), mayAuthenticate: false },
+  { type: 'answer.refused', at: 2, refusal: refusal('unauthenticated'), mayAuthenticate: true },
+  // On another connection.
+  { type: 'frame.sent', at: 1, generation: 2 },
   { type: 'answer.overdue' },
   { type: 'socket.lost' },
   { type: 'relay.suspended' },
   { type: 'relay.resumed' },
+  { type: 'auth.granted' },
+  { type: 'auth.denied' },
   { type: 'CLOSE' },
 ] as const;
 
@@ -51,6 +58,18 @@ const SUBSCRIPTION_EVENTS = [
   { type: 'auth.granted' },
   { type: 'auth.denied' },
   { type: 'CLOSE' },
+] as const;
+
+const AUTH_EVENTS = [
+  { type: 'relay.challenged', challenge: 'one' },
+  { type: 'relay.challenged', challenge: 'another' },
+  { type: 'auth.required' },
+  { type: 'challenge.overdue' },
+  { type: 'signer.signed' },
+  { type: 'signer.failed', problem: 'it would not' },
+  { type: 'answer.accepted' },
+  { type: 'answer.refused', refusal: refusal('final') },
+  { type: 'answer.overdue' },
 ] as const;
 
 const PUBLICATION_EVENTS = [
@@ -79,8 +98,21 @@ const CHARTS: Readonly<Record<string, FlatChart>> = {
     table: (machine) => compileTable(machine, initialDeliveryContext as never),
     inputs: [{ triesMax: 2 }],
     events: DELIVERY_EVENTS,
-    project: ({ tries, refusal: last }) => [Math.min(Number(tries), 2), last !== undefined],
+    project: ({ tries, refusal: last, hasAuthenticated, generation }) => [
+      Math.min(Number(tries), 2),
+      last !== undefined,
+      hasAuthenticated,
+      generation,
+    ],
     target: ['delivery.accepted', 'delivery.queued'],
+  },
+  auth: {
+    machine: authMachine,
+    table: (machine) => compileTable(machine, initialAuthContext as never),
+    inputs: [{ isEager: false }, { isEager: true }],
+    events: AUTH_EVENTS,
+    project: (context) => context,
+    target: ['auth.authenticated', 'auth.signing'],
   },
   publication: {
     machine: publicationMachine,

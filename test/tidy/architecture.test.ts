@@ -82,6 +82,7 @@ test('the doors let out what they always did; a change here is a change for user
         "webSocketTransport",
       ],
       "recloser/machines": [
+        "authMachine",
         "connectionMachine",
         "deliveryMachine",
         "poolMachine",

@@ -43,12 +43,13 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
   [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
+  [/^src\/auth\//, [/^machines\//, /^src\/(clock\.ts|auth\/|protocol\/)/]],
   [/^src\/intake\//, [/^machines\//, /^src\/(clock\.ts|intake\/|protocol\/|health\/|transport\/)/]],
   [
     /^src\/pool\//,
     [
       /^machines\//,
-      /^src\/(clock\.ts|pool\/|delivery\/|intake\/|protocol\/|health\/|transport\/)/,
+      /^src\/(clock\.ts|pool\/|auth\/|delivery\/|intake\/|protocol\/|health\/|transport\/)/,
       /^xstate$/,
       /^#platform$/,
     ],
@@ -70,7 +71,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
 
 /** Imports within `machines/` also have to stay in their own chart's folder, or go to a chart whose actors it starts. */
 const chartOf = (path: string): string | undefined =>
-  /^machines\/(relay|pool|scaling|connection|delivery|publication|subscription)\//.exec(path)?.[1];
+  /^machines\/(relay|pool|scaling|connection|delivery|publication|subscription|auth)\//.exec(path)?.[1];
 const STARTS: Readonly<Record<string, readonly string[]>> = {
   pool: ['relay', 'publication', 'subscription'],
   relay: ['scaling'],

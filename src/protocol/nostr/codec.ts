@@ -1,3 +1,4 @@
+import { RecloserError } from '../../../machines/policy/error.ts';
 import type { Codec, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
 import { filtersSince, prepareFilters } from './filter.ts';
@@ -7,6 +8,9 @@ import { safeText } from './text.ts';
 /** Longest subscription id (NIP-01) and longest challenge that is listened to, in characters. */
 const SUBSCRIPTION_LENGTH_MAX = 64;
 const CHALLENGE_LENGTH_MAX = 1_024;
+
+/** Kind of the event that authenticates (NIP-42). */
+const AUTH_KIND = 22_242;
 
 /** An id that no event can have, as far as anybody can tell: nobody finds a pre-image of it. */
 const NO_EVENT = '0'.repeat(64);
@@ -107,7 +111,23 @@ export const nostrCodec: Codec = {
   subscribe: (subscription, filters) => JSON.stringify(['REQ', subscription, ...filters]),
   unsubscribe: (subscription) => JSON.stringify(['CLOSE', subscription]),
   count: (subscription, filters) => JSON.stringify(['COUNT', subscription, ...filters]),
-  authenticate: (event) => JSON.stringify(['AUTH', requireEvent(event)]),
+  authTemplate: (url, challenge, nowMs) => ({
+    kind: AUTH_KIND,
+    created_at: Math.floor(nowMs / 1_000),
+    tags: [
+      ['relay', url],
+      ['challenge', challenge],
+    ],
+    content: '',
+  }),
+  authenticate(template, signed) {
+    const event = requireEvent(signed);
+    const { kind, created_at, tags, content } = event;
+    if (JSON.stringify({ kind, created_at, tags, content }) !== JSON.stringify(template)) {
+      throw new RecloserError('INVALID_EVENT', 'The signer has signed something else than it was asked to.');
+    }
+    return { id: event.id, pubkey: event.pubkey, frame: JSON.stringify(['AUTH', event]) };
+  },
   probe(token) {
     const subscription = `probe-${token}`;
     return {

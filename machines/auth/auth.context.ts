@@ -1,0 +1,26 @@
+import { AUTH } from '../policy/limits.ts';
+
+/** What is remembered of authenticating with one key on one connection. */
+export interface AuthContext {
+  /** Whether a challenge is answered as soon as it comes; otherwise only once something has been refused. */
+  readonly isEager: boolean;
+  /** The challenge that counts, which is the last one, and how many there were. */
+  readonly challenge: string;
+  readonly challenges: number;
+  /** Why it did not succeed. */
+  readonly problem: string | undefined;
+}
+
+export interface AuthInput {
+  readonly isEager: boolean;
+}
+
+export const initialAuthContext = ({ isEager }: AuthInput): AuthContext => ({
+  isEager,
+  challenge: '',
+  challenges: 0,
+  problem: undefined,
+});
+
+/** Whether a relay that sends one more challenge is not listened to any more. */
+export const hasEnoughChallenges = ({ challenges }: AuthContext): boolean => challenges >= AUTH.challengesMax;

@@ -1,0 +1,193 @@
+import type { AuthEvent } from '../../machines/auth/auth.events.ts';
+import type { AuthEffect } from '../../machines/auth/auth.setup.ts';
+import { type AuthRecord, authTable } from '../../machines/auth/auth.table.ts';
+import { AUTH } from '../../machines/policy/limits.ts';
+import { isClearText } from '../../machines/policy/relay-url.ts';
+import type { AuthPolicy } from '../../machines/policy/settings.ts';
+import type { Clock } from '../clock.ts';
+import type { Codec, Message } from '../protocol/codec.ts';
+import type { Signer, UnsignedAuthEvent } from './signer.ts';
+
+/** A live connection, as far as authenticating is concerned. */
+export interface AuthSession {
+  readonly generation: number;
+  send(frame: string): boolean;
+}
+
+export interface AuthenticatorNeeds {
+  readonly clock: Clock;
+  readonly codec: Codec;
+  readonly signers: readonly Signer[];
+  /** What the application allows at a relay. */
+  policyOf(url: string): AuthPolicy;
+  /** What was refused on this connection for want of it may be done again, or never will be accepted. */
+  settled(url: string, isGranted: boolean): void;
+  /** A relay wants to know who we are, and nobody tells it; it knows; it could not be told. */
+  requested(url: string): void;
+  authenticated(url: string, pubkey: string): void;
+  failed(url: string, problem: string): void;
+  /** A relay sends challenge after challenge. */
+  exceeded(url: string): void;
+}
+
+/** One key on one connection. */
+interface Attempt {
+  readonly signer: Signer;
+  readonly record: AuthRecord;
+  /** What was signed last, by its id and its key. */
+  signed: { readonly id: string; readonly pubkey: string; readonly frame: string } | undefined;
+  timer: unknown;
+}
+
+interface Round {
+  readonly url: string;
+  readonly session: AuthSession;
+  readonly attempts: readonly Attempt[];
+  /** The relay has asked, and nobody may tell it. */
+  isRequestTold: boolean;
+}
+
+/** Authenticates at relays, each connection anew, by its chart. It signs nothing but what answers a challenge. */
+export class Authenticator {
+  readonly #needs: AuthenticatorNeeds;
+  readonly #rounds = new Map<string, Round>();
+
+  constructor(needs: AuthenticatorNeeds) {
+    this.#needs = needs;
+  }
+
+  /** A connection is open. */
+  attach(url: string, session: AuthSession): void {
+    const isEager = this.#needs.policyOf(url) === 'always';
+    const attempts = this.#needs.signers.map((signer) => ({
+      signer,
+      record: authTable.create({ isEager }),
+      signed: undefined,
+      timer: undefined,
+    }));
+    this.#rounds.set(url, { url, session, attempts, isRequestTold: false });
+  }
+
+  /** It is gone, and with it whatever was known there. */
+  detach(url: string, session: AuthSession): void {
+    const round = this.#rounds.get(url);
+    if (round?.session !== session) return;
+    this.#rounds.delete(url);
+    for (const { timer } of round.attempts) this.#needs.clock.clearTimeout(timer);
+  }
+
+  /** Whether something that was refused for want of it may succeed after authenticating. */
+  mayAuthenticate(url: string): boolean {
+    return this.#rounds.has(url) && this.#isAllowed(url);
+  }
+
+  /** Something was refused for want of it. `settled` says how it ends. */
+  authenticate(url: string): void {
+    const round = this.#rounds.get(url);
+    if (round) for (const attempt of round.attempts) this.#step(round, attempt, { type: 'auth.required' });
+  }
+
+  challenged(url: string, challenge: string): void {
+    const round = this.#rounds.get(url);
+    if (!round) return;
+    if (!this.#isAllowed(url)) {
+      if (!round.isRequestTold) this.#needs.requested(url);
+      round.isRequestTold = true;
+      return;
+    }
+    for (const attempt of round.attempts) this.#step(round, attempt, { type: 'relay.challenged', challenge });
+  }
+
+  /** Takes the answer to what was sent; false where it answers something else. */
+  answered(url: string, message: Extract<Message, { type: 'answer' }>): boolean {
+    const round = this.#rounds.get(url);
+    const attempt = round?.attempts.find(({ signed }) => signed?.id === message.id);
+    if (!round || !attempt) return false;
+    const event: AuthEvent = message.accepted
+      ? { type: 'answer.accepted' }
+      : { type: 'answer.refused', refusal: message.refusal };
+    this.#step(round, attempt, event);
+    return true;
+  }
+
+  // Whoever listens to a line in clear could be the relay.
+  #isAllowed(url: string): boolean {
+    return this.#needs.signers.length > 0 && this.#needs.policyOf(url) !== 'never' && !isClearText(url);
+  }
+
+  #step(round: Round, attempt: Attempt, event: AuthEvent): void {
+    const effects = authTable.step(attempt.record, event);
+    for (const effect of effects ?? []) this.#carryOut(round, attempt, effect);
+  }
+
+  #carryOut(round: Round, attempt: Attempt, effect: AuthEffect): void {
+    switch (effect) {
+      case 'awaitChallenge':
+        return this.#wait(round, attempt, AUTH.challengeMs, { type: 'challenge.overdue' });
+      case 'sign':
+        return this.#sign(round, attempt);
+      case 'send':
+        if (attempt.signed) round.session.send(attempt.signed.frame);
+        return this.#wait(round, attempt, AUTH.answerMs, { type: 'answer.overdue' });
+      case 'reportGranted':
+        this.#stopWaiting(attempt);
+        if (attempt.signed) this.#needs.authenticated(round.url, attempt.signed.pubkey);
+        return;
+      case 'reportDenied':
+        this.#stopWaiting(attempt);
+        return this.#needs.failed(round.url, attempt.record.context.problem ?? 'it was refused');
+      case 'settle':
+        return this.#settle(round);
+      case 'reportExcess':
+        return this.#needs.exceeded(round.url);
+    }
+  }
+
+  /** Once every key has had its answer. */
+  #settle(round: Round): void {
+    const states = round.attempts.map(({ record }) => record.state);
+    if (states.some((state) => state === 'awaited' || state === 'signing' || state === 'sent')) return;
+    this.#needs.settled(round.url, states.includes('authenticated'));
+  }
+
+  #sign(round: Round, attempt: Attempt): void {
+    const { clock, codec } = this.#needs;
+    const { challenge, challenges } = attempt.record.context;
+    // A signer that comes back after its time, or after a newer challenge, has signed for nothing.
+    const isCurrent = (): boolean =>
+      this.#rounds.get(round.url) === round &&
+      attempt.record.state === 'signing' &&
+      attempt.record.context.challenges === challenges;
+    const fail = (problem: string): void => {
+      if (isCurrent()) this.#step(round, attempt, { type: 'signer.failed', problem });
+    };
+    attempt.signed = undefined;
+    this.#wait(round, attempt, AUTH.signMs, { type: 'signer.failed', problem: 'the signer took too long' });
+    const template = codec.authTemplate(round.url, challenge, clock.now()) as UnsignedAuthEvent;
+    const take = (event: unknown): void => {
+      if (!isCurrent()) return;
+      try {
+        attempt.signed = codec.authenticate(template, event);
+      } catch (error) {
+        return fail(wordsOf(error));
+      }
+      this.#step(round, attempt, { type: 'signer.signed' });
+    };
+    // In a turn of its own: what it does must not come between what is being done.
+    void Promise.resolve()
+      .then(() => attempt.signer(structuredClone(template), round.url))
+      .then(take, (error: unknown) => fail(wordsOf(error)));
+  }
+
+  #wait(round: Round, attempt: Attempt, forMs: number, event: AuthEvent): void {
+    this.#stopWaiting(attempt);
+    attempt.timer = this.#needs.clock.setTimeout(() => this.#step(round, attempt, event), forMs);
+  }
+
+  #stopWaiting(attempt: Attempt): void {
+    this.#needs.clock.clearTimeout(attempt.timer);
+    attempt.timer = undefined;
+  }
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 200);
