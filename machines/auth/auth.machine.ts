@@ -32,10 +32,7 @@ export const authMachine = authSetup.createMachine({
     },
     challenged: {
       on: {
-        'relay.challenged': [
-          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
-          { actions: 'recordChallenge' },
-        ],
+        'relay.challenged': [{ guard: 'hasEnoughChallenges', actions: 'reportExcess' }, { actions: 'recordChallenge' }],
         'auth.required': { target: 'signing', actions: 'sign' },
       },
     },

@@ -69,7 +69,7 @@ export class LiveSubscription implements Subscription, Sink {
   /** Reads from the beginning, where nobody else hears of events. */
   #first: Reader<Received> | undefined;
   #wanted: Wanted | undefined;
-  #last: Readonly<Record<string, SubscriptionStanding>> = {};
+  readonly #last = new Map<string, SubscriptionStanding>();
   #dropped = 0;
 
   constructor(needs: LiveSubscriptionNeeds) {
@@ -96,7 +96,7 @@ export class LiveSubscription implements Subscription, Sink {
 
   status(): Readonly<Record<string, SubscriptionStanding>> {
     const now = this.#needs.clock.now();
-    if (this.isClosed || !this.#wanted) return this.#last;
+    if (this.#wanted?.isOver !== false) return Object.fromEntries(this.#last);
     return Object.fromEntries([...this.#wanted.requests].map(([{ url }, request]) => [url, request.standing(now)]));
   }
 
@@ -128,12 +128,15 @@ export class LiveSubscription implements Subscription, Sink {
     call(this.#needs.onEose, complete);
   }
 
-  changed(): void {}
+  // When it is over, it is closed everywhere, which says nothing: what was before is what is worth knowing.
+  changed(relay: string, standing: SubscriptionStanding): void {
+    if (standing.state !== 'closed') this.#last.set(relay, standing);
+    else if (this.#wanted?.isOver === false) this.#last.delete(relay);
+  }
 
   counted(): void {}
 
   closed(cause: SubscriptionEnd): void {
-    this.#last = this.status();
     this.isClosed = true;
     this.#needs.signal?.removeEventListener('abort', this.#abort);
     for (const reader of this.#readers) reader.end();

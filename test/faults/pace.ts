@@ -8,6 +8,9 @@ export const DEFAULT_PACE: Pace = {
   firstRetryMs: 1_000,
   openMs: 5_000,
   stableMs: 10_000,
+  outageMs: { short: 8_000, long: 60_000 },
+  heartbeatMs: 15_000,
+  deadMs: 5_000,
   slackMs: 1_500,
 };
 
@@ -18,6 +21,9 @@ export const BRISK_PACE: Pace = {
   firstRetryMs: 60,
   openMs: 120,
   stableMs: 200,
+  outageMs: { short: 300, long: 1_500 },
+  heartbeatMs: 1_000,
+  deadMs: 500,
   slackMs: 2_000,
 };
 
@@ -26,6 +32,8 @@ export const optionsOf = (pace: Pace): CreatePoolOptions => ({
   trust: { allowPrivate: true },
   connectTimeoutMs: pace.connectMs,
   stableMs: pace.stableMs,
+  heartbeatMs: pace.heartbeatMs,
+  deadAfterMs: pace.deadMs,
   reconnect: {
     initialDelayMs: pace.firstRetryMs,
     maxDelayMs: 60 * pace.firstRetryMs,

@@ -28,6 +28,7 @@ export const recloser = (pace: Pace): Adapter => ({
     const pool = createPool({ ...optionsOf(pace), relays: urls });
     return {
       publish: async (event) => (await pool.publish(event)).status === 'confirmed',
+      subscribe: (receive) => void pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => receive(event) }),
       close: () => pool.close({ drainMs: 0 }),
     };
   },

@@ -1,3 +1,4 @@
+import type { NostrEvent } from '../../src/index.ts';
 import { FaultableRelay, type RelayFaults } from '../../src/testing/index.ts';
 
 /** What a relay in a process of its own can be asked to do, and what it answers. */
@@ -15,6 +16,10 @@ export interface RelayCommands {
   /** Sends a text of so many bytes. */
   sendLarge(bytes: number): void;
   sendMany(frame: string, times: number): void;
+  /** Stores an event as if somebody had published it there, and gives it to whoever subscribed. */
+  put(event: NostrEvent): void;
+  /** Closes every subscription with these words. */
+  closeSubscriptions(text: string): void;
   report(): RelayReport;
 }
 
@@ -23,6 +28,10 @@ export interface RelayReport {
   readonly stored: readonly string[];
   /** Ids of the published events that arrived, in order, also those that were refused. */
   readonly published: readonly string[];
+  /** Requests that arrived (REQ and COUNT), in order, as they were. */
+  readonly requests: readonly string[];
+  /** Subscriptions that are open. */
+  readonly subscriptions: number;
   readonly dials: number;
   /** Milliseconds since the epoch of each of them. */
   readonly dialledAt: readonly number[];
@@ -33,6 +42,7 @@ export interface RelayReport {
 let relay = new FaultableRelay();
 let published: string[] = [];
 let dialledAt: number[] = [];
+let requests: string[] = [];
 
 function create(port: number): FaultableRelay {
   const made = new FaultableRelay({ port });
@@ -40,6 +50,8 @@ function create(port: number): FaultableRelay {
   made.events.on('frame', (frame) => {
     const id = /^\["EVENT",\{"id":"([0-9a-f]{64})"/.exec(frame)?.[1] ?? idOf(frame);
     if (id !== undefined) published.push(id);
+    // A probe is no request of the application.
+    else if (/^\["(REQ|COUNT)","(?!probe-)/.test(frame)) requests.push(frame);
   });
   return made;
 }
@@ -68,6 +80,7 @@ const commands: { readonly [Name in keyof RelayCommands]: (...given: Parameters<
     relay.openMost = relay.open;
     published = [];
     dialledAt = [];
+    requests = [];
   },
   cut: () => relay.cut(),
   close: (code) => relay.close(code),
@@ -76,9 +89,13 @@ const commands: { readonly [Name in keyof RelayCommands]: (...given: Parameters<
   sendMany(frame, times) {
     for (let count = 0; count < times; count += 1) relay.send(frame);
   },
+  put: (event) => relay.publish(event),
+  closeSubscriptions: (text) => relay.closeSubscriptions(text),
   report: (): RelayReport => ({
     stored: [...relay.store.events.keys()],
     published,
+    requests,
+    subscriptions: relay.subscriptions,
     dials: relay.dials,
     dialledAt,
     open: relay.open,

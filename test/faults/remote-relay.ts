@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { NostrEvent } from '../../src/index.ts';
 import type { RelayFaults } from '../../src/testing/index.ts';
 import { FaultProxy } from '../../src/testing/index.ts';
 import type { RelayCommands, RelayReport } from './relay-process.ts';
@@ -81,6 +82,14 @@ export class RemoteRelay {
 
   sendMany(frame: string, times: number): Promise<void> {
     return this.#ask('sendMany', frame, times);
+  }
+
+  put(event: NostrEvent): Promise<void> {
+    return this.#ask('put', event);
+  }
+
+  closeSubscriptions(text: string): Promise<void> {
+    return this.#ask('closeSubscriptions', text);
   }
 
   report(): Promise<RelayReport> {

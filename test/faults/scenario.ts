@@ -8,6 +8,11 @@ export interface Pace {
   readonly firstRetryMs: number;
   readonly openMs: number;
   readonly stableMs: number;
+  /** How long a short and a long outage last. */
+  readonly outageMs: { readonly short: number; readonly long: number };
+  /** When a connection that says nothing is asked for a sign of life, and given up. */
+  readonly heartbeatMs: number;
+  readonly deadMs: number;
   /** What every limit allows for a machine that has other things to do. */
   readonly slackMs: number;
 }
@@ -16,6 +21,8 @@ export interface Pace {
 export interface Subject {
   /** Settles once a relay has accepted it, or none will: whether one has. */
   publish(event: NostrEvent): Promise<boolean>;
+  /** Receives notes, stored and new, until the subject is closed. */
+  subscribe(receive: (event: NostrEvent) => void): void;
   close(): Promise<void> | void;
 }
 

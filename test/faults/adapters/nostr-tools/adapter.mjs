@@ -17,6 +17,9 @@ export const adapter = {
           return false;
         }
       },
+      subscribe(receive) {
+        pool.subscribe(urls, { kinds: [1] }, { onevent: receive });
+      },
       close() {
         pool.close(urls);
       },
