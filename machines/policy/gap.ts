@@ -19,9 +19,12 @@ export function markAfterEvent(mark: Mark, atMs: number, nowMs: number, isLive: 
   return mark.newestMs !== undefined && mark.newestMs >= at ? mark : { ...mark, newestMs: at };
 }
 
-/** Everything stored has come; where that was nothing, it is known to be complete up to now. */
-export const markAfterEnd = ({ newestMs, pendingMs }: Mark, nowMs: number): Mark => ({
-  newestMs: newestMs === undefined && pendingMs === undefined ? nowMs : later(newestMs, pendingMs ?? 0),
+/**
+ * Everything stored has come. Where that was nothing, `nothingMs` is the time up to which there is nothing: the beginning of
+ * all, unless nothing was asked for.
+ */
+export const markAfterEnd = ({ newestMs, pendingMs }: Mark, nothingMs: number): Mark => ({
+  newestMs: newestMs === undefined && pendingMs === undefined ? nothingMs : later(newestMs, pendingMs ?? 0),
   pendingMs: undefined,
 });
 

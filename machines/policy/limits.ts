@@ -308,6 +308,9 @@ export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
 /** Authenticating: milliseconds to wait for a challenge, a signer and an answer; challenges of one connection that count. */
 export const AUTH = { challengeMs: 5 * SECOND, signMs: MINUTE, answerMs: 10 * SECOND, challengesMax: 3 } as const;
 
+/** Milliseconds after which a relay that had no room for more subscriptions is asked whether it has. */
+export const ROOM_RETRY_MS = MINUTE;
+
 /** Milliseconds of service after which the failures of a subscription before it are forgotten. */
 export const REQUEST_STEADY_MS = MINUTE;
 

@@ -2,6 +2,8 @@
 export interface Place {
   /** Whether the subscription is there, and how it goes: it is `served` or may be, or something stands in its way. */
   readonly standing: 'absent' | 'served' | 'hindered' | 'refused';
+  /** Whether the relay has refused it for now, and is not to be asked before its time. */
+  readonly isResting: boolean;
   /** Whether the relay could serve it now: it is connected and not suspect. */
   readonly isFit: boolean;
   /** Whether it has a slot left. */
@@ -30,7 +32,7 @@ export function nextMove<Each extends Place>(places: readonly Each[], copies: nu
     const leave = [...hindered, ...[...served].reverse()].slice(0, Math.max(0, surplus));
     return { missing: 0, among: [], leave };
   }
-  const absent = places.filter(({ standing }) => standing === 'absent');
+  const absent = places.filter(({ standing, isResting }) => standing === 'absent' && !isResting);
   const fit = absent.filter(({ isFit }) => isFit);
   const roomy = fit.filter(({ hasRoom }) => hasRoom);
   // Somebody who serves makes up for each that is hindered; where nobody does, it waits where it is, or anywhere.

@@ -21,11 +21,13 @@ export interface SubscriptionContext {
 
 export interface SubscriptionInput {
   readonly isOnce: boolean;
+  /** Times that it was asked for in vain on this connection before it went elsewhere. Default 0. */
+  readonly tries?: number;
 }
 
-export const initialSubscriptionContext = ({ isOnce }: SubscriptionInput): SubscriptionContext => ({
+export const initialSubscriptionContext = ({ isOnce, tries = 0 }: SubscriptionInput): SubscriptionContext => ({
   isOnce,
-  tries: 0,
+  tries,
   generation: 0,
   sentAt: 0,
   servedAt: 0,

@@ -1,4 +1,4 @@
-import { SILENCE } from '../../machines/policy/limits.ts';
+import { ROOM_RETRY_MS, SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
@@ -53,7 +53,6 @@ export class Feed<Item extends FeedItem> {
   /** Whether what it sends is verified, and how much may be open there, as the application says. */
   verifies = true;
   slotsMax = 1;
-  isDisposed = false;
   session: FeedSession | undefined;
   readonly #owner: FeedOwner<Item>;
   #isFit = false;
@@ -70,6 +69,7 @@ export class Feed<Item extends FeedItem> {
   readonly #taken = new Rate();
   #pauseTimer: unknown;
   #isPaused = false;
+  #roomTimer: unknown;
 
   constructor(url: string, host: string, owner: FeedOwner<Item>) {
     this.url = url;
@@ -113,8 +113,7 @@ export class Feed<Item extends FeedItem> {
 
   attach(session: FeedSession): void {
     this.session = session;
-    // A relay may take more by now; that is found out by asking for one more.
-    if (this.#learned < this.slotsMax) this.#learned += 1;
+    this.#tryMore();
   }
 
   /** The connection is gone; whether it was this feed's. */
@@ -195,7 +194,7 @@ export class Feed<Item extends FeedItem> {
   /** Asks for what waits, as far as there are slots. */
   pump(): void {
     for (const item of this.#queue) {
-      if (!this.isServing || this.#open.size >= this.slots || !this.#mayAsk()) return;
+      if (!this.isServing || !this.#hasSlot() || !this.#mayAsk()) return;
       if (!this.#ask(item)) return;
     }
   }
@@ -213,8 +212,10 @@ export class Feed<Item extends FeedItem> {
     return size < 2 * backlogMax;
   }
 
+  /** The relay is not in the pool any more; its connection may still be closing. */
   dispose(): void {
-    this.isDisposed = true;
+    if (this.#isPaused) this.session?.resume();
+    this.session = undefined;
     this.#stopTimers();
     this.#open.clear();
     this.#names.clear();
@@ -239,6 +240,25 @@ export class Feed<Item extends FeedItem> {
     }
     this.#owner.sent(item, now, session.generation, frame === undefined);
     return true;
+  }
+
+  #hasSlot(): boolean {
+    if (this.#open.size < this.slots) return true;
+    if (this.#learned < this.slotsMax) this.#lookForRoom();
+    return false;
+  }
+
+  /** A relay may take more after a while; that is found out by asking for one more. */
+  #lookForRoom(): void {
+    this.#roomTimer ??= this.#owner.clock.setTimeout(() => {
+      this.#roomTimer = undefined;
+      this.#tryMore();
+      this.pump();
+    }, ROOM_RETRY_MS);
+  }
+
+  #tryMore(): void {
+    if (this.#learned < this.slotsMax) this.#learned += 1;
   }
 
   #mayAsk(): boolean {
@@ -285,8 +305,10 @@ export class Feed<Item extends FeedItem> {
     const { clock } = this.#owner;
     clock.clearTimeout(this.#overdueTimer);
     clock.clearTimeout(this.#pauseTimer);
+    clock.clearTimeout(this.#roomTimer);
     this.#overdueTimer = undefined;
     this.#pauseTimer = undefined;
+    this.#roomTimer = undefined;
   }
 }
 

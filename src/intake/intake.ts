@@ -84,15 +84,17 @@ export class Intake implements FeedOwner<Request> {
       },
     });
     this.#placer = new Placer({
+      clock,
       requests: this.#requests,
+      unsettle: (wanted) => this.#around(() => this.#unsettled.add(wanted)),
       feeds: this.#feeds,
       choose: (urls, key) => needs.choose(urls, key),
     });
     this.#screening = new Screening({
       ...needs,
-      overflowed: (request) => this.#step(request, { type: 'intake.overflowed', at: clock.now() }),
-      caughtUp: (wanted) => {
-        if (wanted.isStoredDue) this.#around(() => this.#unsettled.add(wanted));
+      overflowed: (request) => {
+        request.isBehind = true;
+        this.#step(request, { type: 'intake.overflowed', at: clock.now() });
       },
     });
   }
@@ -192,7 +194,7 @@ export class Intake implements FeedOwner<Request> {
       const problem = `There are ${subscriptionsMax} subscriptions, as many as the pool may have; close one first.`;
       throw new RecloserError('TOO_MANY_SUBSCRIPTIONS', problem);
     }
-    const wanted = new Wanted(input, overlapMs);
+    const wanted = new Wanted(input, overlapMs, this.clock.now());
     this.#around(() => {
       if (former) this.#end(former, 'replaced');
       this.#wanted.set(wanted.id, wanted);
@@ -233,8 +235,10 @@ export class Intake implements FeedOwner<Request> {
       this.#unasked(feed, found.subscription);
       return true;
     }
-    if (!request.wanted.seen.again(found.id, url)) return false;
+    const atMs = request.wanted.seen.again(found.id, url);
+    if (atMs === undefined) return false;
     feed.heard(request);
+    request.noteEvent(atMs);
     return true;
   }
 
@@ -243,12 +247,12 @@ export class Intake implements FeedOwner<Request> {
     const request = feed?.itemOf(message.subscription);
     if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
     feed.heard(request);
-    const { kind, isStoredDue } = request.wanted;
+    const { kind, isStoredEnding } = request.wanted;
     switch (message.type) {
       case 'event':
         if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
         // Its time is up, and only what has come before is looked at.
-        return kind === 'once' && isStoredDue ? undefined : this.#screening.take(request, message);
+        return kind === 'once' && isStoredEnding ? undefined : this.#screening.take(request, message);
       case 'end-of-stored':
         return this.#takeEnd(request);
       case 'closed':
@@ -264,6 +268,8 @@ export class Intake implements FeedOwner<Request> {
     const newest = feed?.newest;
     if (!newest || !isAboutRoom({ prefix: '', text })) return;
     feed.heard(newest);
+    // It may have been about another one.
+    feed.withdraw(newest);
     this.#takeRefusal(newest, { class: 'passing', prefix: 'notice', text });
   }
 
@@ -343,10 +349,18 @@ export class Intake implements FeedOwner<Request> {
     wanted.isOver = true;
     if (this.#wanted.get(wanted.id) === wanted) this.#wanted.delete(wanted.id);
     this.clock.clearTimeout(wanted.storedTimer);
+    this.clock.clearTimeout(wanted.restTimer);
     const feeds = [...wanted.requests.keys()];
     for (const request of [...wanted.requests.values()]) this.#requests.leave(request);
-    for (const feed of feeds) feed.pump();
+    // Where all are over, nobody waits for their slots.
+    if (cause !== 'pool-closed') for (const feed of feeds) feed.pump();
     wanted.sink.closed(cause);
+  }
+
+  #tellStored(wanted: Wanted, isComplete: boolean): void {
+    if (wanted.isOver) return;
+    wanted.sink.stored(isComplete);
+    if (wanted.kind !== 'live') this.#end(wanted, 'closed');
   }
 
   #unsettleAll(): void {
@@ -371,20 +385,19 @@ export class Intake implements FeedOwner<Request> {
   #review(wanted: Wanted): void {
     this.#placer.place(wanted);
     const requests = [...wanted.requests.values()];
-    if (!wanted.isStoredTold && isStoredSettled(wanted, requests)) {
-      wanted.isStoredTold = true;
+    if (!wanted.isStoredEnding && (wanted.isStoredDue || isStoredSettled(requests))) {
+      wanted.isStoredEnding = true;
       this.clock.clearTimeout(wanted.storedTimer);
-      wanted.sink.stored(requests.length > 0 && requests.every(({ isStoredComplete }) => isStoredComplete));
-      if (wanted.kind !== 'live') return this.#end(wanted, 'closed');
+      const isComplete = requests.length > 0 && requests.every(({ isStoredComplete }) => isStoredComplete);
+      this.#screening.afterAll(wanted, () => this.#around(() => this.#tellStored(wanted, isComplete)));
     }
     const isRefused = requests.length > 0 && requests.every(({ record }) => record.state === 'refused');
-    if (isRefused) this.#end(wanted, 'refused');
+    if (isRefused && !wanted.isOver) this.#end(wanted, 'refused');
   }
 }
 
 /** Whether the end of what is stored can be told: nobody who is there or on the way has anything to add. */
-function isStoredSettled({ isStoredDue, unsettled }: Wanted, requests: readonly Request[]): boolean {
-  if (isStoredDue) return unsettled === 0;
+function isStoredSettled(requests: readonly Request[]): boolean {
   const open = requests.filter(({ isStoredComplete, record }) => !isStoredComplete && record.state !== 'refused');
   if (open.some(({ feed }) => feed.isPromising)) return false;
   return requests.length > 0 && (open.length === 0 || open.length < requests.length);

@@ -1,13 +1,18 @@
+import { SILENCE } from '../../machines/policy/limits.ts';
 import { nextMove, type Place } from '../../machines/policy/placement.ts';
 import type { SubscriptionState } from '../../machines/subscription/subscription.events.ts';
+import type { Clock } from '../clock.ts';
 import type { Feed } from './feed.ts';
 import type { Requests } from './requests.ts';
 import type { Request, Wanted } from './wanted.ts';
 
 export interface PlacerNeeds {
+  readonly clock: Clock;
   readonly requests: Requests;
   /** The feeds of all relays, by URL. */
   readonly feeds: ReadonlyMap<string, Feed<Request>>;
+  /** It has to be looked at again. */
+  unsettle(wanted: Wanted): void;
   /** One of these relays, by the pool's strategy. */
   choose(urls: readonly string[], key: string): string | undefined;
 }
@@ -36,6 +41,7 @@ export class Placer {
       return;
     }
     const { missing, among, leave } = nextMove(places, wanted.scope.copies);
+    if (missing > among.length) this.#awaitRest(wanted);
     for (const { feed } of leave) {
       const request = wanted.requests.get(feed);
       if (request) requests.leave(request);
@@ -54,14 +60,30 @@ export class Placer {
     feed.pump();
   }
 
-  #places({ scope, requests }: Wanted): readonly FeedPlace[] {
+  #places(wanted: Wanted): readonly FeedPlace[] {
+    const { scope, requests } = wanted;
+    const now = this.#needs.clock.now();
     // Those where it is come first, in the order in which it came there.
     const feeds = new Set([...requests.keys(), ...this.#needs.feeds.values()]);
-    return [...feeds].flatMap((feed) =>
-      scope.urls === undefined || scope.urls.has(feed.url)
-        ? { feed, standing: standingOf(requests.get(feed), feed), isFit: feed.isServing, hasRoom: feed.hasRoom }
-        : [],
-    );
+    return [...feeds].flatMap((feed) => {
+      if (scope.urls !== undefined && !scope.urls.has(feed.url)) return [];
+      const standing = standingOf(requests.get(feed), feed);
+      const restsMs = standing === 'absent' ? wanted.memoryOf(feed.url).restsUntilMs - now : 0;
+      return { feed, standing, isResting: restsMs > 0, isFit: feed.isServing, hasRoom: feed.hasRoom };
+    });
+  }
+
+  /** Looks again when a relay that has refused it for now may be asked again. */
+  #awaitRest(wanted: Wanted): void {
+    const { clock, feeds, unsettle } = this.#needs;
+    const now = clock.now();
+    const ends = [...feeds.keys()].map((url) => wanted.memoryOf(url).restsUntilMs).filter((at) => at > now);
+    if (wanted.restTimer !== undefined || ends.length === 0) return;
+    const delayMs = Math.max(SILENCE.secondLookMs, Math.min(...ends) - now);
+    wanted.restTimer = clock.setTimeout(() => {
+      wanted.restTimer = undefined;
+      unsettle(wanted);
+    }, delayMs);
   }
 
   /** A host that does not serve it yet comes before the second URL of one that does. */
@@ -81,5 +103,6 @@ function standingOf(request: Request | undefined, feed: Feed<Request>): Place['s
   if (!request) return 'absent';
   const { state } = request.record;
   if (state === 'refused') return 'refused';
+  if (request.isBehind) return 'served';
   return state === 'complete' || (SERVED.has(state) && feed.isServing) ? 'served' : 'hindered';
 }

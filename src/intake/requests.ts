@@ -1,4 +1,3 @@
-import { markAfterEnd } from '../../machines/policy/gap.ts';
 import { requestDelayMs } from '../../machines/policy/request.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { SubscriptionEvent } from '../../machines/subscription/subscription.events.ts';
@@ -48,6 +47,7 @@ export class Requests {
   /** It is not wanted there any more. */
   leave(request: Request): void {
     const { wanted, feed } = request;
+    request.rememberRest();
     this.step(request, { type: 'CLOSE' });
     wanted.requests.delete(feed);
     const here = this.#byFeed.get(feed);
@@ -87,8 +87,7 @@ export class Requests {
       case 'stopRetry':
         return this.#stopRetry(request);
       case 'reportStored':
-        request.isStoredComplete = true;
-        request.mark = markAfterEnd(request.mark, this.#needs.clock.now());
+        return request.noteEnd();
     }
   }
 

@@ -1,10 +1,9 @@
 import { debtAfterForged, debtAfterGenuine, type ForgeryDebt, NO_DEBT } from '../../machines/policy/forgery.ts';
-import { markAfterEvent } from '../../machines/policy/gap.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { Clock } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
-import type { Feed } from './feed.ts';
+import type { Feed, FeedSession } from './feed.ts';
 import { type Verdict, Verification } from './verification.ts';
 import type { Request, Wanted } from './wanted.ts';
 
@@ -21,8 +20,6 @@ export interface ScreeningNeeds {
   verifierFailed(problem: string): void;
   /** Some events of it were passed over, and have to be asked for again. */
   overflowed(request: Request): void;
-  /** All that had come for it has been looked at. */
-  caughtUp(wanted: Wanted): void;
 }
 
 export type EventMessage = Extract<Message, { type: 'event' }>;
@@ -53,8 +50,10 @@ export class Screening {
 
   take(request: Request, { id, atMs, event }: EventMessage): void {
     const { wanted, feed, epoch } = request;
+    const { session } = feed;
     const { clock, settings } = this.#needs;
-    if (wanted.seen.again(id, feed.url)) return;
+    const known = wanted.seen.again(id, feed.url);
+    if (known !== undefined) return request.noteEvent(known);
     if (!wanted.filters.matches(event)) return this.#needs.charge(feed.url, 'unmatched-event');
     if (atMs > clock.now() + settings.aheadMaxMs) {
       wanted.ahead += 1;
@@ -63,13 +62,12 @@ export class Screening {
     const isStored = !request.hasEnded;
     if (!feed.verifies && feed.docket.size === 0) return this.#deliver(request, epoch, id, atMs, event, isStored);
     if (!feed.balance()) return this.#needs.overflowed(request);
-    wanted.unsettled += 1;
+    wanted.await(feed.docket);
     const settle = (verdict: Verdict): void => {
-      wanted.unsettled -= 1;
-      this.#judged(request, epoch, verdict);
+      wanted.settle(feed.docket);
+      this.#judged(request, session, epoch, verdict);
       if (verdict === 'genuine') this.#deliver(request, epoch, id, atMs, event, isStored);
       feed.balance();
-      if (wanted.unsettled === 0) this.#needs.caughtUp(wanted);
     };
     if (feed.verifies) this.#verification.submit(feed.docket, id, event, settle);
     else this.#verification.after(feed.docket, () => settle('genuine'));
@@ -80,11 +78,23 @@ export class Screening {
     this.#verification.after(feed.docket, then);
   }
 
+  /** Calls back when all that has come for a subscription so far has been looked at. */
+  afterAll({ pending }: Wanted, then: () => void): void {
+    let left = pending.size;
+    if (left === 0) return then();
+    for (const docket of [...pending.keys()]) {
+      this.#verification.after(docket, () => {
+        left -= 1;
+        if (left === 0) then();
+      });
+    }
+  }
+
   end(): void {
     this.#verification.end();
   }
 
-  #judged(request: Request, epoch: number, verdict: Verdict): void {
+  #judged(request: Request, session: FeedSession | undefined, epoch: number, verdict: Verdict): void {
     const { feed } = request;
     const now = this.#needs.clock.now();
     const debt = this.#debts.get(feed) ?? NO_DEBT;
@@ -92,18 +102,22 @@ export class Screening {
       if (debt !== NO_DEBT) this.#debts.set(feed, debtAfterGenuine(debt, now));
     } else if (verdict === 'forged') {
       this.#needs.count(feed.url, 'forged-event');
+      // What an earlier connection sent is not held against this one.
+      if (feed.session !== session) return;
       const next = debtAfterForged(debt, now);
       this.#debts.set(feed, next.debt);
       if (next.fails) this.#needs.failed(feed.url);
-    } else if (request.epoch === epoch) this.#needs.overflowed(request);
+    } else if (verdict === 'failed' && request.epoch === epoch) this.#needs.overflowed(request);
   }
 
   #deliver(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
     const { wanted, feed } = request;
     // It may have come from elsewhere while it was being verified.
-    if (wanted.isOver || wanted.seen.again(id, feed.url)) return;
-    wanted.seen.add(id, feed.url, atMs);
-    if (request.epoch === epoch) request.mark = markAfterEvent(request.mark, atMs, this.#needs.clock.now(), !isStored);
+    if (wanted.isOver) return;
+    const isNew = wanted.seen.again(id, feed.url) === undefined;
+    if (isNew) wanted.seen.add(id, feed.url, atMs);
+    if (request.epoch === epoch) request.noteEvent(atMs);
+    if (!isNew) return;
     const version = wanted.newest && this.#needs.codec.versionOf(event);
     if (version && !wanted.newest?.take(version, id)) {
       wanted.outdated += 1;

@@ -30,14 +30,14 @@ export class Seen {
     return this.#young.size + this.#old.size;
   }
 
-  /** Whether it has been delivered; then it is noted that this relay has it too. */
-  again(id: string, relay: string): boolean {
+  /** The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. */
+  again(id: string, relay: string): number | undefined {
     const sighting = this.#young.get(id) ?? this.#old.get(id);
-    if (!sighting) return false;
+    if (!sighting) return undefined;
     const number = this.#numberOf(relay);
     if (number < BITS) sighting.bits |= 1 << number;
     else if (!sighting.others?.includes(number)) sighting.others = [...(sighting.others ?? []), number];
-    return true;
+    return sighting.atMs;
   }
 
   /** It is delivered now. Only what has been verified may be put here. */

@@ -54,6 +54,7 @@ export class Verification {
   #old = new Map<string, unknown>();
   #timer: unknown;
   #open = 0;
+  readonly #deadlines = new Set<unknown>();
   #ended = false;
   /** Events that were given to the verifier. */
   count = 0;
@@ -98,6 +99,7 @@ export class Verification {
   end(): void {
     this.#ended = true;
     this.#needs.clock.clearTimeout(this.#timer);
+    for (const timer of this.#deadlines) this.#needs.clock.clearTimeout(timer);
     this.#waiting.clear();
     this.#pending.clear();
   }
@@ -146,34 +148,33 @@ export class Verification {
 
   #ask(batch: readonly Entry[]): void {
     if (batch.length === 0) return;
-    const { clock, verifier } = this.#needs;
+    const { clock, verifier, failed } = this.#needs;
     this.count += batch.length;
-    let isOpen = true;
     let timer: unknown;
-    const end = (verdicts: readonly boolean[] | undefined, problem?: string): void => {
+    let isOver = false;
+    const end = (verdicts: readonly boolean[] | undefined, problem: string): void => {
       // What comes after its time has been given up.
-      if (!isOpen || this.#ended) return;
-      isOpen = false;
+      if (isOver) return;
+      isOver = true;
       clock.clearTimeout(timer);
+      this.#deadlines.delete(timer);
+      this.#open -= 1;
+      if (this.#ended) return;
       const isComplete = verdicts?.length === batch.length;
-      if (!isComplete) this.#needs.failed(problem ?? `${verifier.name} gave another number of verdicts than of events`);
+      if (!isComplete) failed(problem);
       this.#judge(batch, isComplete ? verdicts : undefined);
+      if (this.#waiting.size > 0) this.#schedule();
     };
+    const take = (verdicts: readonly boolean[]): void =>
+      end(verdicts, `${verifier.name} gave ${verdicts?.length} verdicts for ${batch.length} events`);
     const fail = (error: unknown): void => end(undefined, `${verifier.name} failed: ${String(error)}`);
+    this.#open += 1;
     try {
       const answer = verifier.verify(batch.map(({ event }) => event));
-      if (!('then' in answer)) return end(answer);
-      this.#open += 1;
+      if (!('then' in answer)) return take(answer);
       timer = clock.setTimeout(() => fail(`no verdict in ${VERIFY.timeoutMs} ms`), VERIFY.timeoutMs);
-      const close = (then: () => void): void => {
-        this.#open -= 1;
-        then();
-        if (this.#waiting.size > 0) this.#schedule();
-      };
-      answer.then(
-        (verdicts) => close(() => end(verdicts)),
-        (error: unknown) => close(() => fail(error)),
-      );
+      this.#deadlines.add(timer);
+      answer.then(take, fail);
     } catch (error) {
       fail(error);
     }

@@ -1,4 +1,11 @@
-import { gapSinceMs, type Mark, markAfterLoss, NO_MARK } from '../../machines/policy/gap.ts';
+import {
+  gapSinceMs,
+  type Mark,
+  markAfterEnd,
+  markAfterEvent,
+  markAfterLoss,
+  NO_MARK,
+} from '../../machines/policy/gap.ts';
 import type {
   ReceivedEvent,
   SubscriptionEnd,
@@ -9,6 +16,7 @@ import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { Feed, FeedItem } from './feed.ts';
 import { Newest } from './newest.ts';
 import { Seen } from './seen.ts';
+import type { Docket } from './verification.ts';
 
 /** Who hears what a subscription brings. */
 export interface Sink {
@@ -41,6 +49,14 @@ export interface WantedInput {
   readonly sink: Sink;
 }
 
+/** What is remembered of a relay, also while the subscription is not there. */
+interface Memory {
+  mark: Mark;
+  /** It was refused there for now, and has gone elsewhere: until when it does not come back, and how often it was. */
+  restsUntilMs: number;
+  tries: number;
+}
+
 /** What a request needs to know to be put into words. */
 export interface Wording {
   readonly codec: Codec;
@@ -56,25 +72,29 @@ export class Wanted {
   readonly scope: Scope;
   readonly affinityKey: string;
   readonly sink: Sink;
+  readonly sinceMs: number;
   /** Where it is, by feed, in the order in which it came there. */
   readonly requests = new Map<Feed<Request>, Request>();
   /** How far each relay has served it, also those that it has left. */
-  readonly marks = new Map<string, Mark>();
+  readonly #memories = new Map<string, Memory>();
+  restTimer: unknown;
   readonly seen: Seen;
   readonly newest: Newest | undefined;
   isOver = false;
-  /** The end of what is stored has been told, or its time is up and it is told as soon as what has come is looked at. */
-  isStoredTold = false;
+  /** Whether the end of what is stored is told, or is about to be once all that has come is looked at; or its time is up. */
+  isStoredEnding = false;
   isStoredDue = false;
   storedTimer: unknown;
-  /** Events that have come and wait to be verified. */
-  unsettled = 0;
+  /** Events that have come and wait to be verified, and where. */
+  readonly pending = new Map<Docket, number>();
   /** Events delivered; passed over because a newer version had come, or because their time is too far ahead. */
   delivered = 0;
   outdated = 0;
   ahead = 0;
 
-  constructor(input: WantedInput, overlapMs: number) {
+  /** `sinceMs` is the time from which on it is wanted. */
+  constructor(input: WantedInput, overlapMs: number, sinceMs: number) {
+    this.sinceMs = sinceMs;
     this.id = input.id;
     this.kind = input.kind;
     this.filters = input.filters;
@@ -85,20 +105,44 @@ export class Wanted {
     this.seen = new Seen(() => this.#horizonMs(overlapMs));
   }
 
+  /** Something of it waits to be verified, or waits no longer. */
+  await(docket: Docket): void {
+    this.pending.set(docket, (this.pending.get(docket) ?? 0) + 1);
+  }
+
+  settle(docket: Docket): void {
+    const left = (this.pending.get(docket) ?? 1) - 1;
+    if (left > 0) this.pending.set(docket, left);
+    else this.pending.delete(docket);
+  }
+
+  /** How far a relay has served it; kept when it leaves. */
+  memoryOf(url: string): Memory {
+    let memory = this.#memories.get(url);
+    if (!memory) {
+      memory = { mark: NO_MARK, restsUntilMs: 0, tries: 0 };
+      this.#memories.set(url, memory);
+    }
+    return memory;
+  }
+
   /** The time up to which some relay has served it, and with its overlap nothing is asked for that is older. */
   #horizonMs(overlapMs: number): number {
     let horizon = Number.POSITIVE_INFINITY;
-    for (const { newestMs } of this.marks.values()) horizon = Math.min(horizon, newestMs ?? 0);
+    for (const { mark } of this.#memories.values()) horizon = Math.min(horizon, mark.newestMs ?? 0);
     return horizon - overlapMs;
   }
 
   /** The time of the newest event that any relay has sent all up to. */
   get servedUpTo(): Mark {
     let latest = NO_MARK;
-    for (const mark of this.marks.values()) if ((mark.newestMs ?? -1) > (latest.newestMs ?? -1)) latest = mark;
+    for (const { mark } of this.#memories.values()) if ((mark.newestMs ?? -1) > (latest.newestMs ?? -1)) latest = mark;
     return latest;
   }
 }
+
+/** Milliseconds after which a relay that is asked for the first time may have missed something new. */
+const LATE_MS = 1_000;
 
 const isBounded = (filter: object): boolean => 'limit' in filter;
 
@@ -112,23 +156,38 @@ export class Request implements FeedItem {
   /** Whether the end of what is stored has arrived since it was asked; and whether all before it has been looked at. */
   hasEnded = false;
   isStoredComplete = false;
+  /** Waits because more came than could be looked at, which is not the relay's fault. */
+  isBehind = false;
   retryTimer: unknown;
   retryAtMs: number | undefined;
   readonly #wording: Wording;
+  readonly #memory: Memory;
 
   constructor(wanted: Wanted, feed: Feed<Request>, wording: Wording) {
     this.wanted = wanted;
+    this.#memory = wanted.memoryOf(feed.url);
     this.feed = feed;
     this.#wording = wording;
-    this.record = subscriptionTable.create({ isOnce: wanted.kind !== 'live' });
+    this.record = subscriptionTable.create({ isOnce: wanted.kind !== 'live', tries: this.#memory.tries });
   }
 
+  /** How far the relay has served it. */
   get mark(): Mark {
-    return this.wanted.marks.get(this.feed.url) ?? NO_MARK;
+    return this.#memory.mark;
   }
 
-  set mark(mark: Mark) {
-    this.wanted.marks.set(this.feed.url, mark);
+  /** An event came that has been verified, now or earlier. */
+  noteEvent(atMs: number): void {
+    this.#memory.mark = markAfterEvent(this.#memory.mark, atMs, this.#wording.now(), this.isStoredComplete);
+  }
+
+  /** All that was stored has come. */
+  noteEnd(): void {
+    this.isStoredComplete = true;
+    // Who asked for nothing that is stored does not know that there is nothing.
+    const { list } = this.wanted.filters;
+    const nothingMs = list.some((filter) => 'limit' in filter && filter.limit === 0) ? this.#wording.now() : 0;
+    this.#memory.mark = markAfterEnd(this.#memory.mark, nothingMs);
   }
 
   frame(name: string): string | undefined {
@@ -143,9 +202,11 @@ export class Request implements FeedItem {
       const missed = codec.filtersSince(list, since);
       return missed.length === 0 ? undefined : codec.subscribe(name, missed);
     }
-    // Another relay has served it so far: what came since is asked for beside what is stored, which may be bounded.
+    // What is new since it is wanted is asked for beside what is stored, which may be bounded.
     const elsewhere = gapSinceMs(wanted.servedUpTo, now, overlapMs);
-    const bounded = elsewhere === undefined ? [] : codec.filtersSince(list.filter(isBounded), elsewhere);
+    const isLate = this.epoch > 0 || now - wanted.sinceMs > LATE_MS;
+    const newFrom = elsewhere ?? (isLate ? wanted.sinceMs : undefined);
+    const bounded = newFrom === undefined ? [] : codec.filtersSince(list.filter(isBounded), newFrom);
     return codec.subscribe(name, [...list, ...bounded]);
   }
 
@@ -153,12 +214,19 @@ export class Request implements FeedItem {
     return this.wanted.kind === 'count' ? undefined : this.#wording.codec.unsubscribe(name);
   }
 
+  /** It leaves while it waits to be asked for again: it does not come back before its time. */
+  rememberRest(): void {
+    this.#memory.restsUntilMs = this.retryAtMs ?? 0;
+    this.#memory.tries = this.retryAtMs === undefined ? 0 : this.record.context.tries;
+  }
+
   /** It is asked for anew. */
   begin(): void {
+    this.isBehind = false;
     this.epoch += 1;
     this.hasEnded = false;
     this.isStoredComplete = false;
-    this.mark = markAfterLoss(this.mark);
+    this.#memory.mark = markAfterLoss(this.#memory.mark);
   }
 
   standing(now: number): SubscriptionStanding {

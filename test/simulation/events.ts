@@ -1,6 +1,9 @@
 import type { NostrEvent } from '../../src/index.ts';
 import { seededRandom } from '../../src/testing/index.ts';
 
+/** Numbers of events that belong together. */
+const SERIES = 500_000;
+
 /** What looks like a signed event. Nobody in a simulation checks signatures, which would be most of its work. */
 export function eventOf(seed: number, index: number): NostrEvent {
   const dice = seededRandom(`${seed}/event ${index}`);
@@ -19,8 +22,8 @@ export function eventOf(seed: number, index: number): NostrEvent {
   return {
     id,
     pubkey: 'a'.repeat(64),
-    // Some are as old as others.
-    created_at: 1_700_000_000 + Math.floor(index / 3),
+    // Some are as old as others; those of another series begin anew, and none is far ahead of its time.
+    created_at: 1_700_000_000 + Math.floor((index % SERIES) / 3),
     kind,
     tags: [['n', String(index)]],
     content,

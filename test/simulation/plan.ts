@@ -18,9 +18,26 @@ export interface PublishPlan {
   readonly byActor?: true;
 }
 
+/** What is subscribed to; the number names it. */
+export interface SubscribePlan {
+  readonly name: number;
+  readonly kinds?: readonly number[];
+  readonly limit?: number;
+  readonly among?: readonly number[];
+  readonly copies?: number;
+  readonly versions?: 'all';
+}
+
 /** Everything that can happen in a simulation, with the time at which it does. It is plain JSON. */
 export type Op = { readonly at: number } & (
   | ({ readonly do: 'publish' } & PublishPlan)
+  | ({ readonly do: 'subscribe' } & SubscribePlan)
+  | { readonly do: 'unsubscribe'; readonly name: number }
+  | { readonly do: 'query'; readonly kinds: readonly number[]; readonly timeoutMs: number }
+  /** Somebody else publishes an event to some relays, perhaps a while after its time. */
+  | { readonly do: 'post'; readonly event: number; readonly relays: readonly number[]; readonly lateMs: number }
+  /** A relay closes every subscription. */
+  | { readonly do: 'shed'; readonly relay: number; readonly text: string }
   | { readonly do: 'cancel'; readonly event: number }
   | { readonly do: 'add' | 'remove'; readonly relay: number }
   | { readonly do: 'connect' | 'disconnect'; readonly relay?: number }
@@ -57,6 +74,8 @@ export interface Plan {
   readonly rogue: number;
   /** Whether the pool has an outbox, on a disk that outlives its process. */
   readonly outbox?: boolean;
+  /** How events are verified: at once, later, or by something that fails. Default: at once. */
+  readonly verifier?: 'prompt' | 'slow' | 'flaky';
   /** Whether connections that were lost without a word are found out when everything is healed, as by a new network. */
   readonly resets: boolean;
   readonly ops: readonly Op[];
@@ -185,6 +204,27 @@ const KINDS: Readonly<Record<string, Kind>> = {
   ],
 };
 
+/** What can go wrong with what is received. */
+const RECEIVING: Readonly<Record<string, Kind>> = {
+  poison: (draw, relay, at) => [fault(draw, relay, at, { poison: often(draw) })],
+  tamper: (draw, relay, at) => [fault(draw, relay, at, { tamper: often(draw) })],
+  unmatched: (draw, relay, at) => [fault(draw, relay, at, { unmatched: often(draw) })],
+  ahead: (draw, relay, at) => [fault(draw, relay, at, { ahead: often(draw) })],
+  unknown: (draw, relay, at) => [fault(draw, relay, at, { unknown: often(draw) })],
+  repeatedEvents: (draw, relay, at) => [fault(draw, relay, at, { repeatEvents: often(draw) })],
+  noEnd: (draw, relay, at) => [fault(draw, relay, at, { swallowEose: often(draw), repeatEose: often(draw) })],
+  closures: (draw, relay, at) => [
+    fault(draw, relay, at, { closeWith: draw.pick([...REFUSALS, '']), closures: often(draw) }),
+  ],
+  crowd: (draw, relay, at) => [
+    fault(draw, relay, at, { subscriptionsMax: draw.whole(1, 3), tooManyByNotice: draw.chance(0.3) }),
+    { do: 'cut', at, relay },
+  ],
+  shed: (draw, relay, at) => [
+    { do: 'shed', at, relay, text: draw.pick([...REFUSALS, 'error: too many subscriptions']) },
+  ],
+};
+
 /** What the application does beside publishing, and what happens to its process. */
 const CHANGES: Readonly<Record<string, Kind>> = {
   remove: (draw, relay, at) => [
@@ -254,6 +294,25 @@ function drawOptions(draw: Draw): PoolOptions {
   };
 }
 
+function drawReadingOptions(draw: Draw): PoolOptions {
+  const subscribe = {
+    retryDelayMs: draw.skewed(100, SECOND),
+    retryDelayMaxMs: draw.skewed(SECOND, 30 * SECOND),
+    answerTimeoutMs: draw.skewed(2 * SECOND, 20 * SECOND),
+    storedTimeoutMs: draw.skewed(SECOND, 10 * SECOND),
+    backlogMax: draw.pick([1, 5, 100]),
+  };
+  return {
+    subscriptionsMax: draw.pick([1, 3, 20]),
+    subscribe: {
+      ...Object.fromEntries(Object.entries(subscribe).filter(() => draw.chance(0.3))),
+      overlapMs: MINUTE,
+      // The process's clock is set, and what is new looks as if it came from the future.
+      aheadMaxMs: 24 * 60 * MINUTE,
+    },
+  };
+}
+
 function drawPublish(draw: Draw, event: number, relays: number): PublishPlan {
   const copies = draw.chance(0.4) ? draw.whole(1, relays) : undefined;
   const among = draw.chance(0.2)
@@ -299,6 +358,48 @@ function drawFaults(draw: Draw, chaosMs: number, relays: number, published: read
     const aimed = published.length > 0 && draw.chance(0.4);
     const when = aimed ? draw.pick(published).at + draw.exponential(draw.skewed(4, 600)) : at;
     if (kinds.length > 0) ops.push(...draw.pick(kinds)(draw, draw.whole(0, relays - 1), when));
+  }
+  return ops;
+}
+
+/** Subscriptions, what others publish meanwhile, and what goes wrong on that way. */
+function drawReading(draw: Draw, chaosMs: number, relays: number): Op[] {
+  const ops: Op[] = [];
+  const some = (share: number): number[] =>
+    Array.from({ length: relays }, (_, each) => each).filter(() => draw.chance(share));
+  const wanted = draw.whole(1, 6);
+  for (let name = 1; name <= wanted; name += 1) {
+    const at = draw.chance(0.6) ? 0 : draw.between(0, chaosMs / 2);
+    const among = draw.chance(0.2) ? some(0.7) : [];
+    ops.push({
+      do: 'subscribe',
+      at,
+      name,
+      ...(draw.chance(0.7) ? { kinds: draw.pick([[1], [0], [0, 1]]) } : {}),
+      ...(draw.chance(0.2) ? { limit: draw.whole(0, 5) } : {}),
+      ...(among.length > 0 ? { among } : {}),
+      ...(draw.chance(0.25) ? { copies: draw.whole(1, 2) } : {}),
+      ...(draw.chance(0.7) ? { versions: 'all' as const } : {}),
+    });
+    if (draw.chance(0.15)) ops.push({ do: 'unsubscribe', at: at + draw.exponential(MINUTE), name });
+  }
+  const meanMs = draw.skewed(500, 10 * SECOND);
+  let event = 2_000_000;
+  for (let at = draw.exponential(meanMs); at < chaosMs; at += draw.exponential(meanMs)) {
+    const count = draw.chance(0.03) ? draw.whole(5, 30) : 1;
+    for (let each = 0; each < count; each += 1) {
+      const to = draw.chance(0.3) ? [draw.whole(0, relays - 1)] : some(0.7);
+      ops.push({ do: 'post', at, event, relays: to, lateMs: draw.chance(0.5) ? 0 : draw.skewed(1, 20 * SECOND) });
+      event += 1;
+    }
+    if (draw.chance(0.05)) {
+      ops.push({ do: 'query', at, kinds: draw.pick([[0], [1], [0, 1]]), timeoutMs: draw.skewed(50, 20 * SECOND) });
+    }
+  }
+  const kinds = Object.values(RECEIVING).filter(() => draw.chance(0.5));
+  const faultsMs = draw.skewed(3 * SECOND, 30 * SECOND);
+  for (let at = draw.exponential(faultsMs); at < chaosMs && kinds.length > 0; at += draw.exponential(faultsMs)) {
+    ops.push(...draw.pick(kinds)(draw, draw.whole(0, relays - 1), at));
   }
   return ops;
 }
@@ -350,17 +451,20 @@ export function drawPlan(seed: number, hours?: number): Plan {
   }));
   const published = drawPublishing(new Draw(seededRandom(`${seed}/publishing`)), chaosMs, count);
   const faults = new Draw(seededRandom(`${seed}/faults`));
+  const reading = new Draw(seededRandom(`${seed}/reading`));
   const ops = [
     ...published,
     ...drawFaults(faults, chaosMs, count, published),
     ...(faults.chance(0.1) ? drawClogging(faults, chaosMs, count) : []),
     ...(faults.chance(0.1) ? drawSlowdown(faults, chaosMs, count) : []),
+    ...(reading.chance(0.6) ? drawReading(reading, chaosMs, count) : []),
   ];
   return {
     seed,
     chaosMs,
     relays,
-    options: drawOptions(draw),
+    options: { ...drawOptions(draw), ...drawReadingOptions(reading) },
+    verifier: reading.pick(['prompt', 'slow', 'flaky'] as const),
     rogue: draw.chance(0.2) ? 0.5 : 0,
     outbox: seededRandom(`${seed}/outbox`)() < 0.3,
     resets: draw.chance(0.7),

@@ -1,11 +1,12 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
-import type { PublishSettings, RelaySettings } from '../../machines/policy/settings.ts';
+import type { PublishSettings, RelaySettings, SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import type { DeliveryLane } from '../../src/delivery/publication.ts';
-import type { Fact, Message, Pool, Receipt, RelayStatus } from '../../src/index.ts';
+import type { Fact, Message, NostrEvent, Pool, Receipt, Received, RelayStatus } from '../../src/index.ts';
 import type { Version } from '../../src/protocol/codec.ts';
 import type { SimulatedHost } from '../../src/testing/index.ts';
 import type { PublishPlan } from './plan.ts';
+import type { ReaderView } from './reader.ts';
 
 /** One connection as it is seen from the wire, between pool and network. */
 export interface Wire {
@@ -60,10 +61,14 @@ export interface Watcher {
   /** A process has started with an empty pool. */
   began?(): void;
   dialled?(wire: Wire, relay: RelayView): void;
-  sent?(wire: Wire, relay: RelayView, eventId: string | undefined): void;
+  sent?(wire: Wire, relay: RelayView, eventId: string | undefined, frame: string): void;
   received?(wire: Wire, relay: RelayView, message: Message): void;
   /** The connection is over: told by the network, or let go of by the pool. */
   ended?(wire: Wire, relay: RelayView, report: CloseReport | undefined): void;
+  /** A subscription has brought an event, the end of what is stored, or its own end. */
+  delivered?(reader: ReaderView, received: Received): void;
+  storedTold?(reader: ReaderView, complete: boolean): void;
+  readerEnded?(reader: ReaderView): void;
   /** A fact, with the status that the relay had before it. */
   fact?(fact: Fact, relay: RelayView | undefined, before: RelayStatus | undefined): void;
   asked?(call: Call): void;
@@ -100,6 +105,13 @@ export interface Scene {
   readonly relays: ReadonlyMap<string, RelayView>;
   readonly calls: readonly Call[];
   readonly publishing: PublishSettings;
+  readonly subscribing: SubscribeSettings;
+  /** The subscriptions of this process, those that have ended among them. */
+  readonly readers: readonly ReaderView[];
+  /** What each relay has stored, with the time of the world at which it was. */
+  storedAt(url: string): ReadonlyMap<string, { readonly event: NostrEvent; readonly at: number }>;
+  /** Whether an event is as its author made it. */
+  isGenuine(event: NostrEvent): boolean;
   /** What is open in the books of publishing. */
   readonly books: {
     readonly open: number;

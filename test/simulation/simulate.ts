@@ -42,7 +42,7 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
     await null;
     await goOn(world.recoveryMs, () => world.isEverybodyConnected);
     if (world.violation === undefined) world.finale();
-    await goOn(world.calmingMs, () => world.areBooksEmpty && world.isEverybodyConnected);
+    await goOn(world.calmingMs, () => world.areBooksEmpty && world.isEverybodyConnected && world.isReadingDone);
     await null;
     if (world.violation === undefined) world.calmed();
   }

@@ -1,3 +1,4 @@
+import type { NostrEvent } from '../../src/index.ts';
 import {
   type Dice,
   NO_FAULTS,
@@ -6,12 +7,25 @@ import {
   SimulatedRelay,
   type VirtualClock,
 } from '../../src/testing/index.ts';
+import { eventOf } from './events.ts';
 import type { Op, Plan } from './plan.ts';
 
 /** What happens to relays and to the ways to them. */
-export type OutsideOp = Op & { readonly do: 'fault' | 'link' | 'cut' | 'lose' | 'close' | 'stop' | 'vanish' };
+export type OutsideOp = Op & {
+  readonly do: 'fault' | 'link' | 'cut' | 'lose' | 'close' | 'stop' | 'vanish' | 'post' | 'shed';
+};
 
-const OUTSIDE: ReadonlySet<Op['do']> = new Set(['fault', 'link', 'cut', 'lose', 'close', 'stop', 'vanish']);
+const OUTSIDE: ReadonlySet<Op['do']> = new Set([
+  'fault',
+  'link',
+  'cut',
+  'lose',
+  'close',
+  'stop',
+  'vanish',
+  'post',
+  'shed',
+]);
 
 export const isOutside = (op: Op): op is OutsideOp => OUTSIDE.has(op.do);
 
@@ -23,12 +37,16 @@ export class Surroundings {
   readonly #relays: readonly SimulatedRelay[];
   /** Ids of everything that was published, for acknowledgements of what was perhaps never sent there. */
   readonly #rumours: string[] = [];
+  /** Everything that anybody has published, as it was made, by id. */
+  readonly #made = new Map<string, string>();
+  readonly #stored: readonly Map<string, { readonly event: NostrEvent; readonly at: number }>[];
 
   constructor(plan: Plan, clock: VirtualClock, dice: (name: string) => Dice) {
     this.#plan = plan;
     this.#clock = clock;
     const linkDice = new Map(plan.relays.map(({ url }, index) => [url, dice(`link ${index}`)]));
     this.network = new SimulatedNetwork({ clock, dice: (url) => linkDice.get(url) ?? (() => 0) });
+    this.#stored = plan.relays.map(() => new Map());
     this.#relays = plan.relays.map(
       ({ url }, index) =>
         new SimulatedRelay(this.network, {
@@ -36,6 +54,7 @@ export class Surroundings {
           clock,
           dice: dice(`relay ${index}`),
           rumour: () => this.#rumour(index),
+          onStored: (event) => this.#stored[index]?.set(event.id, { event, at: clock.now() }),
         }),
     );
     this.#clearLinks();
@@ -46,12 +65,24 @@ export class Surroundings {
     return this.#plan.relays[relay % this.#plan.relays.length]?.url ?? '';
   }
 
+  /** What a relay has stored, and when. */
+  storedAt(url: string): ReadonlyMap<string, { readonly event: NostrEvent; readonly at: number }> {
+    return this.#stored[this.#plan.relays.findIndex((relay) => relay.url === url)] ?? new Map();
+  }
+
   /** Something was published, and may be gossiped about. */
-  gossip(id: string): void {
-    this.#rumours.push(id);
+  gossip(event: NostrEvent): void {
+    this.#rumours.push(event.id);
+    this.#made.set(event.id, JSON.stringify(event));
+  }
+
+  /** Whether an event is as its author made it. */
+  isGenuine(event: NostrEvent): boolean {
+    return this.#made.get(event.id) === JSON.stringify(event);
   }
 
   carryOut(op: OutsideOp): void {
+    if (op.do === 'post') return this.#post(op);
     const relay = this.#relays[op.relay % this.#relays.length];
     const link = this.network.link(this.urlOf(op.relay));
     switch (op.do) {
@@ -68,6 +99,8 @@ export class Surroundings {
         return relay?.cut();
       case 'lose':
         return link.lose();
+      case 'shed':
+        return relay?.closeSubscriptions(op.text);
       case 'close':
         return op.code === 1006 ? relay?.cut() : relay?.close(op.code);
       default:
@@ -81,6 +114,8 @@ export class Surroundings {
     for (const relay of this.#relays) {
       relay.heal();
       relay.listen();
+      // Who has not been told the end of what is stored would wait for it for ever.
+      relay.closeSubscriptions('error: begin anew');
     }
     this.#clearLinks();
     if (this.#plan.resets) for (const { url } of this.#plan.relays) this.network.link(url).reset();
@@ -92,6 +127,13 @@ export class Surroundings {
       relay.set({ swallowAcks: true });
       this.#after(forMs, () => relay.set({ swallowAcks: false }));
     }
+  }
+
+  #post({ event: index, relays, lateMs }: OutsideOp & { readonly do: 'post' }): void {
+    const created_at = Math.floor((this.#clock.now() - lateMs) / 1_000);
+    const event = { ...eventOf(this.#plan.seed, index), created_at };
+    this.gossip(event);
+    for (const relay of relays) this.#relays[relay % this.#relays.length]?.publish(event);
   }
 
   #after(ms: number, work: () => void): void {

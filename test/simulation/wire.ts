@@ -94,8 +94,8 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
             // Set anew, so that the order is that of the last sends.
             wire.unanswered.delete(eventId);
             wire.unanswered.set(eventId, now());
-          } else if (frame.startsWith('["REQ"')) wire.probesOpen += 1;
-          else if (frame.startsWith('["CLOSE"')) {
+          } else if (frame.startsWith('["REQ","probe-')) wire.probesOpen += 1;
+          else if (frame.startsWith('["CLOSE","probe-')) {
             wire.probesLost += wire.probesOpen;
             wire.probesOpen = 0;
           }

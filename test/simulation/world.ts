@@ -1,7 +1,12 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
 import { RETRY_AFTER_MS_MAX } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
-import { type PublishSettings, poolSettings, type RelaySettings } from '../../machines/policy/settings.ts';
+import {
+  type PublishSettings,
+  poolSettings,
+  type RelaySettings,
+  type SubscribeSettings,
+} from '../../machines/policy/settings.ts';
 import { isRoutable } from '../../machines/policy/status.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { LocalOutbox } from '../../src/delivery/outbox/local-outbox.ts';
@@ -10,11 +15,14 @@ import {
   createPool,
   type Fact,
   type Message,
+  type NostrEvent,
   nostrCodec,
   type Pool,
   type PublishOptions,
   type Receipt,
   type RelayStatus,
+  type SubscriptionState,
+  type Verifier,
 } from '../../src/index.ts';
 import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
 import { type Dice, SimulatedHost, seededRandom, VirtualClock } from '../../src/testing/index.ts';
@@ -22,9 +30,11 @@ import { Audience } from './audience.ts';
 import { SimulatedDisk } from './disk.ts';
 import { eventOf } from './events.ts';
 import { INVARIANTS } from './invariants/index.ts';
-import type { Op, Plan, PublishPlan } from './plan.ts';
+import type { Op, Plan, PublishPlan, SubscribePlan } from './plan.ts';
+import { filterOf, type ReaderView } from './reader.ts';
 import type { Call, RelayView, Scene, Wire } from './scene.ts';
 import { isOutside, Surroundings } from './surroundings.ts';
+import { simulatedVerifier } from './verifier.ts';
 import { type TalkingOn, tapped, type WireTap } from './wire.ts';
 
 /** When every simulation begins, in milliseconds since the epoch. */
@@ -42,6 +52,7 @@ interface Process {
   readonly host: SimulatedHost;
   readonly pool: Pool;
   readonly outbox: LocalOutbox | undefined;
+  readonly verifier: Verifier;
 }
 
 type OpOf<Kind extends Op['do']> = Op & { readonly do: Kind };
@@ -57,9 +68,14 @@ export class World implements Scene {
   calls: Call[] = [];
   readonly relays = new Map<string, RelayView>();
   readonly publishing: PublishSettings;
+  readonly subscribing: SubscribeSettings;
   readonly #plan: Plan;
   readonly #surroundings: Surroundings;
   readonly #wanted: Set<number>;
+  /** What the application subscribes to, also after a restart; and its subscriptions in this process. */
+  readonly #subscribed = new Map<number, SubscribePlan>();
+  readers: ReaderView[] = [];
+  #questions = 0;
   readonly #rogueDice: Dice;
   readonly #audience: Audience;
   readonly #trace: ((line: string) => void) | undefined;
@@ -85,6 +101,7 @@ export class World implements Scene {
     this.#disk = plan.outbox ? new SimulatedDisk(dice('disk')) : undefined;
     this.#wanted = new Set(plan.relays.keys());
     this.publishing = poolSettings(plan.options).publish;
+    this.subscribing = poolSettings(plan.options).subscribe;
     this.#audience = new Audience(INVARIANTS.map((invariant) => invariant.watch(this)));
     this.start();
   }
@@ -139,6 +156,7 @@ export class World implements Scene {
   /** Promises that may have to settle, one after the other, before time goes on. */
   get promises(): number {
     if (this.#disk) return 40;
+    if (this.#questions > 0 || this.#plan.verifier !== 'prompt') return 8;
     return this.calls.length > 0 || this.#isClosing ? 1 : 0;
   }
 
@@ -146,6 +164,17 @@ export class World implements Scene {
     if (!this.#process) return false;
     for (const { status } of this.relays.values()) if (status !== 'connected') return false;
     return true;
+  }
+
+  /** Whether everything that came has been looked at, and no subscription waits for anything but room. */
+  get isReadingDone(): boolean {
+    const intake = this.#process && dataPlaneOf(this.#process.pool.actor)?.intake;
+    for (const url of this.relays.keys()) if ((intake?.feedOf(url)?.docket.size ?? 0) > 0) return false;
+    return this.readers.every(({ ended, isStoredTold, subscription }) => {
+      if (ended !== undefined) return true;
+      const states = Object.values(subscription.status()).map(({ state }) => state);
+      return isStoredTold && !states.some((state) => UNDECIDED.has(state));
+    });
   }
 
   get areBooksEmpty(): boolean {
@@ -233,6 +262,13 @@ export class World implements Scene {
     const process = this.#processes;
     const outbox = this.#disk && new LocalOutbox(this.#disk.mount(host.clock), { clock: host.clock });
     const isCurrent = (): boolean => this.#processes === process;
+    const verifier = simulatedVerifier(
+      this.#plan.verifier ?? 'prompt',
+      host,
+      seededRandom(`${this.#plan.seed}/verifier ${process}`),
+      (event) => this.isGenuine(event),
+      () => this.isHealed,
+    );
     const pool = createPool({
       ...this.#plan.options,
       clock: host.clock,
@@ -241,8 +277,11 @@ export class World implements Scene {
       connect: false,
       outbox,
       relays: [...this.#wanted].map((index) => this.#surroundings.urlOf(index)),
+      verifier,
     });
-    this.#process = { host, pool, outbox };
+    this.#process = { host, pool, outbox, verifier };
+    this.readers = [];
+    this.#questions = 0;
     this.note(`process ${process} starts`);
     this.#audience.tell('began');
     for (const url of Object.keys(pool.status())) this.#setStatus(this.relay(url), 'idle');
@@ -251,6 +290,7 @@ export class World implements Scene {
       if (isCurrent()) this.#hear(fact);
     });
     pool.connect();
+    for (const plan of this.#subscribed.values()) this.#subscribe(plan);
   }
 
   carryOut(op: Op): void {
@@ -261,6 +301,16 @@ export class World implements Scene {
     switch (op.do) {
       case 'publish':
         return isRunning ? this.#publish(op) : undefined;
+      case 'subscribe':
+        this.#subscribed.set(op.name, op);
+        return isRunning ? this.#subscribe(op) : undefined;
+      case 'unsubscribe':
+        this.#subscribed.delete(op.name);
+        if (!isRunning) return;
+        for (const { plan, subscription } of this.readers) if (plan.name === op.name) subscription.close();
+        return;
+      case 'query':
+        return isRunning ? this.#query(op) : undefined;
       case 'cancel':
         return isRunning ? this.pool.cancel(eventOf(this.#plan.seed, op.event).id) : undefined;
       case 'add':
@@ -307,6 +357,10 @@ export class World implements Scene {
       this.pool.addRelay(url);
     }
     this.pool.configure({ reconnect: { enabled: true } });
+    // What no relay would serve any more is asked for once more.
+    const refused = this.readers.filter(({ ended }) => ended === 'refused').map(({ plan }) => plan);
+    this.readers = this.readers.filter(({ ended }) => ended === undefined);
+    for (const plan of refused) if (this.#subscribed.get(plan.name) === plan) this.#subscribe(plan);
     for (const url of Object.keys(this.pool.status())) {
       this.pool.configureRelay(url, { reconnect: { enabled: true, attemptsMax: Number.POSITIVE_INFINITY } });
     }
@@ -394,8 +448,8 @@ export class World implements Scene {
       opened: (wire) => this.note(`${wire.url} is open`),
       sent: (wire, frame, eventId) => {
         if (!isCurrent()) return;
-        if (this.#trace) this.note(`${wire.url} <- ${frame.slice(0, 40)}`);
-        this.#audience.tell('sent', wire, this.relay(wire.url), eventId);
+        if (this.#trace) this.note(`${wire.url} <- ${frame.slice(0, 120)}`);
+        this.#audience.tell('sent', wire, this.relay(wire.url), eventId, frame);
       },
       received: (wire, data, message: Message) => {
         if (!isCurrent()) return;
@@ -460,7 +514,7 @@ export class World implements Scene {
       settledAt: undefined,
     };
     const options = this.#optionsOf(plan);
-    this.#surroundings.gossip(event.id);
+    this.#surroundings.gossip(event);
     if (plan.byActor) {
       this.pool.actor.send({ type: 'PUBLISH', event, options });
       return this.#audience.tell('asked', call);
@@ -498,12 +552,87 @@ export class World implements Scene {
     this.#audience.tell('asked', call);
   }
 
-  #optionsOf({ among, copies, quorum, priority, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
+  storedAt(url: string) {
+    return this.#surroundings.storedAt(url);
+  }
+
+  isGenuine(event: NostrEvent): boolean {
+    return this.#surroundings.isGenuine(event);
+  }
+
+  #subscribe(plan: SubscribePlan): void {
+    const { pool } = this;
+    const isHere = (): boolean => this.#process?.pool === pool;
+    const received = new Map<string, number>();
+    try {
+      const subscription = pool.subscribe(filterOf(plan), {
+        ...this.#scopeOf(plan),
+        ...(plan.versions ? { versions: plan.versions } : {}),
+        onEvent: (each) => {
+          if (!isHere()) return;
+          const { id } = each.event;
+          received.set(id, (received.get(id) ?? 0) + 1);
+          this.note(`subscription ${plan.name} brings ${id.slice(0, 8)} of ${each.relay}`);
+          this.#audience.tell('delivered', reader, each);
+        },
+        onEose: (complete) => {
+          if (!isHere()) return;
+          reader.isStoredTold = true;
+          this.note(`subscription ${plan.name} has all that is stored: ${complete}`);
+          this.#audience.tell('storedTold', reader, complete);
+        },
+        onClosed: (cause) => {
+          if (!isHere()) return;
+          reader.ended = cause;
+          this.note(`subscription ${plan.name} is over: ${cause}`);
+          this.#audience.tell('readerEnded', reader);
+        },
+      });
+      const reader: ReaderView = {
+        plan,
+        since: this.now,
+        subscription,
+        received,
+        ended: undefined,
+        isStoredTold: false,
+      };
+      this.readers.push(reader);
+      this.mark('subscribed');
+    } catch (error) {
+      if (!EXPECTED_ERRORS.has((error as { code?: string }).code ?? '')) this.fail('P8', `subscribe threw ${error}`);
+    }
+  }
+
+  #query({ kinds, timeoutMs }: OpOf<'query'>): void {
+    const { pool } = this;
+    const askedAt = this.awakeMs;
+    this.#questions += 1;
+    const settle = (code?: string): void => {
+      if (this.#process?.pool !== pool) return;
+      this.#questions -= 1;
+      const tookMs = this.awakeMs - askedAt;
+      // Its own verification may hold it up, and nothing else.
+      const patienceMs = timeoutMs + (this.#plan.verifier === 'prompt' ? 100 : 40_000);
+      if (tookMs > patienceMs && !this.timeWasOdd) this.fail('L14', `a question of ${timeoutMs} ms took ${tookMs} ms`);
+      if (code !== undefined && !EXPECTED_ERRORS.has(code)) this.fail('P8', `query threw ${code}`);
+      this.mark('questioned');
+    };
+    pool.query({ kinds: [...kinds] }, { timeoutMs }).then(
+      () => settle(),
+      (error: unknown) => settle((error as { code?: string }).code ?? String(error)),
+    );
+  }
+
+  #scopeOf({ among, copies }: SubscribePlan): Pick<PublishOptions, 'relays'> {
     const urls = among?.map((relay) => this.#surroundings.urlOf(relay));
     const relays = urls && copies !== undefined ? { among: urls, copies } : (urls ?? copies);
+    return relays === undefined ? {} : { relays };
+  }
+
+  #optionsOf({ among, copies, quorum, priority, timeoutMs, expiresMs }: PublishPlan): PublishOptions {
     return {
       quorum,
-      ...(relays === undefined ? {} : { relays }),
+      ...this.#scopeOf({ name: 0, ...(among ? { among } : {}), ...(copies === undefined ? {} : { copies }) }),
       ...(priority === undefined ? {} : { priority }),
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(expiresMs === undefined ? {} : { expiresMs }),
@@ -551,11 +680,12 @@ export class World implements Scene {
   }
 
   #closePool(drainMs: number, then: () => void): void {
-    const { pool, outbox } = this.#running;
+    const { pool, outbox, verifier } = this.#running;
     const isHere = (): boolean => this.#process?.pool === pool;
     const closed = async (): Promise<void> => {
       await pool.close({ drainMs });
       await outbox?.close();
+      await verifier.close?.();
     };
     void closed().then(() => {
       if (!isHere()) return;
@@ -596,6 +726,9 @@ export class World implements Scene {
     this.host.wake();
   }
 }
+
+/** A subscription that stands like this may have more to bring. */
+const UNDECIDED: ReadonlySet<SubscriptionState> = new Set(['waiting', 'resting', 'opening']);
 
 /** Misuse that a plan cannot know to be misuse: relays come and go. */
 const EXPECTED_ERRORS: ReadonlySet<string> = new Set(['NO_RELAYS', 'INVALID_QUORUM', 'POOL_CLOSED']);

@@ -48,13 +48,15 @@ export class EventStore {
     return { event, answer: { accepted: true, text: '' } };
   }
 
-  /** Newest first, as NIP-01 asks, within the smallest limit given. */
+  /** Newest first, as NIP-01 asks: of each filter as many as it wants, and every event once. */
   query(filters: readonly Filter[]): readonly NostrEvent[] {
-    const limit = Math.min(...filters.map((filter) => filter.limit ?? Number.POSITIVE_INFINITY));
-    const matching = [...this.events.values()].filter((event) => matches(filters, event));
-    return matching.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1)).slice(0, limit);
+    const all = [...this.events.values()].sort(newestFirst);
+    const found = filters.flatMap((filter) => all.filter((event) => matches([filter], event)).slice(0, filter.limit));
+    return filters.length === 1 ? found : [...new Set(found)].sort(newestFirst);
   }
 }
+
+const newestFirst = (a: NostrEvent, b: NostrEvent): number => b.created_at - a.created_at || (a.id < b.id ? -1 : 1);
 
 export const matches = (filters: readonly Filter[], event: NostrEvent): boolean =>
   matchFilters([...filters], forNostrTools(event));

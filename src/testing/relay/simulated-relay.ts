@@ -17,6 +17,8 @@ export interface SimulatedRelayOptions {
   readonly verify?: boolean;
   /** The id of an event that was perhaps never sent here, for stray acknowledgements. Default: made up. */
   readonly rumour?: () => string;
+  /** Called when a new event is stored. */
+  readonly onStored?: (event: NostrEvent) => void;
 }
 
 /** The relay of `FaultableRelay` on a simulated network: the same protocol and the same faults, on the clock given. */
@@ -30,6 +32,7 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
   faults: Readonly<RelayFaults> = NO_FAULTS;
   readonly #network: SimulatedNetwork;
   readonly #rumour: (() => string) | undefined;
+  readonly #onStored: ((event: NostrEvent) => void) | undefined;
   readonly #sessions = new Map<RelaySession, SimulatedPeer>();
   #stopListening: () => void = () => {};
 
@@ -39,6 +42,7 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
     this.clock = options.clock;
     this.dice = options.dice;
     this.#rumour = options.rumour;
+    this.#onStored = options.onStored;
     this.store = new EventStore(options.verify ?? false);
     this.listen();
   }
@@ -101,7 +105,20 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
 
   received(): void {}
 
+  /** Stores an event as if somebody had published it here, and gives it to whoever subscribed to it. */
+  publish(event: NostrEvent): void {
+    const known = this.store.events.size;
+    this.store.add(event);
+    if (this.store.events.size > known) this.stored(event);
+  }
+
+  /** Closes every subscription of every client, as a relay does that has had enough. */
+  closeSubscriptions(text: string): void {
+    for (const session of this.#sessions.keys()) session.closeSubscriptions(text);
+  }
+
   stored(event: NostrEvent): void {
+    this.#onStored?.(event);
     for (const session of this.#sessions.keys()) session.offer(event);
   }
 

@@ -9,6 +9,7 @@ import {
 import { isRelayFault } from '../../../machines/policy/refusal.ts';
 import { isRoutable } from '../../../machines/policy/status.ts';
 import type { PoolContext } from '../../../machines/pool/pool.context.ts';
+import type { NostrEvent } from '../../../src/index.ts';
 import type { Invariant, Scene } from '../scene.ts';
 
 /** What went wrong at one relay, counted on the wire. */
@@ -19,6 +20,8 @@ interface Trouble {
   /** Events that were not answered in time on a connection that lived that long. */
   overdue: number;
   /** What was sent on connections that live, on which and when; an event may be sent twice. */
+  /** Requests that nothing was said about, with the time of the world at which they were sent. */
+  readonly asked: Map<string, number>;
   pending: { readonly id: string; readonly wire: number; readonly sentOwn: number; readonly sentAwake: number }[];
 }
 
@@ -28,7 +31,7 @@ function troubles(scene: Scene) {
   const of = (url: string): Trouble => {
     let trouble = all.get(url);
     if (!trouble) {
-      trouble = { told: 0, malformed: 0, overdue: 0, pending: [] };
+      trouble = { told: 0, malformed: 0, overdue: 0, pending: [], asked: new Map() };
       all.set(url, trouble);
     }
     return trouble;
@@ -56,16 +59,29 @@ const measurements: Invariant = {
   says: 'what is measured as a failure happened on that very connection, and was no refusal, cancellation or old answer',
   watch: (scene) => {
     const { all, of, settle } = troubles(scene);
+    const overdueRequests = ({ asked }: Trouble): number =>
+      [...asked.values()].filter((at) => scene.now - at >= scene.subscribing.answerTimeoutMs).length;
     return {
       began: () => all.clear(),
-      sent({ url, number }, _relay, eventId) {
+      sent({ url, number }, _relay, eventId, frame) {
         if (eventId !== undefined)
           of(url).pending.push({ id: eventId, wire: number, sentOwn: scene.ownNow, sentAwake: scene.awakeMs });
+        // A request that nothing is said about fails as well, after its own time.
+        const asked = /^\["(?:REQ|COUNT)","(r\d+)"/.exec(frame)?.[1];
+        if (asked !== undefined) of(url).asked.set(asked, scene.now);
       },
       received({ url }, _relay, message) {
         const trouble = of(url);
         settle(trouble);
         if (message.type === 'malformed') trouble.malformed += 1;
+        if ('subscription' in message) {
+          const askedAt = trouble.asked.get(message.subscription);
+          trouble.asked.delete(message.subscription);
+          if (askedAt !== undefined && scene.now - askedAt >= scene.subscribing.answerTimeoutMs) trouble.told += 1;
+          if (message.type === 'closed' && isRelayFault(message.refusal)) trouble.told += 1;
+          // What is forged or was not asked for is charged; as is anything about what was never asked.
+          else trouble.malformed += 1;
+        }
         if (message.type !== 'answer') return;
         const answered = trouble.pending.findIndex(({ id }) => id === message.id);
         if (answered >= 0) trouble.pending.splice(answered, 1);
@@ -75,13 +91,16 @@ const measurements: Invariant = {
         const trouble = of(url);
         settle(trouble);
         trouble.pending = trouble.pending.filter(({ wire }) => wire !== number);
+        trouble.told += overdueRequests(trouble);
+        trouble.asked.clear();
       },
       stepped() {
         for (const [url, trouble] of all) {
           const measured = scene.failuresMeasured(url);
           if (measured <= trouble.told + trouble.overdue) continue;
           settle(trouble);
-          const happened = trouble.told + trouble.overdue + Math.floor(trouble.malformed / 3);
+          const told = trouble.told + overdueRequests(trouble);
+          const happened = told + trouble.overdue + Math.floor(trouble.malformed / 3);
           if (measured > happened)
             scene.fail('S3 S7 S8', `${measured} failures measured at ${url}, ${happened} happened`);
         }
@@ -98,6 +117,7 @@ const circuits: Invariant = {
     const onTrial = new Set<string>();
     /** Events that are unanswered on the connection that lives. */
     const pending = new Map<string, Set<string>>();
+    const askedAt = new Map<string, number>();
     const note = (url: string): void => {
       bad.set(url, [...(bad.get(url) ?? []).slice(-200), scene.now]);
     };
@@ -111,7 +131,13 @@ const circuits: Invariant = {
         onTrial.clear();
         pending.clear();
       },
-      sent({ url }, _relay, eventId) {
+      sent({ url }, _relay, eventId, frame) {
+        // A request that nothing is said about fails as an event does that is not answered.
+        const asked = /^\["(?:REQ|COUNT)","(r\d+)"/.exec(frame)?.[1];
+        if (asked !== undefined) {
+          pending.set(url, new Set([...(pending.get(url) ?? []), asked]));
+          askedAt.set(`${url} ${asked}`, scene.now);
+        }
         if (eventId === undefined) return;
         const unanswered = pending.get(url) ?? new Set();
         pending.set(url, unanswered);
@@ -123,6 +149,15 @@ const circuits: Invariant = {
           const sentAt = wire.unanswered.get(message.id) ?? scene.ownNow;
           const isLate = scene.timeWasOdd || scene.ownNow - sentAt >= scene.publishing.ackTimeoutMs;
           if (pending.get(url)?.delete(message.id) && isLate) note(url);
+        }
+        if ('subscription' in message) {
+          const wasPending = pending.get(url)?.delete(message.subscription);
+          const waitedMs = scene.now - (askedAt.get(`${url} ${message.subscription}`) ?? scene.now);
+          if (wasPending && waitedMs >= scene.subscribing.answerTimeoutMs) note(url);
+          const isUnasked = message.subscription.endsWith('-unknown');
+          const isForged = message.type === 'event' && !scene.isGenuine(message.event as NostrEvent);
+          const isRefused = message.type === 'closed' && isRelayFault(message.refusal);
+          if (isUnasked || isForged || isRefused) note(url);
         }
         const isBad = message.type === 'malformed' || (message.type === 'answer' && !message.accepted);
         const isExcused = message.type === 'answer' && !message.accepted && !isRelayFault(message.refusal);

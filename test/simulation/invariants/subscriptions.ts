@@ -1,0 +1,191 @@
+import { isAboutRoom, mayBeAskedAgain } from '../../../machines/policy/request.ts';
+import { isRoutable } from '../../../machines/policy/status.ts';
+import type { NostrEvent } from '../../../src/index.ts';
+import { isMeant, nameOf, type ReaderView } from '../reader.ts';
+import type { Invariant, Scene, Wire } from '../scene.ts';
+
+/** Milliseconds that a relay of the simulation may have an event after its time, and it is due all the same. */
+const LATE_MS = 25_000;
+
+/** What is open on one connection, by the name of the request: which subscription it is for. */
+class OpenRequests {
+  readonly #byWire = new WeakMap<Wire, Map<string, number>>();
+
+  on(wire: Wire): Map<string, number> {
+    let open = this.#byWire.get(wire);
+    if (!open) {
+      open = new Map();
+      this.#byWire.set(wire, open);
+    }
+    return open;
+  }
+}
+
+const farewellOf = (frame: string): string | undefined =>
+  frame.startsWith('["CLOSE"') ? (JSON.parse(frame) as string[])[1] : undefined;
+
+const once: Invariant = {
+  ids: 'S22 S35',
+  says: 'an event is delivered to a subscription once; it is genuine, and what was asked for',
+  watch: (scene) => ({
+    delivered({ received, plan }, { event }) {
+      const { id, kind } = event;
+      if ((received.get(id) ?? 0) > 1) scene.fail('S22', `${id.slice(0, 8)} was delivered twice to ${plan.name}`);
+      if (!scene.isGenuine(event)) scene.fail('S35', `${id.slice(0, 8)} was forged, and delivered to ${plan.name}`);
+      if (!isMeant(plan, kind)) scene.fail('S35', `${id.slice(0, 8)} is not what ${plan.name} asked for`);
+      if (!Object.isFrozen(event)) scene.fail('S35', `${id.slice(0, 8)} can be changed`);
+    },
+  }),
+};
+
+const requests: Invariant = {
+  ids: 'S32 S33',
+  says: 'a subscription is open once on a connection, within the limits, and not asked for again before its time',
+  watch: (scene) => {
+    const requests = new OpenRequests();
+    /** When a subscription was refused for now at a relay, by relay and name. */
+    const refused = new Map<string, { readonly at: number; readonly isFinal: boolean; readonly wire: Wire }>();
+    return {
+      began() {
+        refused.clear();
+      },
+      sent(wire, relay, _eventId, frame) {
+        const open = requests.on(wire);
+        const farewell = farewellOf(frame);
+        if (farewell !== undefined) open.delete(farewell);
+        const asked = nameOf(frame);
+        if (!asked) return;
+        const { id, name } = asked;
+        const status = scene.statusOf(relay.url);
+        if (status !== undefined && !isRoutable(status)) scene.fail('S32', `${relay.url} is asked while ${status}`);
+        const isTwice =
+          [...open.values()].includes(name) && scene.readers.filter(({ plan }) => plan.name === name).length < 2;
+        if (isTwice) scene.fail('S32', `${relay.url} is asked for ${name} twice on one connection`);
+        open.set(id, name);
+        const { subscriptionsMax } = scene.settings(relay.url);
+        if (open.size > subscriptionsMax) scene.fail('S33', `${open.size} are open at ${relay.url}`);
+        const before = refused.get(`${relay.url} ${name}`);
+        if (!before || scene.hasRemoved || scene.timeWasOdd || scene.isHealed) return;
+        refused.delete(`${relay.url} ${name}`);
+        if (before.isFinal) scene.fail('S32', `${relay.url} is asked again for ${name}, which it will not serve`);
+        const restMs = scene.subscribing.retryDelayMs / 2;
+        if (before.wire === wire && scene.now - before.at < restMs - 1) {
+          scene.fail('S32', `${relay.url} is asked again for ${name} ${scene.now - before.at} ms after a refusal`);
+        }
+      },
+      received(wire, relay, message) {
+        if (message.type !== 'closed') return;
+        const open = requests.on(wire);
+        const name = open.get(message.subscription);
+        open.delete(message.subscription);
+        if (name === undefined || isAboutRoom(message.refusal)) return;
+        scene.mark('subscription-closed');
+        refused.set(`${relay.url} ${name}`, {
+          at: scene.now,
+          isFinal: !mayBeAskedAgain(message.refusal),
+          wire,
+        });
+      },
+    };
+  },
+};
+
+/** What came for one request before its end. */
+interface Arrivals {
+  readonly name: number;
+  readonly events: Map<string, NostrEvent>;
+  hasEnded: boolean;
+}
+
+const ends: Invariant = {
+  ids: 'S36',
+  says: 'the end of what is stored is told once, after every event before it was looked at',
+  watch: (scene) => {
+    const told = new WeakSet<ReaderView>();
+    /** By connection and name of the request, as long as that is open. */
+    const arrivals = new Map<Wire, Map<string, Arrivals>>();
+    return {
+      began() {
+        arrivals.clear();
+      },
+      sent(wire, _relay, _eventId, frame) {
+        const asked = nameOf(frame);
+        const here = arrivals.get(wire) ?? new Map<string, Arrivals>();
+        arrivals.set(wire, here);
+        if (asked) here.set(asked.id, { name: asked.name, events: new Map(), hasEnded: false });
+        const farewell = farewellOf(frame);
+        // What was given up has to be asked for again.
+        if (farewell !== undefined) here.delete(farewell);
+      },
+      received(wire, _relay, message) {
+        if (!('subscription' in message)) return;
+        const here = arrivals.get(wire);
+        const request = here?.get(message.subscription);
+        if (!request) return;
+        if (message.type === 'closed') here?.delete(message.subscription);
+        else if (message.type === 'end-of-stored') request.hasEnded = true;
+        else if (message.type === 'event' && !request.hasEnded && scene.isGenuine(message.event as NostrEvent))
+          request.events.set(message.id, message.event as NostrEvent);
+      },
+      ended(wire) {
+        arrivals.delete(wire);
+      },
+      storedTold(reader, complete) {
+        const { plan, received } = reader;
+        if (told.has(reader)) scene.fail('S36', `the end of ${plan.name} is told twice`);
+        told.add(reader);
+        if (!complete || plan.versions !== 'all') return;
+        scene.mark('stored-complete');
+        for (const { name, hasEnded, events } of [...arrivals.values()].flatMap((here) => [...here.values()])) {
+          if (name !== plan.name || !hasEnded) continue;
+          for (const [id, { kind }] of events) {
+            const isMissing = isMeant(plan, kind) && !received.has(id);
+            if (isMissing) scene.fail('S36', `${id.slice(0, 8)} came before the end, and was not delivered`);
+          }
+        }
+      },
+    };
+  },
+};
+
+/** What a subscription should have brought of one relay by now. */
+function due(scene: Scene, { plan, since }: ReaderView, url: string): readonly NostrEvent[] {
+  return [...scene.storedAt(url).values()].flatMap(({ event, at }) => {
+    if (!isMeant(plan, event.kind) || (event.kind === 0 && plan.versions !== 'all')) return [];
+    const isLate = at - event.created_at * 1_000 > LATE_MS;
+    const isOld = at <= since;
+    // What was stored before is there in any case, unless only some of it was asked for.
+    // Where only some was asked for, what is older than the subscription is not looked for.
+    const isMissed = !isOld && !isLate && (plan.limit === undefined || event.created_at * 1_000 > since);
+    return (isOld && plan.limit === undefined) || isMissed ? event : [];
+  });
+}
+
+const nothingMissed: Invariant = {
+  ids: 'L13 L14',
+  says: 'once everything is healed, a subscription has brought all that its relays have; a question is answered in time',
+  watch: (scene) => ({
+    calmed() {
+      for (const reader of scene.readers) {
+        if (reader.ended !== undefined) continue;
+        const standings = reader.subscription.status();
+        const serving = Object.entries(standings).filter(([, { state }]) => state === 'live' || state === 'opening');
+        if (Object.keys(standings).length === 0) scene.fail('L13', `${reader.plan.name} is nowhere`);
+        if (!reader.isStoredTold) scene.fail('L13', `nobody said that ${reader.plan.name} has all that is stored`);
+        for (const [url] of serving) {
+          for (const { id } of due(scene, reader, url)) {
+            if (reader.received.has(id)) scene.mark('read');
+            else scene.fail('L13', `${id.slice(0, 8)} is at ${url}, and ${reader.plan.name} has not brought it`);
+          }
+        }
+        for (const [url, { state, refusal }] of Object.entries(standings)) {
+          if (state === 'waiting' || state === 'unauthenticated')
+            scene.fail('L13', `${reader.plan.name} is ${state} at ${url}`);
+          if (state === 'resting' && refusal === undefined) scene.mark('resting');
+        }
+      }
+    },
+  }),
+};
+
+export const SUBSCRIPTION_INVARIANTS: readonly Invariant[] = [once, requests, ends, nothingMissed];

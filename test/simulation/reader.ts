@@ -1,0 +1,34 @@
+import type { NostrFilter, Subscription, SubscriptionEnd } from '../../src/index.ts';
+import type { SubscribePlan } from './plan.ts';
+
+/** Names a subscription in its filters, where every relay can see it: no event is ever as late as this. */
+const FAR_AWAY_SECONDS = 4_000_000_000;
+
+/** A subscription of the application, and what it has brought. */
+export interface ReaderView {
+  readonly plan: SubscribePlan;
+  /** Milliseconds of the world at which it began. */
+  readonly since: number;
+  readonly subscription: Subscription;
+  /** What was delivered, and how often, by id. */
+  readonly received: Map<string, number>;
+  ended: SubscriptionEnd | undefined;
+  /** Whether the end of what is stored was told. */
+  isStoredTold: boolean;
+}
+
+export const filterOf = ({ name, kinds, limit }: SubscribePlan): NostrFilter => ({
+  ...(kinds ? { kinds } : {}),
+  ...(limit === undefined ? {} : { limit }),
+  until: FAR_AWAY_SECONDS + name,
+});
+
+/** Which subscription a request is about, from its frame; nothing for probes and questions. */
+export function nameOf(frame: string): { readonly id: string; readonly name: number } | undefined {
+  if (!frame.startsWith('["REQ"')) return undefined;
+  const [, id, filter] = JSON.parse(frame) as [string, string, { until?: number }];
+  return filter.until === undefined ? undefined : { id, name: filter.until - FAR_AWAY_SECONDS };
+}
+
+/** Whether what a relay has is meant by a subscription. */
+export const isMeant = ({ kinds }: SubscribePlan, kind: number): boolean => kinds === undefined || kinds.includes(kind);
