@@ -1,4 +1,5 @@
 import { RecloserError } from '../../machines/policy/error.ts';
+import { VERIFY } from '../../machines/policy/limits.ts';
 import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { isAboutRoom } from '../../machines/policy/request.ts';
@@ -199,11 +200,10 @@ export class Intake implements FeedOwner<Request> {
       if (former) this.#end(former, 'replaced');
       this.#wanted.set(wanted.id, wanted);
       this.#unsettled.add(wanted);
-      wanted.storedTimer = this.clock.setTimeout(() => {
-        wanted.storedTimer = undefined;
+      this.#setStoredTimer(wanted, storedTimeoutMs, () => {
         wanted.isStoredDue = true;
-        this.#around(() => this.#unsettled.add(wanted));
-      }, storedTimeoutMs);
+        this.#unsettled.add(wanted);
+      });
     });
     return wanted;
   }
@@ -311,16 +311,13 @@ export class Intake implements FeedOwner<Request> {
   }
 
   #takeRefusal(request: Request, refusal: Refusal): void {
-    const { feed, epoch } = request;
+    const { feed } = request;
     const isFull = feed.mayBeFull && isAboutRoom(refusal);
     if (!isFull && refusal.class === 'paced') feed.slowDown();
     if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
-    this.#screening.after(feed, () => {
-      if (request.epoch !== epoch) return;
-      const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
-      const at = this.clock.now();
-      this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
-    });
+    const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
+    const at = this.clock.now();
+    this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
   }
 
   /** The relay may begin to serve by this, or cease to. */
@@ -357,8 +354,19 @@ export class Intake implements FeedOwner<Request> {
     wanted.sink.closed(cause);
   }
 
+  #setStoredTimer(wanted: Wanted, delayMs: number, act: () => void): void {
+    this.clock.clearTimeout(wanted.storedTimer);
+    if (wanted.isOver || wanted.isStoredTold) return;
+    wanted.storedTimer = this.clock.setTimeout(() => {
+      wanted.storedTimer = undefined;
+      this.#around(act);
+    }, delayMs);
+  }
+
   #tellStored(wanted: Wanted, isComplete: boolean): void {
-    if (wanted.isOver) return;
+    if (wanted.isOver || wanted.isStoredTold) return;
+    wanted.isStoredTold = true;
+    this.clock.clearTimeout(wanted.storedTimer);
     wanted.sink.stored(isComplete);
     if (wanted.kind !== 'live') this.#end(wanted, 'closed');
   }
@@ -387,14 +395,24 @@ export class Intake implements FeedOwner<Request> {
     const requests = [...wanted.requests.values()];
     if (!wanted.isStoredEnding && (wanted.isStoredDue || isStoredSettled(requests))) {
       wanted.isStoredEnding = true;
-      this.clock.clearTimeout(wanted.storedTimer);
       const isComplete = requests.length > 0 && requests.every(({ isStoredComplete }) => isStoredComplete);
       this.#screening.afterAll(wanted, () => this.#around(() => this.#tellStored(wanted, isComplete)));
+      // Whoever verifies may never come back.
+      this.#setStoredTimer(wanted, VERIFY.timeoutMs, () => this.#tellStored(wanted, false));
     }
-    const isRefused = requests.length > 0 && requests.every(({ record }) => record.state === 'refused');
-    if (isRefused && !wanted.isOver) this.#end(wanted, 'refused');
+    if (!isRefused(wanted)) return;
+    // What has come before is looked at first.
+    this.#screening.afterAll(wanted, () =>
+      this.#around(() => {
+        if (isRefused(wanted)) this.#end(wanted, 'refused');
+      }),
+    );
   }
 }
+
+/** Whether no relay will serve it. */
+const isRefused = ({ requests }: Wanted): boolean =>
+  requests.size > 0 && [...requests.values()].every(({ record }) => record.state === 'refused');
 
 /** Whether the end of what is stored can be told: nobody who is there or on the way has anything to add. */
 function isStoredSettled(requests: readonly Request[]): boolean {

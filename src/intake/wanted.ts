@@ -81,7 +81,8 @@ export class Wanted {
   readonly seen: Seen;
   readonly newest: Newest | undefined;
   isOver = false;
-  /** Whether the end of what is stored is told, or is about to be once all that has come is looked at; or its time is up. */
+  /** Whether the end of what is stored is told; is about to be, once all that has come is looked at; or its time is up. */
+  isStoredTold = false;
   isStoredEnding = false;
   isStoredDue = false;
   storedTimer: unknown;
@@ -131,6 +132,12 @@ export class Wanted {
     let horizon = Number.POSITIVE_INFINITY;
     for (const { mark } of this.#memories.values()) horizon = Math.min(horizon, mark.newestMs ?? 0);
     return horizon - overlapMs;
+  }
+
+  /** Whether it is wanted at every relay that it may be on; otherwise one of them stands for the others. */
+  get goesEverywhere(): boolean {
+    const { copies, urls } = this.scope;
+    return copies >= (urls?.size ?? Number.POSITIVE_INFINITY);
   }
 
   /** The time of the newest event that any relay has sent all up to. */
@@ -203,7 +210,7 @@ export class Request implements FeedItem {
       return missed.length === 0 ? undefined : codec.subscribe(name, missed);
     }
     // What is new since it is wanted is asked for beside what is stored, which may be bounded.
-    const elsewhere = gapSinceMs(wanted.servedUpTo, now, overlapMs);
+    const elsewhere = wanted.goesEverywhere ? undefined : gapSinceMs(wanted.servedUpTo, now, overlapMs);
     const isLate = this.epoch > 0 || now - wanted.sinceMs > LATE_MS;
     const newFrom = elsewhere ?? (isLate ? wanted.sinceMs : undefined);
     const bounded = newFrom === undefined ? [] : codec.filtersSince(list.filter(isBounded), newFrom);

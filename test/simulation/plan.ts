@@ -383,7 +383,7 @@ function drawReading(draw: Draw, chaosMs: number, relays: number): Op[] {
     });
     if (draw.chance(0.15)) ops.push({ do: 'unsubscribe', at: at + draw.exponential(MINUTE), name });
   }
-  const meanMs = draw.skewed(500, 10 * SECOND);
+  const meanMs = draw.skewed(2 * SECOND, 20 * SECOND);
   let event = 2_000_000;
   for (let at = draw.exponential(meanMs); at < chaosMs; at += draw.exponential(meanMs)) {
     const count = draw.chance(0.03) ? draw.whole(5, 30) : 1;
@@ -457,7 +457,7 @@ export function drawPlan(seed: number, hours?: number): Plan {
     ...drawFaults(faults, chaosMs, count, published),
     ...(faults.chance(0.1) ? drawClogging(faults, chaosMs, count) : []),
     ...(faults.chance(0.1) ? drawSlowdown(faults, chaosMs, count) : []),
-    ...(reading.chance(0.6) ? drawReading(reading, chaosMs, count) : []),
+    ...(reading.chance(0.45) ? drawReading(reading, chaosMs, count) : []),
   ];
   return {
     seed,

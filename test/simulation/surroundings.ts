@@ -39,6 +39,7 @@ export class Surroundings {
   readonly #rumours: string[] = [];
   /** Everything that anybody has published, as it was made, by id. */
   readonly #made = new Map<string, string>();
+  readonly #verdicts = new WeakMap<NostrEvent, boolean>();
   readonly #stored: readonly Map<string, { readonly event: NostrEvent; readonly at: number }>[];
 
   constructor(plan: Plan, clock: VirtualClock, dice: (name: string) => Dice) {
@@ -78,7 +79,12 @@ export class Surroundings {
 
   /** Whether an event is as its author made it. */
   isGenuine(event: NostrEvent): boolean {
-    return this.#made.get(event.id) === JSON.stringify(event);
+    let verdict = this.#verdicts.get(event);
+    if (verdict === undefined) {
+      verdict = this.#made.get(event.id) === JSON.stringify(event);
+      this.#verdicts.set(event, verdict);
+    }
+    return verdict;
   }
 
   carryOut(op: OutsideOp): void {

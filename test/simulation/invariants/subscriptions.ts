@@ -104,15 +104,22 @@ const ends: Invariant = {
     const told = new WeakSet<ReaderView>();
     /** By connection and name of the request, as long as that is open. */
     const arrivals = new Map<Wire, Map<string, Arrivals>>();
+    const asks = new Set<string>();
     return {
       began() {
         arrivals.clear();
+        asks.clear();
       },
       sent(wire, _relay, _eventId, frame) {
         const asked = nameOf(frame);
         const here = arrivals.get(wire) ?? new Map<string, Arrivals>();
         arrivals.set(wire, here);
-        if (asked) here.set(asked.id, { name: asked.name, events: new Map(), hasEnded: false });
+        if (asked) {
+          // What is asked for anew, after a gap, is no part of what was stored at first.
+          const place = `${wire.url} ${asked.name}`;
+          if (!asks.has(place)) here.set(asked.id, { name: asked.name, events: new Map(), hasEnded: false });
+          asks.add(place);
+        }
         const farewell = farewellOf(frame);
         // What was given up has to be asked for again.
         if (farewell !== undefined) here.delete(farewell);
@@ -150,7 +157,17 @@ const ends: Invariant = {
 
 /** What a subscription should have brought of one relay by now. */
 function due(scene: Scene, { plan, since }: ReaderView, url: string): readonly NostrEvent[] {
+  // A clock that was set does not say what is older.
+  if (plan.limit !== undefined && scene.clockWasSet) return [];
+  // Where it is on some of several relays, one stands for the others: what is due is what all of them have.
+  const others = plan.copies === undefined ? [] : [...scene.relays.keys()];
+  const isEverywhere = (event: NostrEvent): boolean =>
+    others.every((other) => {
+      const stored = scene.storedAt(other).get(event.id);
+      return stored !== undefined && stored.at > since && stored.at - event.created_at * 1_000 <= LATE_MS;
+    });
   return [...scene.storedAt(url).values()].flatMap(({ event, at }) => {
+    if (!isEverywhere(event)) return [];
     if (!isMeant(plan, event.kind) || (event.kind === 0 && plan.versions !== 'all')) return [];
     const isLate = at - event.created_at * 1_000 > LATE_MS;
     const isOld = at <= since;
