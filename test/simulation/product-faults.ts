@@ -1,4 +1,4 @@
-import { type AnyStateMachine, assign } from 'xstate';
+import { assign } from 'xstate';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import type { Priority } from '../../machines/policy/priority.ts';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
@@ -23,64 +23,8 @@ import { Calls } from '../../src/health/calls.ts';
 import { DialGate } from '../../src/pool/dial-gate.ts';
 import { Links } from '../../src/pool/links.ts';
 import { Session } from '../../src/pool/session.ts';
-
-/** A fault that somebody might have made in the product, and the promise that it breaks. */
-export interface ProductFault {
-  /** What is wrong, as a sentence. */
-  readonly says: string;
-  /** The invariants of which at least one has to notice it. */
-  readonly breaks: readonly string[];
-  /** Makes the mistake; what it returns takes it back. */
-  plant(): () => void;
-}
-
-type Methods = Record<string, unknown>;
-
-/** Replaces a property of an object or a prototype for a while. */
-function replace(target: object, key: string, make: (original: never) => unknown): () => void {
-  const descriptor = Object.getOwnPropertyDescriptor(target, key);
-  if (!descriptor) throw new Error(`There is no ${key} to break.`);
-  const original = (descriptor.get ?? descriptor.value) as never;
-  const made = make(original);
-  Object.defineProperty(
-    target,
-    key,
-    descriptor.get ? { ...descriptor, get: made as () => unknown } : { ...descriptor, value: made },
-  );
-  return () => Object.defineProperty(target, key, descriptor);
-}
-
-const all =
-  (...undos: (() => void)[]) =>
-  (): void => {
-    for (const undo of undos) undo();
-  };
-
-/** Replaces a named part of a chart: an action, a guard or a delay. */
-const part = (
-  machine: AnyStateMachine,
-  kind: 'actions' | 'guards' | 'delays',
-  name: string,
-  with_: unknown,
-): (() => void) => replace(machine.implementations[kind], name, () => with_);
-
-type Config = { [key: string]: Config };
-
-/** Edits a chart's own description; the edit returns what to put back. */
-function edit(machine: AnyStateMachine, path: readonly string[], key: string, value: unknown): () => void {
-  const node = path.reduce((from, each) => from.states?.[each] as Config, machine.config as unknown as Config);
-  return replace(node, key, () => value);
-}
-
-type Step = (
-  record: { state: string; context: { tries: number } },
-  event: { type: string },
-) => readonly string[] | undefined;
-
-/** Changes what a delivery's or publication's table answers. */
-const step = (table: object, wrap: (original: Step) => Step): (() => void) => replace(table, 'step', wrap);
-
-const of = (value: { prototype: object }): Methods => value.prototype as Methods;
+import { all, edit, of, type ProductFault, part, replace, step } from './planting.ts';
+import { READING_FAULTS } from './reading-faults.ts';
 
 /** Negative controls: what the simulator must find, or its silence would mean nothing. */
 export const PRODUCT_FAULTS: readonly ProductFault[] = [
@@ -497,4 +441,5 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     breaks: ['S14', 'L3', 'L1', 'S4'],
     plant: () => part(poolMachine, 'actions', 'trackStatus', () => {}),
   },
+  ...READING_FAULTS,
 ];

@@ -1,0 +1,201 @@
+import { subscriptionTable } from '../../machines/subscription/subscription.table.ts';
+import type { Message } from '../../src/index.ts';
+import { Feed, type FeedSession } from '../../src/intake/feed.ts';
+import { type FeedMessage, Intake } from '../../src/intake/intake.ts';
+import { type EventMessage, Screening } from '../../src/intake/screening.ts';
+import { Seen } from '../../src/intake/seen.ts';
+import { type Verdict, Verification } from '../../src/intake/verification.ts';
+import { Request, type WantedInput } from '../../src/intake/wanted.ts';
+import { all, of, type ProductFault, replace, step } from './planting.ts';
+
+type AnyFeed = Feed<Request>;
+
+/** Edits the filters of a request that has a `since`. */
+function withSince(frame: string | undefined, change: (since: number) => number): string | undefined {
+  if (frame === undefined) return undefined;
+  const [verb, name, ...filters] = JSON.parse(frame) as [string, string, ...{ since?: number }[]];
+  const changed = filters.map((filter) =>
+    filter.since === undefined ? filter : { ...filter, since: change(filter.since) },
+  );
+  return JSON.stringify([verb, name, ...changed]);
+}
+
+type Frame = (name: string) => string | undefined;
+
+/** Mistakes in what is received and asked for. */
+export const READING_FAULTS: readonly ProductFault[] = [
+  {
+    says: 'an event counts as seen before it is verified',
+    breaks: ['L13', 'S36'],
+    plant: () =>
+      replace(
+        of(Screening),
+        'take',
+        (take: (request: Request, message: EventMessage) => void) =>
+          function seenFirst(this: Screening, request: Request, message: EventMessage) {
+            take.call(this, request, message);
+            const { seen } = request.wanted;
+            if (seen.again(message.id, request.feed.url) === undefined) {
+              seen.add(message.id, request.feed.url, message.atMs);
+            }
+          },
+      ),
+  },
+  {
+    says: 'a gap begins with the newest event that came, genuine or not',
+    breaks: ['L13'],
+    plant: () => {
+      const newest = new WeakMap<Request, number>();
+      return all(
+        replace(
+          of(Intake),
+          'receive',
+          (receive: (url: string, message: FeedMessage) => void) =>
+            function believing(this: Intake, url: string, message: Message & FeedMessage) {
+              const request = this.feedOf(url)?.itemOf(message.subscription);
+              if (request && message.type === 'event') {
+                newest.set(request, Math.max(newest.get(request) ?? 0, message.atMs));
+              }
+              return receive.call(this, url, message);
+            },
+        ),
+        replace(
+          of(Request),
+          'frame',
+          (frame: Frame) =>
+            function fromNewest(this: Request, name: string) {
+              const at = newest.get(this);
+              const own = frame.call(this, name);
+              return at === undefined ? own : withSince(own, (since) => Math.max(since, Math.floor(at / 1_000) - 60));
+            },
+        ),
+      );
+    },
+  },
+  {
+    says: 'what is asked for after a gap does not reach back before it',
+    breaks: ['L13'],
+    plant: () =>
+      replace(
+        of(Request),
+        'frame',
+        (frame: Frame) =>
+          function exact(this: Request, name: string) {
+            return withSince(frame.call(this, name), (since) => since + 60);
+          },
+      ),
+  },
+  {
+    says: 'what is stored counts as complete before its end',
+    breaks: ['L13'],
+    plant: () =>
+      replace(
+        of(Request),
+        'noteEvent',
+        (note: (atMs: number) => void) =>
+          function early(this: Request, atMs: number) {
+            const { isStoredComplete } = this;
+            this.isStoredComplete = true;
+            note.call(this, atMs);
+            this.isStoredComplete = isStoredComplete;
+          },
+      ),
+  },
+  {
+    says: 'every subscription is sent twice',
+    breaks: ['S32', 'S33'],
+    plant: () =>
+      replace(
+        of(Feed),
+        'attach',
+        (attach: (session: FeedSession) => void) =>
+          function twice(this: AnyFeed, session: FeedSession) {
+            const send = session.send.bind(session);
+            session.send = (frame) => {
+              const isSent = send(frame);
+              if (isSent && frame.startsWith('["REQ","r')) send(frame.replace('["REQ","r', '["REQ","r9'));
+              return isSent;
+            };
+            attach.call(this, session);
+          },
+      ),
+  },
+  {
+    says: 'subscriptions are forgotten when a connection is lost',
+    breaks: ['L13'],
+    plant: () => {
+      const lost = new WeakSet<object>();
+      return step(subscriptionTable, (original) => (record, event) => {
+        if (event.type === 'socket.lost') lost.add(record);
+        return event.type === 'relay.resumed' && lost.has(record) ? undefined : original(record, event);
+      });
+    },
+  },
+  {
+    says: 'what a relay has refused for now is asked for again at once',
+    breaks: ['S32'],
+    plant: () =>
+      step(subscriptionTable, (original) => (record, event) => {
+        const effects = original(record, event);
+        if (event.type !== 'answer.refused' || !effects?.includes('retryLater')) return effects;
+        record.state = 'queued';
+        return ['releaseSlot', 'enqueue'];
+      }),
+  },
+  {
+    says: 'a relay is asked for as much as is wanted',
+    breaks: ['S33'],
+    plant: () => replace(of(Feed), 'slots', () => () => 1_000_000),
+  },
+  {
+    says: 'whatever comes is taken for genuine',
+    breaks: ['S35'],
+    plant: () =>
+      replace(
+        of(Verification),
+        'submit',
+        () =>
+          (_docket: object, _id: string, _event: unknown, settle: (verdict: Verdict) => void): void =>
+            settle('genuine'),
+      ),
+  },
+  {
+    says: 'what was delivered is delivered again',
+    breaks: ['S22'],
+    plant: () => replace(of(Seen), 'again', () => () => undefined),
+  },
+  {
+    says: 'the end of what is stored is told while events before it are being verified',
+    breaks: ['S36'],
+    plant: () =>
+      all(
+        replace(
+          of(Screening),
+          'after',
+          () =>
+            (_feed: object, then: () => void): void =>
+              then(),
+        ),
+        replace(
+          of(Screening),
+          'afterAll',
+          () =>
+            (_wanted: object, then: () => void): void =>
+              then(),
+        ),
+      ),
+  },
+  {
+    says: 'a question waits for relays that are late',
+    breaks: ['L14'],
+    plant: () =>
+      replace(
+        of(Intake),
+        'subscribe',
+        (subscribe: (input: WantedInput, storedTimeoutMs: number) => unknown) =>
+          function patient(this: Intake, input: WantedInput, storedTimeoutMs: number) {
+            return subscribe.call(this, input, input.kind === 'live' ? storedTimeoutMs : 1_000 * storedTimeoutMs);
+          },
+      ),
+  },
+];
