@@ -16,6 +16,8 @@ export type RecloserErrorCode =
   | 'TOO_MANY_SUBSCRIPTIONS'
   /** A subscription was read too slowly, and more came than its buffer holds. */
   | 'BUFFER_FULL'
+  /** What verifies in the way that was asked for is not installed. */
+  | 'VERIFIER_UNAVAILABLE'
   /** The pool is draining or closed. */
   | 'POOL_CLOSED'
   /** The outbox keeps as many items as it may, cannot write (such as a full disk), or is closed. */

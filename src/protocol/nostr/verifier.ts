@@ -8,8 +8,9 @@ let check: Check | undefined;
 /** Loaded when the first event is to be verified: whoever verifies in another way, or only publishes, does without. */
 async function load(): Promise<Check> {
   const { verifyEvent } = await import('nostr-tools/pure');
-  // It leaves its verdict on what it is given, and believes such a mark: it gets an object of its own.
-  check = ({ tags, ...event }) => verifyEvent({ ...event, tags: tags as string[][] });
+  // It leaves its verdict on what it is given, and believes such a mark: it gets an object that has nothing but the fields.
+  check = ({ id, pubkey, created_at, kind, tags, content, sig }) =>
+    verifyEvent({ id, pubkey, created_at, kind, tags: tags as string[][], content, sig });
   return check;
 }
 
