@@ -68,6 +68,8 @@ export class Intake implements FeedOwner<Request> {
   /** Subscriptions that something has happened to, which are looked at when all that follows from it is done. */
   readonly #unsettled = new Set<Wanted>();
   #depth = 0;
+  /** The id in the frame that is being looked at, where it was found without parsing and is new. */
+  #newId: string | undefined;
 
   constructor(needs: IntakeNeeds) {
     this.clock = needs.clock;
@@ -236,7 +238,10 @@ export class Intake implements FeedOwner<Request> {
       return true;
     }
     const atMs = request.wanted.seen.again(found.id, url);
-    if (atMs === undefined) return false;
+    if (atMs === undefined) {
+      this.#newId = found.id;
+      return false;
+    }
     feed.heard(request);
     request.noteEvent(atMs);
     return true;
@@ -252,7 +257,9 @@ export class Intake implements FeedOwner<Request> {
       case 'event':
         if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
         // Its time is up, and only what has come before is looked at.
-        return kind === 'once' && isStoredEnding ? undefined : this.#screening.take(request, message);
+        return kind === 'once' && isStoredEnding
+          ? undefined
+          : this.#screening.take(request, message, message.id === this.#newId);
       case 'end-of-stored':
         return this.#takeEnd(request);
       case 'closed':

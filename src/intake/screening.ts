@@ -48,11 +48,12 @@ export class Screening {
     return this.#verification.count;
   }
 
-  take(request: Request, { id, atMs, event }: EventMessage): void {
+  /** `isNew` says that it has been looked up just now, and was not found. */
+  take(request: Request, { id, atMs, event }: EventMessage, isNew = false): void {
     const { wanted, feed, epoch } = request;
     const { session } = feed;
     const { clock, settings } = this.#needs;
-    const known = wanted.seen.again(id, feed.url);
+    const known = isNew ? undefined : wanted.seen.again(id, feed.url);
     if (known !== undefined) return request.noteEvent(known);
     if (!wanted.filters.matches(event)) return this.#needs.charge(feed.url, 'unmatched-event');
     if (atMs > clock.now() + settings.aheadMaxMs) {
@@ -60,7 +61,8 @@ export class Screening {
       return this.#needs.count(feed.url, 'event-ahead');
     }
     const isStored = !request.hasEnded;
-    if (!feed.verifies && feed.docket.size === 0) return this.#deliver(request, epoch, id, atMs, event, isStored);
+    // Nothing comes between, so it is as new as it was.
+    if (!feed.verifies && feed.docket.size === 0) return this.#deliverNew(request, epoch, id, atMs, event, isStored);
     if (!feed.balance()) return this.#needs.overflowed(request);
     wanted.await(feed.docket);
     const settle = (verdict: Verdict): void => {
@@ -114,10 +116,16 @@ export class Screening {
     const { wanted, feed } = request;
     // It may have come from elsewhere while it was being verified.
     if (wanted.isOver) return;
-    const isNew = wanted.seen.again(id, feed.url) === undefined;
-    if (isNew) wanted.seen.add(id, feed.url, atMs);
+    if (wanted.seen.again(id, feed.url) === undefined) {
+      return this.#deliverNew(request, epoch, id, atMs, event, isStored);
+    }
     if (request.epoch === epoch) request.noteEvent(atMs);
-    if (!isNew) return;
+  }
+
+  #deliverNew(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
+    const { wanted, feed } = request;
+    wanted.seen.add(id, feed.url, atMs);
+    if (request.epoch === epoch) request.noteEvent(atMs);
     const version = wanted.newest && this.#needs.codec.versionOf(event);
     if (version && !wanted.newest?.take(version, id)) {
       wanted.outdated += 1;

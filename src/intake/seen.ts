@@ -10,6 +10,11 @@ interface Sighting {
 
 const BITS = 30;
 
+function note(sighting: Sighting, relay: number): void {
+  if (relay < BITS) sighting.bits |= 1 << relay;
+  else if (!sighting.others?.includes(relay)) sighting.others = [...(sighting.others ?? []), relay];
+}
+
 /**
  * The events that a subscription has delivered, so that it delivers each once. It forgets by generations: of the last fifty
  * thousand none, and beyond that none that a relay may send again after a gap, as far as there is room.
@@ -34,16 +39,15 @@ export class Seen {
   again(id: string, relay: string): number | undefined {
     const sighting = this.#young.get(id) ?? this.#old.get(id);
     if (!sighting) return undefined;
-    const number = this.#numberOf(relay);
-    if (number < BITS) sighting.bits |= 1 << number;
-    else if (!sighting.others?.includes(number)) sighting.others = [...(sighting.others ?? []), number];
+    note(sighting, this.#numberOf(relay));
     return sighting.atMs;
   }
 
   /** It is delivered now. Only what has been verified may be put here. */
   add(id: string, relay: string, atMs: number): void {
-    this.#young.set(id, { atMs, bits: 0, others: undefined });
-    this.again(id, relay);
+    const sighting: Sighting = { atMs, bits: 0, others: undefined };
+    note(sighting, this.#numberOf(relay));
+    this.#young.set(id, sighting);
     if (this.#young.size >= SEEN.generation) this.#rotate();
   }
 

@@ -47,12 +47,9 @@ export interface LiveSubscriptionNeeds extends SubscriptionHandlers {
 }
 
 /** Calls back an application; what it throws is its own affair. */
-function call<Given extends readonly unknown[]>(
-  handler: ((...given: Given) => void) | undefined,
-  ...given: Given
-): void {
+function call<Given>(handler: ((given: Given) => void) | undefined, given: Given): void {
   try {
-    handler?.(...given);
+    handler?.(given);
   } catch (error) {
     queueMicrotask(() => {
       throw error;
@@ -119,7 +116,7 @@ export class LiveSubscription implements Subscription, Sink {
   }
 
   event(received: ReceivedEvent): void {
-    const given = Object.freeze(received) as Received;
+    const given = received as Received;
     call(this.#needs.onEvent, given);
     for (const reader of this.#readers) reader.push(given);
   }

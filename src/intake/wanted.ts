@@ -185,6 +185,9 @@ export class Request implements FeedItem {
 
   /** An event came that has been verified, now or earlier. */
   noteEvent(atMs: number): void {
+    const { newestMs, pendingMs } = this.#memory.mark;
+    // Most events are no news.
+    if (atMs <= ((this.isStoredComplete ? newestMs : pendingMs) ?? -1)) return;
     this.#memory.mark = markAfterEvent(this.#memory.mark, atMs, this.#wording.now(), this.isStoredComplete);
   }
 

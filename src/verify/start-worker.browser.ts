@@ -11,5 +11,5 @@ export const startWorker: StartWorker = (answered, ended) => {
   };
 };
 
-/** Workers that make sense: one for each core but the one that everything else runs on. */
-export const usualWorkers = (): number => Math.max(1, Math.min(8, (navigator.hardwareConcurrency ?? 2) - 1));
+/** Workers that make sense: one for each core but the one that everything else runs on, which has little to do meanwhile. */
+export const usualWorkers = (): number => Math.max(2, Math.min(8, (navigator.hardwareConcurrency ?? 2) - 1));

@@ -5,7 +5,7 @@ import type { Verifier } from '../protocol/verifier.ts';
 import type { Answer, RunningWorker } from './conversation.ts';
 
 export interface WorkerVerifierOptions {
-  /** Workers, from 1 to 64. Default: one for each core but one, at most 8. */
+  /** Workers, from 1 to 64. Default: one for each core but one, from 2 to 8. */
   readonly workers?: number;
 }
 

@@ -1,0 +1,188 @@
+import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { AbstractSimplePool } from 'nostr-tools/abstract-pool';
+import { setNostrWasm, verifyEvent as verifyByWasm } from 'nostr-tools/wasm';
+import { initNostrWasm } from 'nostr-wasm';
+import WebSocket from 'ws';
+// Measured is what ships: the built package, with XState's production build.
+import { createPool, type Verifier } from '../../dist/src/index.js';
+import { signedEvents } from '../../dist/src/testing/index.js';
+import { createNativeVerifier } from '../../dist/src/verify/native-verifier.js';
+import { createWorkerVerifier } from '../../dist/src/verify/worker-verifier.js';
+import { StoredRelays } from './stored-relays.ts';
+
+const ROUNDS = 7;
+
+/** Receives everything that is stored at some relays, and says how many events it got. */
+type Contender = (urls: readonly string[]) => Promise<number>;
+
+/** What anybody would write: a socket per relay, and JSON. It takes what comes twice for two. */
+const bare: Contender = async (urls) => {
+  let received = 0;
+  await Promise.all(
+    urls.map(async (url) => {
+      const socket = new WebSocket(url, { perMessageDeflate: false });
+      await once(socket, 'open');
+      socket.send('["REQ","s",{"kinds":[1]}]');
+      await new Promise<void>((resolve) => {
+        socket.on('message', (data) => {
+          const [type] = JSON.parse(data.toString());
+          if (type === 'EVENT') received += 1;
+          else if (type === 'EOSE') resolve();
+        });
+      });
+      socket.terminate();
+    }),
+  );
+  return received;
+};
+
+const recloser =
+  (verifier?: Verifier): Contender =>
+  async (urls) => {
+    const pool = createPool({
+      relays: urls,
+      trust: { allowPrivate: true },
+      verify: verifier !== undefined,
+      subscribe: { storedTimeoutMs: 600_000 },
+      ...(verifier ? { verifier } : {}),
+    });
+    let received = 0;
+    await new Promise((resolve) => {
+      pool.subscribe(
+        { kinds: [1] },
+        {
+          onEvent: () => {
+            received += 1;
+          },
+          onEose: resolve,
+        },
+      );
+    });
+    await pool.close({ drainMs: 0 });
+    return received;
+  };
+
+/** The pool that most applications use, on the same `ws`. */
+const nostrTools =
+  (verifyEvent: (event: never) => boolean): Contender =>
+  async (urls) => {
+    const pool = new AbstractSimplePool({
+      verifyEvent: verifyEvent as never,
+      maxWaitForConnection: 5_000,
+      websocketImplementation: WebSocket as never,
+    });
+    let received = 0;
+    await new Promise<void>((resolve) => {
+      pool.subscribe(
+        [...urls],
+        { kinds: [1] },
+        {
+          onevent: () => {
+            received += 1;
+          },
+          oneose: () => resolve(),
+          maxWait: 600_000,
+        },
+      );
+    });
+    pool.destroy();
+    return received;
+  };
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** CPU microseconds of this process per event that arrived. */
+async function cost(contender: Contender, urls: readonly string[], events: number): Promise<number> {
+  const before = process.cpuUsage();
+  const received = await contender(urls);
+  const { user, system } = process.cpuUsage(before);
+  if (received < events) throw new Error(`${received} of ${events} events were received`);
+  return (user + system) / (events * urls.length);
+}
+
+async function withoutVerifying(relays: number, events: readonly object[]): Promise<void> {
+  const contenders = { bare, recloser: recloser(), 'nostr-tools': nostrTools(() => true) } as const;
+  const stored = await StoredRelays.start(relays, events);
+  const results = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
+  for (let round = -1; round < ROUNDS; round += 1) {
+    for (const [name, contender] of Object.entries(contenders)) {
+      const each = await cost(contender, stored.urls, events.length);
+      // The first round warms up.
+      if (round >= 0) results.get(name)?.push(each);
+    }
+  }
+  stored.stop();
+  const least = results.get('bare') ?? [];
+  const line = [...results].map(([name, costs]) => {
+    const ratios = costs.map((each, round) => each / (least[round] ?? 1));
+    const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
+    return `${name} ${median(costs).toFixed(1)} µs, ${median(ratios).toFixed(2)} times (${low} to ${high})`;
+  });
+  process.stdout.write(`${events.length} events from ${relays}  ${line.join('  ')}\n`);
+}
+
+/** Events per second, and the longest time for which nothing else had its turn. */
+async function withVerifying(
+  name: string,
+  contender: Contender,
+  urls: readonly string[],
+  events: number,
+): Promise<number> {
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const started = performance.now();
+  const received = await contender(urls);
+  const seconds = (performance.now() - started) / 1_000;
+  delay.disable();
+  if (received !== events) throw new Error(`${name}: ${received} of ${events} events were received`);
+  const perSecond = events / seconds;
+  process.stdout.write(`  ${name.padEnd(24)}${perSecond.toFixed(0).padStart(7)} a second`);
+  process.stdout.write(`, longest block ${(delay.max / 1e6).toFixed(0)} ms\n`);
+  return perSecond;
+}
+
+const source = signedEvents('x'.repeat(200));
+const template = source.next().value;
+// Where nothing is verified, ids only have to differ.
+const unsigned = Array.from({ length: 50_000 }, (_, index) => ({
+  ...template,
+  id: index.toString(16).padStart(64, '0'),
+}));
+process.stdout.write(`CPU of this process per event that arrives, not verified, median of ${ROUNDS} rounds\n`);
+await withoutVerifying(1, unsigned);
+await withoutVerifying(5, unsigned.slice(0, 10_000));
+
+const SIGNED = 6_000;
+const signed = Array.from({ length: SIGNED }, () => source.next().value);
+setNostrWasm(await initNostrWasm());
+const stored = await StoredRelays.start(1, signed);
+const worker = createWorkerVerifier();
+process.stdout.write(`${SIGNED} events from one relay, verified\n`);
+const contenders: readonly (readonly [string, Contender])[] = [
+  ['nostr-tools, its WASM', nostrTools(verifyByWasm as never)],
+  ['recloser, workers', recloser(worker)],
+  ...(() => {
+    try {
+      return [['recloser, native', recloser(createNativeVerifier())] as const];
+    } catch (error) {
+      process.stdout.write(`  native was not tried: ${(error as Error).message}\n`);
+      return [];
+    }
+  })(),
+];
+const rates = new Map<string, number[]>();
+for (let round = 0; round < 3; round += 1) {
+  for (const [name, contender] of contenders) {
+    const rate = await withVerifying(name, contender, stored.urls, SIGNED);
+    rates.set(name, [...(rates.get(name) ?? []), rate]);
+  }
+}
+const [, base = []] = [...rates][0] ?? [];
+for (const [name, each] of rates) {
+  const ratios = each.map((rate, round) => rate / (base[round] ?? 1));
+  process.stdout.write(`  ${name}: ${median(ratios).toFixed(2)} times as many\n`);
+}
+await worker.close();
+stored.stop();
