@@ -20,8 +20,13 @@ const MODULES: Readonly<Record<string, unknown>> = {
 };
 
 /** Runs an example as it stands, over relays on this machine in place of those that it names. */
-async function run(example: string, scope: Readonly<Record<string, unknown>>): Promise<unknown[][]> {
+async function run(
+  example: string,
+  scope: Readonly<Record<string, unknown>>,
+  stored: readonly recloser.NostrEvent[] = [],
+): Promise<unknown[][]> {
   const relays = await startRelays(3);
+  for (const event of stored) for (const relay of relays) relay.publish(event);
   const folder = await mkdtemp(join(tmpdir(), 'recloser-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const urls = ['wss://relay.one', 'wss://relay.two', 'wss://relay.three'];
@@ -64,12 +69,15 @@ async function run(example: string, scope: Readonly<Record<string, unknown>>): P
 }
 
 test('every example of the README runs as it stands', async () => {
-  expect(examples).toHaveLength(5);
-  const [publishing = '', keeping = '', going = '', actors = '', faults = ''] = examples;
+  expect(examples).toHaveLength(6);
+  const [publishing = '', subscribing = '', keeping = '', going = '', actors = '', faults = ''] = examples;
   const event = testing.signedEvents().next().value;
   const printed = await run(publishing, { event });
   expect(printed[0]?.[0]).toBe('confirmed');
   expect(Object.values(printed[1]?.[0] as object).map(({ status }) => status)).toEqual(Array(3).fill('accepted'));
+  const read = await run(subscribing, {}, [event]);
+  expect(read).toContainEqual([event.id, expect.any(String), true]);
+  expect(read.at(-1)).toEqual([1, true, event]);
   expect(await run(keeping, { event })).toEqual([['power-loss']]);
   expect(await run(going, {})).toEqual([[expect.any(Array)]]);
   const heard = await run(actors, { event });

@@ -22,7 +22,7 @@ export type BackoffStrategy = (typeof BACKOFF_STRATEGIES)[number];
 /**
  * Whether a relay may learn who we are (NIP-42): never, when it has refused something for want of it, or whenever it asks.
  */
-export const AUTH_POLICIES = ['never', 'when-required', 'always'] as const;
+const AUTH_POLICIES = ['never', 'when-required', 'always'] as const;
 export type AuthPolicy = (typeof AUTH_POLICIES)[number];
 
 export interface ReconnectSettings extends Numbers<typeof RECONNECT_LIMITS> {

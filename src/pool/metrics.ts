@@ -44,6 +44,12 @@ export interface RelayMetrics {
   readonly inFlight: number;
   readonly window: number;
   readonly queued: number;
+  /** Subscriptions and questions that are open there, that wait for a slot, and how many slots there are at the moment. */
+  readonly openRequests: number;
+  readonly queuedRequests: number;
+  readonly requestsMax: number;
+  /** Events of it that wait to be verified. */
+  readonly unverified: number;
   /** Events a second that the relay has been found to take; left out where it never refused any for their number. */
   readonly ratePerSecond?: number;
   readonly sentMessages: number;
@@ -81,6 +87,9 @@ export interface PoolMetrics {
   readonly hedges: number;
   readonly hedgeTrust: number;
   readonly failovers: FailoverStatistics;
+  /** Subscriptions that are wanted, and events that were verified. */
+  readonly subscriptions: number;
+  readonly verifications: number;
   readonly uptimeMs: number;
   readonly relays: Readonly<Record<string, RelayMetrics>>;
 }
@@ -113,6 +122,8 @@ export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRe
     hedges: plane.ledger.hedges.count,
     hedgeTrust: plane.ledger.hedges.trust,
     failovers: plane.ledger.failovers,
+    subscriptions: plane.intake.size,
+    verifications: plane.intake.verifications,
     uptimeMs: now - plane.startedAt,
     relays,
   };
@@ -127,6 +138,7 @@ function relayMetrics(
 ): RelayMetrics {
   const link: RelayLink = plane.links.of(url);
   const lane = plane.ledger.laneOf(url);
+  const feed = plane.intake.feedOf(url);
   const { latency } = link.calls;
   const waits = record.status === 'backoff' || record.status === 'open-circuit';
   return {
@@ -151,6 +163,10 @@ function relayMetrics(
     inFlight: lane?.inFlight ?? 0,
     window: lane?.window ?? 0,
     queued: lane?.queue.size ?? 0,
+    openRequests: feed?.openCount ?? 0,
+    queuedRequests: feed?.queued ?? 0,
+    requestsMax: feed?.slots ?? 0,
+    unverified: feed?.docket.size ?? 0,
     ...given('ratePerSecond', lane?.perSecond),
     sentMessages: link.sentMessages,
     receivedMessages: link.receivedMessages,

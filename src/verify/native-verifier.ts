@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
+import { type LibraryHandle, load } from 'koffi';
 import { RecloserError } from '../../machines/policy/error.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
 import type { Verifier } from '../protocol/verifier.ts';
@@ -27,27 +27,11 @@ const SECP256K1_CONTEXT_NONE = 1;
 /** Bytes of a parsed public key, by the library's own header. */
 const PUBLIC_KEY_BYTES = 64;
 
-interface Library {
-  func(declaration: string): (...given: unknown[]) => unknown;
-}
-
-interface Koffi {
-  load(name: string): Library;
-}
-
-function loadKoffi(): Koffi {
-  try {
-    return createRequire(import.meta.url)('koffi') as Koffi;
-  } catch (cause) {
-    throw unavailable('the package koffi is not installed', cause);
-  }
-}
-
-function loadLibrary(koffi: Koffi, names: readonly string[]): Library {
+function loadLibrary(names: readonly string[]): LibraryHandle {
   let cause: unknown;
   for (const name of names) {
     try {
-      return koffi.load(name);
+      return load(name);
     } catch (error) {
       cause = error;
     }
@@ -60,11 +44,11 @@ const unavailable = (problem: string, cause: unknown): RecloserError =>
 
 /**
  * Verifies events in this thread by the system's libsecp256k1, many times faster than anything in JavaScript. For servers:
- * needs the package `koffi` and the library, with its module for Schnorr signatures. Throws `VERIFIER_UNAVAILABLE` where
- * one of them is missing.
+ * needs the package `koffi` and the library, with its module for Schnorr signatures. Throws `VERIFIER_UNAVAILABLE` where that
+ * is missing.
  */
 export function createNativeVerifier({ library }: NativeVerifierOptions = {}): Verifier {
-  const secp256k1 = loadLibrary(loadKoffi(), library === undefined ? LIBRARIES : [library]);
+  const secp256k1 = loadLibrary(library === undefined ? LIBRARIES : [library]);
   const [create, parse, verify] = functionsOf(secp256k1);
   const context = create(SECP256K1_CONTEXT_NONE);
   const key = new Uint8Array(PUBLIC_KEY_BYTES);
@@ -84,7 +68,7 @@ export function createNativeVerifier({ library }: NativeVerifierOptions = {}): V
 
 type Call = (...given: unknown[]) => unknown;
 
-function functionsOf(library: Library): readonly [create: Call, parse: Call, verify: Call] {
+function functionsOf(library: LibraryHandle): readonly [create: Call, parse: Call, verify: Call] {
   try {
     return [
       library.func('void *secp256k1_context_create(unsigned int flags)'),

@@ -43,7 +43,10 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
   [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
-  [/^src\/verify\//, [/^machines\/policy\//, /^src\/(verify\/|protocol\/)/, /^tiny-secp256k1$/, /^#worker$/, /^node:/]],
+  [
+    /^src\/verify\//,
+    [/^machines\/policy\//, /^src\/(verify\/|protocol\/)/, /^(tiny-secp256k1|koffi)$/, /^#worker$/, /^node:/],
+  ],
   [/^src\/auth\//, [/^machines\//, /^src\/(clock\.ts|auth\/|protocol\/)/]],
   [/^src\/intake\//, [/^machines\//, /^src\/(clock\.ts|intake\/|protocol\/|health\/|transport\/)/]],
   [
