@@ -4,7 +4,15 @@ export interface Clock {
   now(): number;
   setTimeout(callback: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
+  /**
+   * Milliseconds since the epoch by the calendar, where that may differ: a clock that does not jump also stands still while the
+   * machine sleeps. Default: `now`.
+   */
+  wall?(): number;
 }
+
+/** The time by which events are dated: whichever clock is ahead, for one that is behind takes what is new for the future. */
+export const wallTime = (clock: Clock): number => Math.max(clock.now(), clock.wall?.() ?? 0);
 
 // Read once: it never changes, and the clock is asked several times for every message.
 const { timeOrigin } = performance;
@@ -13,6 +21,7 @@ export const systemClock: Clock = {
   now: () => timeOrigin + performance.now(),
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+  wall: () => Date.now(),
 };
 
 /** Milliseconds by which timers fire early where clocks are coarse; nothing follows from it. */
@@ -33,6 +42,10 @@ class SteadyClock implements Clock {
 
   now(): number {
     return this.#reach(this.#lastMs);
+  }
+
+  wall(): number {
+    return this.#clock.wall?.() ?? this.now();
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {

@@ -2,8 +2,6 @@ import { AUTH } from '../policy/limits.ts';
 
 /** What is remembered of authenticating with one key on one connection. */
 export interface AuthContext {
-  /** Whether a challenge is answered as soon as it comes; otherwise only once something has been refused. */
-  readonly isEager: boolean;
   /** The challenge that counts, which is the last one, and how many there were. */
   readonly challenge: string;
   readonly challenges: number;
@@ -11,12 +9,7 @@ export interface AuthContext {
   readonly problem: string | undefined;
 }
 
-export interface AuthInput {
-  readonly isEager: boolean;
-}
-
-export const initialAuthContext = ({ isEager }: AuthInput): AuthContext => ({
-  isEager,
+export const initialAuthContext = (): AuthContext => ({
   challenge: '',
   challenges: 0,
   problem: undefined,

@@ -2,7 +2,8 @@ import type { Refusal } from '../policy/refusal.ts';
 
 /** What authenticating with one key on one connection hears. */
 export type AuthEvent =
-  | { readonly type: 'relay.challenged'; readonly challenge: string }
+  /** `isEager` says that it is answered at once; otherwise only once something has been refused. */
+  | { readonly type: 'relay.challenged'; readonly challenge: string; readonly isEager: boolean }
   /** The relay refused something until it knows who we are. */
   | { readonly type: 'auth.required' }
   /** No challenge came with the refusal, nor soon after it. */

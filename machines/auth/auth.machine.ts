@@ -18,7 +18,7 @@ const CHALLENGED_AGAIN = [
  */
 export const authMachine = authSetup.createMachine({
   id: 'auth',
-  context: ({ input }) => initialAuthContext(input),
+  context: initialAuthContext,
   initial: 'idle',
   states: {
     idle: {
@@ -42,12 +42,10 @@ export const authMachine = authSetup.createMachine({
         'challenge.overdue': { target: 'denied', actions: ['recordOverdue', 'reportDenied', 'settle'] },
       },
     },
+    // One call at a time: a challenge that comes meanwhile is signed after it.
     signing: {
       on: {
-        'relay.challenged': [
-          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
-          { actions: ['recordChallenge', 'sign'] },
-        ],
+        'relay.challenged': [{ guard: 'hasEnoughChallenges', actions: 'reportExcess' }, { actions: 'recordChallenge' }],
         'signer.signed': { target: 'sent', actions: 'send' },
         'signer.failed': { target: 'denied', actions: ['recordProblem', 'reportDenied', 'settle'] },
       },

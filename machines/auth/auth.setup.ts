@@ -1,6 +1,6 @@
 import { setup } from 'xstate';
 import { type Effects, effects, type Updates, updates } from '../table.ts';
-import { type AuthContext, type AuthInput, hasEnoughChallenges } from './auth.context.ts';
+import { type AuthContext, hasEnoughChallenges } from './auth.context.ts';
 import type { AuthEvent } from './auth.events.ts';
 
 const UPDATES = {
@@ -20,7 +20,7 @@ const UPDATES = {
 const EFFECTS = {
   /** Wait for a challenge, for a while. */
   awaitChallenge: {},
-  /** Have the answer to the challenge signed. */
+  /** Have the answer to the last challenge signed. */
   sign: {},
   /** Send what was signed, and wait for its answer. */
   send: {},
@@ -39,10 +39,9 @@ export const authSetup = setup({
   types: {
     context: {} as AuthContext,
     events: {} as AuthEvent,
-    input: {} as AuthInput,
   },
   guards: {
-    isEager: ({ context }) => context.isEager,
+    isEager: ({ event }) => event.type === 'relay.challenged' && event.isEager,
     hasEnoughChallenges: ({ context }) => hasEnoughChallenges(context),
   },
   actions: { ...updates<AuthContext, AuthEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },

@@ -48,6 +48,11 @@ export const deliveryMachine = deliverySetup.createMachine({
         'frame.sent': { target: 'sent', actions: 'countTry' },
         'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'dequeue', 'reportAccepted'] },
         'answer.refused': [
+          {
+            guard: 'mayAuthenticate',
+            target: 'unauthenticated',
+            actions: ['recordRefusal', 'dequeue', 'authenticate'],
+          },
           { guard: 'mayTryAgain', target: 'queued', actions: 'recordRefusal' },
           { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         ],

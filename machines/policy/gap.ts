@@ -28,6 +28,10 @@ export const markAfterEnd = ({ newestMs, pendingMs }: Mark, nothingMs: number): 
   pendingMs: undefined,
 });
 
+/** An event of this time was passed over: what is asked for next has to reach back to it. */
+export const markAfterMiss = (mark: Mark, atMs: number): Mark =>
+  mark.newestMs === undefined || mark.newestMs <= atMs ? mark : { ...mark, newestMs: atMs };
+
 /** The relay is about to be asked anew. */
 export const markAfterLoss = ({ newestMs }: Mark): Mark => ({ newestMs, pendingMs: undefined });
 

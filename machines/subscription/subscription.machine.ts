@@ -84,7 +84,11 @@ export const subscriptionMachine = subscriptionSetup.createMachine({
       },
     },
     refused: {
-      on: { CLOSE: { target: 'closed' } },
+      on: {
+        // Another connection may come to be known.
+        'socket.lost': { guard: 'wasUnauthenticated', target: 'waiting', actions: 'forgetConnection' },
+        CLOSE: { target: 'closed' },
+      },
     },
     complete: {
       on: { CLOSE: { target: 'closed' } },

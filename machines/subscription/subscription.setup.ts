@@ -62,6 +62,7 @@ export const subscriptionSetup = setup({
     isOnce: ({ context }) => context.isOnce,
     isAboutRoom: ({ event }) => isAboutRoom(event),
     mayAuthenticate: ({ context, event }) => mayAuthenticate(context, event),
+    wasUnauthenticated: ({ context }) => context.refusal?.class === 'unauthenticated',
     mayPassLater: ({ event }) => mayPassLater(event),
   },
   actions: { ...updates<SubscriptionContext, SubscriptionEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },

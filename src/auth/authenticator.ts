@@ -4,7 +4,7 @@ import { type AuthRecord, authTable } from '../../machines/auth/auth.table.ts';
 import { AUTH } from '../../machines/policy/limits.ts';
 import { isClearText } from '../../machines/policy/relay-url.ts';
 import type { AuthPolicy } from '../../machines/policy/settings.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, wallTime } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Signer, UnsignedAuthEvent } from './signer.ts';
 
@@ -45,6 +45,10 @@ interface Round {
   readonly attempts: readonly Attempt[];
   /** The relay has asked, and nobody may tell it. */
   isRequestTold: boolean;
+  /** Something was refused for want of it. */
+  isRequired: boolean;
+  /** The last challenge, whether or not it may be answered. */
+  challenge: string | undefined;
 }
 
 /** Authenticates at relays, each connection anew, by its chart. It signs nothing but what answers a challenge. */
@@ -58,14 +62,20 @@ export class Authenticator {
 
   /** A connection is open. */
   attach(url: string, session: AuthSession): void {
-    const isEager = this.#needs.policyOf(url) === 'always';
     const attempts = this.#needs.signers.map((signer) => ({
       signer,
-      record: authTable.create({ isEager }),
+      record: authTable.create(undefined),
       signed: undefined,
       timer: undefined,
     }));
-    this.#rounds.set(url, { url, session, attempts, isRequestTold: false });
+    this.#rounds.set(url, {
+      url,
+      session,
+      attempts,
+      isRequestTold: false,
+      isRequired: false,
+      challenge: undefined,
+    });
   }
 
   /** It is gone, and with it whatever was known there. */
@@ -84,18 +94,30 @@ export class Authenticator {
   /** Something was refused for want of it. `settled` says how it ends. */
   authenticate(url: string): void {
     const round = this.#rounds.get(url);
-    if (round) for (const attempt of round.attempts) this.#step(round, attempt, { type: 'auth.required' });
+    if (!round) return;
+    round.isRequired = true;
+    for (const attempt of round.attempts) {
+      // What came while nobody was allowed to answer it.
+      if (attempt.record.state === 'idle' && round.challenge !== undefined) this.#challenge(round, attempt);
+      this.#step(round, attempt, { type: 'auth.required' });
+    }
+  }
+
+  /** Whether the connection has asked who we are before it took something: others of the same relay would ask as well. */
+  isRequired(url: string): boolean {
+    return this.#rounds.get(url)?.isRequired ?? false;
   }
 
   challenged(url: string, challenge: string): void {
     const round = this.#rounds.get(url);
     if (!round) return;
+    round.challenge = challenge;
     if (!this.#isAllowed(url)) {
       if (!round.isRequestTold) this.#needs.requested(url);
       round.isRequestTold = true;
       return;
     }
-    for (const attempt of round.attempts) this.#step(round, attempt, { type: 'relay.challenged', challenge });
+    for (const attempt of round.attempts) this.#challenge(round, attempt);
   }
 
   /** Takes the answer to what was sent; false where it answers something else. */
@@ -108,6 +130,12 @@ export class Authenticator {
       : { type: 'answer.refused', refusal: message.refusal };
     this.#step(round, attempt, event);
     return true;
+  }
+
+  #challenge(round: Round, attempt: Attempt): void {
+    const { url, challenge = '' } = round;
+    const isEager = this.#needs.policyOf(url) === 'always';
+    this.#step(round, attempt, { type: 'relay.challenged', challenge, isEager });
   }
 
   // Whoever listens to a line in clear could be the relay.
@@ -152,20 +180,19 @@ export class Authenticator {
 
   #sign(round: Round, attempt: Attempt): void {
     const { clock, codec } = this.#needs;
+    const { url } = round;
     const { challenge, challenges } = attempt.record.context;
-    // A signer that comes back after its time, or after a newer challenge, has signed for nothing.
-    const isCurrent = (): boolean =>
-      this.#rounds.get(round.url) === round &&
-      attempt.record.state === 'signing' &&
-      attempt.record.context.challenges === challenges;
-    const fail = (problem: string): void => {
-      if (isCurrent()) this.#step(round, attempt, { type: 'signer.failed', problem });
-    };
+    // A signer that comes back after its time has signed for nothing.
+    const isAwaited = (): boolean => this.#rounds.get(url) === round && attempt.record.state === 'signing';
+    const fail = (problem: string): void => this.#step(round, attempt, { type: 'signer.failed', problem });
     attempt.signed = undefined;
     this.#wait(round, attempt, AUTH.signMs, { type: 'signer.failed', problem: 'the signer took too long' });
-    const template = codec.authTemplate(round.url, challenge, clock.now()) as UnsignedAuthEvent;
+    const template = codec.authTemplate(url, challenge, wallTime(clock)) as UnsignedAuthEvent;
     const take = (event: unknown): void => {
-      if (!isCurrent()) return;
+      if (!isAwaited()) return;
+      if (!this.#isAllowed(url)) return fail('it is not allowed any more');
+      // Nor is it of use where another challenge has come meanwhile.
+      if (attempt.record.context.challenges !== challenges) return this.#sign(round, attempt);
       try {
         attempt.signed = codec.authenticate(template, event);
       } catch (error) {
@@ -175,8 +202,10 @@ export class Authenticator {
     };
     // In a turn of its own: what it does must not come between what is being done.
     void Promise.resolve()
-      .then(() => attempt.signer(structuredClone(template), round.url))
-      .then(take, (error: unknown) => fail(wordsOf(error)));
+      .then(() => (this.#isAllowed(url) ? attempt.signer(structuredClone(template), url) : undefined))
+      .then(take, (error: unknown) => {
+        if (isAwaited()) fail(wordsOf(error));
+      });
   }
 
   #wait(round: Round, attempt: Attempt, forMs: number, event: AuthEvent): void {

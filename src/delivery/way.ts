@@ -9,6 +9,8 @@ export interface LaneSession {
   /** When anything last arrived, and when a message did: a connection that only answers pings says nothing. */
   readonly heardAt: number;
   readonly spokeAt: number;
+  /** Whether nothing is read for now, so that no answer can be late. */
+  readonly isDeaf: boolean;
   /** Whether the frame was taken. */
   send(frame: string): boolean;
 }
@@ -177,7 +179,7 @@ export class Way<Item extends WayItem> {
     const { clock, lateAfterMs, late } = this.#needs;
     this.#lateTimer = undefined;
     const now = clock.now();
-    if (isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
+    if (this.session.isDeaf || isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
     const deadline = now - lateAfterMs();
     const due: Item[] = [];
     for (const [item, fromMs] of this.#timely) {
@@ -207,7 +209,7 @@ export class Way<Item extends WayItem> {
     this.#ackTimer = undefined;
     const now = clock.now();
     // Who slept has not waited: whatever is owed has its time once more.
-    if (isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
+    if (this.session.isDeaf || isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
     const deadline = now - ackTimeoutMs;
     const due: Item[] = [];
     for (const item of this.inFlight) {

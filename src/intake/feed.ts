@@ -37,6 +37,8 @@ export interface FeedOwner<Item extends FeedItem> {
   /** It has been asked for; `isEmpty` where there was nothing to ask for, so that all of it has come. */
   sent(item: Item, at: number, generation: number, isEmpty: boolean): void;
   overdue(item: Item): void;
+  /** Does something, and then what follows from it. */
+  around(act: () => void): void;
 }
 
 /**
@@ -60,7 +62,7 @@ export class Feed<Item extends FeedItem> {
   #learned = Number.POSITIVE_INFINITY;
   readonly #open = new Map<string, Item>();
   readonly #names = new Map<Item, string>();
-  readonly #queue = new Set<Item>();
+  #queue = new Set<Item>();
   /** Asked for, and nothing has been heard about it; with the time, the oldest first. */
   readonly #unanswered = new Map<Item, number>();
   #issued = 0;
@@ -193,15 +195,19 @@ export class Feed<Item extends FeedItem> {
 
   /** Asks for what waits, as far as there are slots. */
   pump(): void {
-    for (const item of this.#queue) {
+    for (let [item] = this.#queue; item; [item] = this.#queue) {
       if (!this.isServing || !this.#hasSlot() || !this.#mayAsk()) return;
-      if (!this.#ask(item)) return;
+      this.#queue.delete(item);
+      if (this.#ask(item)) continue;
+      // The connection is about to end; it goes first on the next.
+      this.#queue = new Set([item, ...this.#queue]);
+      return;
     }
   }
 
   /** Events wait to be verified, or fewer do: reading stops and goes on by that. False where that is of no use any more. */
   balance(): boolean {
-    const { size } = this.docket;
+    const { events: size } = this.docket;
     const { backlogMax } = this.#owner;
     if (this.#isPaused && size <= backlogMax / 2) {
       this.#isPaused = false;
@@ -227,7 +233,6 @@ export class Feed<Item extends FeedItem> {
     const name = `r${this.#issued + 1}`;
     const frame = item.frame(name);
     if (!session || (frame !== undefined && !session.send(frame))) return false;
-    this.#queue.delete(item);
     const now = this.#owner.clock.now();
     if (frame !== undefined) {
       this.#issued += 1;
@@ -253,7 +258,7 @@ export class Feed<Item extends FeedItem> {
     this.#roomTimer ??= this.#owner.clock.setTimeout(() => {
       this.#roomTimer = undefined;
       this.#tryMore();
-      this.pump();
+      this.#owner.around(() => this.pump());
     }, ROOM_RETRY_MS);
   }
 
@@ -271,7 +276,7 @@ export class Feed<Item extends FeedItem> {
     this.#pauseTimer = clock.setTimeout(
       () => {
         this.#pauseTimer = undefined;
-        this.pump();
+        this.#owner.around(() => this.pump());
       },
       Math.max(SILENCE.secondLookMs, waitMs),
     );

@@ -6,7 +6,7 @@ import { isAboutRoom } from '../../machines/policy/request.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, wallTime } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
@@ -79,8 +79,9 @@ export class Intake implements FeedOwner<Request> {
       clock,
       random,
       settings,
+      around: (act) => this.around(act),
       authenticate: (url) => needs.authenticate(url),
-      wording: { codec, overlapMs: settings.overlapMs, now: () => clock.now() },
+      wording: { codec, overlapMs: settings.overlapMs, now: () => wallTime(clock) },
       changed: (request) => {
         this.#unsettled.add(request.wanted);
         request.wanted.sink.changed(request.feed.url, request.standing(clock.now()));
@@ -89,7 +90,7 @@ export class Intake implements FeedOwner<Request> {
     this.#placer = new Placer({
       clock,
       requests: this.#requests,
-      unsettle: (wanted) => this.#around(() => this.#unsettled.add(wanted)),
+      unsettle: (wanted) => this.around(() => this.#unsettled.add(wanted)),
       feeds: this.#feeds,
       choose: (urls, key) => needs.choose(urls, key),
     });
@@ -131,7 +132,7 @@ export class Intake implements FeedOwner<Request> {
   openFeed(url: string): void {
     if (this.#feeds.has(url)) return;
     this.#feeds.set(url, new Feed<Request>(url, hostOf(url), this));
-    this.#around(() => this.#unsettleAll());
+    this.around(() => this.#unsettleAll());
   }
 
   /** What the application says of a relay has changed. */
@@ -140,14 +141,14 @@ export class Intake implements FeedOwner<Request> {
     if (!feed) return;
     feed.slotsMax = subscriptionsMax;
     feed.verifies = verify;
-    this.#around(() => feed.pump());
+    this.around(() => feed.pump());
   }
 
   closeFeed(url: string): void {
     const feed = this.#feeds.get(url);
     if (!feed) return;
     this.#feeds.delete(url);
-    this.#around(() => {
+    this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.leave(request);
       feed.dispose();
       this.#unsettleAll();
@@ -172,7 +173,7 @@ export class Intake implements FeedOwner<Request> {
   detach(url: string, session: FeedSession): void {
     const feed = this.#feeds.get(url);
     if (!feed?.detach(session)) return;
-    this.#around(() => {
+    this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.step(request, { type: 'socket.lost' });
       this.#unsettleAll();
     });
@@ -182,15 +183,15 @@ export class Intake implements FeedOwner<Request> {
   settleAuthentication(url: string, isGranted: boolean): void {
     const feed = this.#feeds.get(url);
     if (!feed) return;
-    this.#around(() => {
+    this.around(() => {
       const type = isGranted ? 'auth.granted' : 'auth.denied';
       for (const request of this.#requests.at(feed)) this.#requests.step(request, { type });
       feed.pump();
     });
   }
 
-  /** Begins a subscription; one of the same name makes way for it. Throws `TOO_MANY_SUBSCRIPTIONS`. */
-  subscribe(input: WantedInput, storedTimeoutMs: number): Wanted {
+  /** Begins a subscription; one of the same name makes way for it. Throws `TOO_MANY_SUBSCRIPTIONS` before it has `begun`. */
+  subscribe(input: WantedInput, storedTimeoutMs: number, begun: () => void = () => {}): Wanted {
     const { subscriptionsMax, overlapMs } = this.#needs.settings;
     const former = this.#wanted.get(input.id);
     if (!former && this.#wanted.size >= subscriptionsMax) {
@@ -198,8 +199,9 @@ export class Intake implements FeedOwner<Request> {
       throw new RecloserError('TOO_MANY_SUBSCRIPTIONS', problem);
     }
     const wanted = new Wanted(input, overlapMs, this.clock.now());
-    this.#around(() => {
+    this.around(() => {
       if (former) this.#end(former, 'replaced');
+      begun();
       this.#wanted.set(wanted.id, wanted);
       this.#unsettled.add(wanted);
       this.#setStoredTimer(wanted, storedTimeoutMs, () => {
@@ -211,12 +213,12 @@ export class Intake implements FeedOwner<Request> {
   }
 
   end(wanted: Wanted, cause: SubscriptionEnd): void {
-    this.#around(() => this.#end(wanted, cause));
+    this.around(() => this.#end(wanted, cause));
   }
 
   /** Ends all, and leaves no timer behind. */
   close(): void {
-    this.#around(() => {
+    this.around(() => {
       for (const wanted of [...this.#wanted.values()]) this.#end(wanted, 'pool-closed');
     });
     this.#screening.end();
@@ -229,6 +231,7 @@ export class Intake implements FeedOwner<Request> {
    * verified and delivered.
    */
   handles(url: string, frame: string): boolean {
+    this.#newId = undefined;
     const found = this.#needs.codec.skim(frame);
     const feed = found && this.#feeds.get(url);
     if (!feed) return false;
@@ -261,7 +264,7 @@ export class Intake implements FeedOwner<Request> {
           ? undefined
           : this.#screening.take(request, message, message.id === this.#newId);
       case 'end-of-stored':
-        return this.#takeEnd(request);
+        return this.#takeEnd(request, message.more);
       case 'closed':
         return this.#takeRefusal(request, message.refusal);
       case 'count':
@@ -295,14 +298,16 @@ export class Intake implements FeedOwner<Request> {
 
   #unasked(feed: Feed<Request>, name: string): void {
     // What was on its way when it was given up is no fault.
-    if (feed.wasAsked(name)) this.#needs.count(feed.url, 'late-message');
+    // Nor is anything that a connection says which is closing.
+    if (feed.session === undefined || feed.wasAsked(name)) this.#needs.count(feed.url, 'late-message');
     else this.#needs.charge(feed.url, 'unknown-subscription');
   }
 
-  #takeEnd(request: Request): void {
+  #takeEnd(request: Request, hasMore: boolean): void {
     const { feed, epoch } = request;
     if (request.hasEnded) return this.#needs.count(feed.url, 'repeated-end');
     request.hasEnded = true;
+    request.hasMore = hasMore;
     this.#needs.answered(feed.url);
     this.#screening.after(feed, () => {
       if (request.epoch === epoch) this.#step(request, { type: 'answer.ended', at: this.clock.now() });
@@ -318,7 +323,14 @@ export class Intake implements FeedOwner<Request> {
   }
 
   #takeRefusal(request: Request, refusal: Refusal): void {
-    const { feed } = request;
+    const { feed, epoch } = request;
+    // The end that came before it waits for what is being verified.
+    if (request.hasEnded && !request.isStoredComplete) {
+      return this.#screening.after(feed, () => {
+        request.hasEnded = false;
+        if (request.epoch === epoch) this.#takeRefusal(request, refusal);
+      });
+    }
     const isFull = feed.mayBeFull && isAboutRoom(refusal);
     if (!isFull && refusal.class === 'paced') feed.slowDown();
     if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
@@ -331,7 +343,7 @@ export class Intake implements FeedOwner<Request> {
   #serve(feed: Feed<Request>, change: () => void): void {
     const served = feed.isServing;
     change();
-    this.#around(() => {
+    this.around(() => {
       if (served !== feed.isServing) {
         const type = feed.isServing ? 'relay.resumed' : 'relay.suspended';
         for (const request of this.#requests.at(feed)) this.#requests.step(request, { type });
@@ -342,7 +354,7 @@ export class Intake implements FeedOwner<Request> {
   }
 
   #step(request: Request, event: Parameters<Requests['step']>[1]): void {
-    this.#around(() => {
+    this.around(() => {
       this.#requests.step(request, event);
       request.feed.pump();
     });
@@ -366,7 +378,7 @@ export class Intake implements FeedOwner<Request> {
     if (wanted.isOver || wanted.isStoredTold) return;
     wanted.storedTimer = this.clock.setTimeout(() => {
       wanted.storedTimer = undefined;
-      this.#around(act);
+      this.around(act);
     }, delayMs);
   }
 
@@ -378,12 +390,22 @@ export class Intake implements FeedOwner<Request> {
     if (wanted.kind !== 'live') this.#end(wanted, 'closed');
   }
 
+  /** Whether no relay that it may be on will serve it. */
+  #isRefused({ requests, scope: { urls } }: Wanted): boolean {
+    if (requests.size === 0) return false;
+    for (const feed of this.#feeds.values()) {
+      const isIn = urls === undefined || urls.has(feed.url);
+      if (isIn && requests.get(feed)?.record.state !== 'refused') return false;
+    }
+    return true;
+  }
+
   #unsettleAll(): void {
     for (const wanted of this.#wanted.values()) this.#unsettled.add(wanted);
   }
 
   /** Does something, and then whatever follows for the subscriptions that it has happened to. */
-  #around(act: () => void): void {
+  around(act: () => void): void {
     this.#depth += 1;
     try {
       act();
@@ -400,26 +422,23 @@ export class Intake implements FeedOwner<Request> {
   #review(wanted: Wanted): void {
     this.#placer.place(wanted);
     const requests = [...wanted.requests.values()];
-    if (!wanted.isStoredEnding && (wanted.isStoredDue || isStoredSettled(requests))) {
+    const isSettled = wanted.restTimer === undefined && isStoredSettled(requests);
+    if (!wanted.isStoredEnding && (wanted.isStoredDue || isSettled)) {
       wanted.isStoredEnding = true;
-      const isComplete = requests.length > 0 && requests.every(({ isStoredComplete }) => isStoredComplete);
-      this.#screening.afterAll(wanted, () => this.#around(() => this.#tellStored(wanted, isComplete)));
+      const isComplete = requests.length > 0 && requests.every((each) => each.isStoredComplete && !each.hasMore);
+      this.#screening.afterAll(wanted, () => this.around(() => this.#tellStored(wanted, isComplete)));
       // Whoever verifies may never come back.
       this.#setStoredTimer(wanted, VERIFY.timeoutMs, () => this.#tellStored(wanted, false));
     }
-    if (!isRefused(wanted)) return;
+    if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.
     this.#screening.afterAll(wanted, () =>
-      this.#around(() => {
-        if (isRefused(wanted)) this.#end(wanted, 'refused');
+      this.around(() => {
+        if (!wanted.isOver && this.#isRefused(wanted)) this.#end(wanted, 'refused');
       }),
     );
   }
 }
-
-/** Whether no relay will serve it. */
-const isRefused = ({ requests }: Wanted): boolean =>
-  requests.size > 0 && [...requests.values()].every(({ record }) => record.state === 'refused');
 
 /** Whether the end of what is stored can be told: nobody who is there or on the way has anything to add. */
 function isStoredSettled(requests: readonly Request[]): boolean {

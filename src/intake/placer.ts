@@ -41,7 +41,8 @@ export class Placer {
       return;
     }
     const { missing, among, leave } = nextMove(places, wanted.scope.copies);
-    if (missing > among.length) this.#awaitRest(wanted);
+    const served = places.filter(({ standing }) => standing === 'served').length;
+    if (served < wanted.scope.copies) this.#awaitRest(wanted);
     for (const { feed } of leave) {
       const request = wanted.requests.get(feed);
       if (request) requests.leave(request);
@@ -77,7 +78,11 @@ export class Placer {
   #awaitRest(wanted: Wanted): void {
     const { clock, feeds, unsettle } = this.#needs;
     const now = clock.now();
-    const ends = [...feeds.keys()].map((url) => wanted.memoryOf(url).restsUntilMs).filter((at) => at > now);
+    const { urls } = wanted.scope;
+    const ends = [...feeds.keys()]
+      .filter((url) => urls === undefined || urls.has(url))
+      .map((url) => wanted.memoryOf(url).restsUntilMs)
+      .filter((at) => at > now);
     if (wanted.restTimer !== undefined || ends.length === 0) return;
     const delayMs = Math.max(SILENCE.secondLookMs, Math.min(...ends) - now);
     wanted.restTimer = clock.setTimeout(() => {

@@ -15,6 +15,8 @@ export interface RequestsNeeds {
   readonly wording: Wording;
   /** Begins to authenticate at a relay. */
   authenticate(url: string): void;
+  /** Does something, and then what follows from it. */
+  around(act: () => void): void;
   /** Something about it may have to be done, or told. */
   changed(request: Request): void;
 }
@@ -98,8 +100,10 @@ export class Requests {
     request.retryAtMs = clock.now() + delayMs;
     request.retryTimer = clock.setTimeout(() => {
       this.#stopRetry(request);
-      this.step(request, { type: 'retry.due' });
-      request.feed.pump();
+      this.#needs.around(() => {
+        this.step(request, { type: 'retry.due' });
+        request.feed.pump();
+      });
     }, delayMs);
   }
 

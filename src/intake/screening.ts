@@ -1,6 +1,6 @@
 import { debtAfterForged, debtAfterGenuine, type ForgeryDebt, NO_DEBT } from '../../machines/policy/forgery.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, wallTime } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Feed, FeedSession } from './feed.ts';
@@ -56,18 +56,18 @@ export class Screening {
     const known = isNew ? undefined : wanted.seen.again(id, feed.url);
     if (known !== undefined) return request.noteEvent(known);
     if (!wanted.filters.matches(event)) return this.#needs.charge(feed.url, 'unmatched-event');
-    if (atMs > clock.now() + settings.aheadMaxMs) {
+    if (atMs > wallTime(clock) + settings.aheadMaxMs) {
       wanted.ahead += 1;
       return this.#needs.count(feed.url, 'event-ahead');
     }
     const isStored = !request.hasEnded;
     // Nothing comes between, so it is as new as it was.
     if (!feed.verifies && feed.docket.size === 0) return this.#deliverNew(request, epoch, id, atMs, event, isStored);
-    if (!feed.balance()) return this.#needs.overflowed(request);
+    if (!feed.balance()) return this.#miss(request, atMs);
     wanted.await(feed.docket);
     const settle = (verdict: Verdict): void => {
       wanted.settle(feed.docket);
-      this.#judged(request, session, epoch, verdict);
+      this.#judged(request, session, epoch, verdict, atMs);
       if (verdict === 'genuine') this.#deliver(request, epoch, id, atMs, event, isStored);
       feed.balance();
     };
@@ -96,7 +96,12 @@ export class Screening {
     this.#verification.end();
   }
 
-  #judged(request: Request, session: FeedSession | undefined, epoch: number, verdict: Verdict): void {
+  #miss(request: Request, atMs: number): void {
+    request.noteMissed(atMs);
+    this.#needs.overflowed(request);
+  }
+
+  #judged(request: Request, session: FeedSession | undefined, epoch: number, verdict: Verdict, atMs: number): void {
     const { feed } = request;
     const now = this.#needs.clock.now();
     const debt = this.#debts.get(feed) ?? NO_DEBT;
@@ -109,7 +114,7 @@ export class Screening {
       const next = debtAfterForged(debt, now);
       this.#debts.set(feed, next.debt);
       if (next.fails) this.#needs.failed(feed.url);
-    } else if (verdict === 'failed' && request.epoch === epoch) this.#needs.overflowed(request);
+    } else if (request.epoch === epoch) this.#miss(request, atMs);
   }
 
   #deliver(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {

@@ -15,13 +15,21 @@ function note(sighting: Sighting, relay: number): void {
   else if (!sighting.others?.includes(relay)) sighting.others = [...(sighting.others ?? []), relay];
 }
 
+/** Events that were delivered one after the other, and the time of the newest of them. */
+interface Generation {
+  readonly sightings: Map<string, Sighting>;
+  newestMs: number;
+}
+
+const emptyGeneration = (): Generation => ({ sightings: new Map(), newestMs: Number.NEGATIVE_INFINITY });
+
 /**
  * The events that a subscription has delivered, so that it delivers each once. It forgets by generations: of the last fifty
  * thousand none, and beyond that none that a relay may send again after a gap, as far as there is room.
  */
 export class Seen {
-  #young = new Map<string, Sighting>();
-  #old = new Map<string, Sighting>();
+  /** The youngest first. */
+  #generations: Generation[] = [emptyGeneration()];
   readonly #relays: string[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
@@ -32,12 +40,12 @@ export class Seen {
   }
 
   get size(): number {
-    return this.#young.size + this.#old.size;
+    return this.#generations.reduce((sum, { sightings }) => sum + sightings.size, 0);
   }
 
   /** The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. */
   again(id: string, relay: string): number | undefined {
-    const sighting = this.#young.get(id) ?? this.#old.get(id);
+    const sighting = this.#find(id);
     if (!sighting) return undefined;
     note(sighting, this.#numberOf(relay));
     return sighting.atMs;
@@ -45,19 +53,29 @@ export class Seen {
 
   /** It is delivered now. Only what has been verified may be put here. */
   add(id: string, relay: string, atMs: number): void {
+    const [young] = this.#generations as [Generation];
     const sighting: Sighting = { atMs, bits: 0, others: undefined };
     note(sighting, this.#numberOf(relay));
-    this.#young.set(id, sighting);
-    if (this.#young.size >= SEEN.generation) this.#rotate();
+    young.sightings.set(id, sighting);
+    if (atMs > young.newestMs) young.newestMs = atMs;
+    if (young.sightings.size >= SEEN.generation) this.#rotate();
   }
 
   /** The relays that have sent an event, as far as it is remembered. */
   relaysOf(id: string): readonly string[] {
-    const sighting = this.#young.get(id) ?? this.#old.get(id);
+    const sighting = this.#find(id);
     if (!sighting) return [];
     return this.#relays.filter((_, number) =>
       number < BITS ? sighting.bits & (1 << number) : sighting.others?.includes(number),
     );
+  }
+
+  #find(id: string): Sighting | undefined {
+    for (const { sightings } of this.#generations) {
+      const sighting = sightings.get(id);
+      if (sighting) return sighting;
+    }
+    return undefined;
   }
 
   #numberOf(relay: string): number {
@@ -69,10 +87,11 @@ export class Seen {
     return number;
   }
 
+  /** A generation goes as a whole: looking through it would take too long. */
   #rotate(): void {
     const horizonMs = this.#horizonMs();
-    const kept = [...this.#old].filter(([, { atMs }]) => atMs >= horizonMs);
-    this.#old = new Map([...kept.slice(-(SEEN.most - 2 * SEEN.generation)), ...this.#young]);
-    this.#young = new Map();
+    const [young, ...older] = this.#generations as [Generation, ...Generation[]];
+    const kept = older.filter(({ newestMs }) => newestMs >= horizonMs).slice(0, SEEN.most / SEEN.generation - 2);
+    this.#generations = [emptyGeneration(), young, ...kept];
   }
 }

@@ -31,6 +31,8 @@ export class Docket {
   /** All that waits, the oldest first; and of it what has not been given to the verifier. */
   readonly entries = new Set<Entry>();
   readonly unasked = new Set<Entry>();
+  /** Events among them. */
+  events = 0;
   isDraining = false;
 
   /** Events and marks that wait. */
@@ -68,6 +70,7 @@ export class Verification {
     if (this.#isKnown(id, event)) return this.after(docket, () => settle('genuine'));
     const entry: Entry = { id, event, verdict: undefined, isAsked: false, followers: undefined, docket, settle };
     docket.entries.add(entry);
+    docket.events += 1;
     const leader = this.#pending.get(id);
     if (leader && this.#needs.isSame(leader.event, event)) {
       leader.followers ??= [];
@@ -208,6 +211,7 @@ export class Verification {
       for (const entry of docket.entries) {
         if (entry.verdict === undefined) return;
         docket.entries.delete(entry);
+        if (entry.event !== undefined) docket.events -= 1;
         entry.settle(entry.verdict);
       }
     } finally {

@@ -4,6 +4,7 @@ import {
   markAfterEnd,
   markAfterEvent,
   markAfterLoss,
+  markAfterMiss,
   NO_MARK,
 } from '../../machines/policy/gap.ts';
 import type {
@@ -163,6 +164,8 @@ export class Request implements FeedItem {
   /** Whether the end of what is stored has arrived since it was asked; and whether all before it has been looked at. */
   hasEnded = false;
   isStoredComplete = false;
+  /** Whether the relay stopped before the end of what it has (NIP-67). */
+  hasMore = false;
   /** Waits because more came than could be looked at, which is not the relay's fault. */
   isBehind = false;
   retryTimer: unknown;
@@ -189,6 +192,11 @@ export class Request implements FeedItem {
     // Most events are no news.
     if (atMs <= ((this.isStoredComplete ? newestMs : pendingMs) ?? -1)) return;
     this.#memory.mark = markAfterEvent(this.#memory.mark, atMs, this.#wording.now(), this.isStoredComplete);
+  }
+
+  /** An event of this time came and was passed over, so that it has to be asked for again. */
+  noteMissed(atMs: number): void {
+    this.#memory.mark = markAfterMiss(this.#memory.mark, atMs);
   }
 
   /** All that was stored has come. */
@@ -235,6 +243,7 @@ export class Request implements FeedItem {
     this.isBehind = false;
     this.epoch += 1;
     this.hasEnded = false;
+    this.hasMore = false;
     this.isStoredComplete = false;
     this.#memory.mark = markAfterLoss(this.#memory.mark);
   }

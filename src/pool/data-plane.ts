@@ -72,7 +72,10 @@ export class DataPlane {
     const callsOf = (url: string) => this.links.of(url).calls;
     const authentication = {
       mayAuthenticate: (url: string) => this.authenticator.mayAuthenticate(url),
-      authenticate: (url: string) => this.authenticator.authenticate(url),
+      authenticate: (url: string) => {
+        this.authenticator.authenticate(url);
+        for (const session of this.links.of(url).further.values()) session.rest();
+      },
     };
     this.ledger = new Ledger(settings.publish, {
       clock,

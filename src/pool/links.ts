@@ -91,7 +91,10 @@ export class Links {
         ledger.attach(url, opened, isFurther);
         if (!isFurther) intake.attach(url, opened);
       },
-      serve: (opened) => ledger.serve(url, opened),
+      // Only the first connection is known by who we are.
+      serve: (opened) => {
+        if (!authenticator.isRequired(url)) ledger.serve(url, opened);
+      },
       rest: (opened) => ledger.rest(url, opened),
       drain: (opened, drained) => ledger.laneOf(url)?.drain(opened, drained),
       detach: (ended) => {
@@ -107,7 +110,9 @@ export class Links {
         overheard(url, frame);
         return !isFurther && typeof frame === 'string' && intake.handles(url, frame);
       },
-      receive: (message) => receive(link, message),
+      receive: (message) => {
+        if (!isFurther || message.type !== 'challenge') receive(link, message);
+      },
     });
     if (isFurther) link.further.set(connection, session);
     else link.session = session;

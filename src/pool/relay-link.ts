@@ -10,6 +10,8 @@ export interface LinkedSession {
   readonly generation: number;
   /** Reports to the relay's chart. */
   report(fact: HealthFact): void;
+  /** Nothing is sent on it for now. */
+  rest(): void;
   /** Its trial is over. */
   passTrial(): void;
   end(): void;

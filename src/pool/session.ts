@@ -73,6 +73,10 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     return this.#ended;
   }
 
+  get isDeaf(): boolean {
+    return this.#isPaused;
+  }
+
   get heardAt(): number {
     return this.#pulse?.heardAt ?? Number.NEGATIVE_INFINITY;
   }
@@ -281,8 +285,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     const dueAt = clock.now() + probeTimeoutMs;
     probe.isAsked = true;
     probe.timer = clock.setTimeout(() => {
-      // Who slept has not waited.
-      if (isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
+      // Who slept has not waited, nor who did not listen.
+      if (this.#isPaused || isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
       this.#probe = undefined;
       this.#giveUp(probe);
       this.#needs.link.calls.checked(undefined, clock.now());
@@ -301,6 +305,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     const now = clock.now();
     const latencyMs = now - probe.sentAt;
     this.#endProbe();
+    // Some relays say something to that as well.
+    this.#givenUp = probe;
     this.write(probe.cleanup);
     if (!probe.isAsked) return link.calls.pinged(latencyMs);
     link.calls.checked(latencyMs, now);

@@ -16,6 +16,9 @@ import type { Kind, Scope, Sink, Wanted, WantedInput } from '../intake/wanted.ts
 import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
 
+/** Begins the names that the pool gives to subscriptions. */
+const OWN = '#';
+
 type Subscribe = Extract<PoolCommand, { type: 'SUBSCRIBE' }>;
 
 /** How `pool.subscribe` subscribes. */
@@ -112,13 +115,16 @@ export class Subscriber {
     try {
       taken = readable('SUBSCRIBE', () => ({ ...command }));
       const { id, filters, replyTo } = taken;
-      if (typeof id !== 'string' || id.length === 0 || id.length > 64) {
-        throw new RecloserError('INVALID_OPTION', `id is ${shown(id)}; give a name of at most 64 characters.`);
+      if (typeof id !== 'string' || id.length === 0 || id.length > 64 || id.startsWith(OWN)) {
+        const wanted = `a name of at most 64 characters that does not begin with ${OWN}`;
+        throw new RecloserError('INVALID_OPTION', `id is ${shown(id)}; give ${wanted}.`);
       }
       const options = readable('The options of SUBSCRIBE', () => optionsOf(taken.options));
       const input = this.#input(id, 'live', this.#filters(filters), options, this.#sinkOf(id, replyTo));
-      this.#tell(replyTo, { type: 'subscription.accepted', id });
-      this.#needs.intake.subscribe(input, this.#needs.settings.subscribe.storedTimeoutMs);
+      const { intake, settings } = this.#needs;
+      intake.subscribe(input, settings.subscribe.storedTimeoutMs, () =>
+        this.#tell(replyTo, { type: 'subscription.accepted', id }),
+      );
     } catch (error) {
       this.#refuse(taken, error instanceof Error ? error.message : String(error));
     }
@@ -179,7 +185,7 @@ export class Subscriber {
 
   #nextId(): string {
     this.#named += 1;
-    return `subscription ${this.#named}`;
+    return `${OWN}${this.#named}`;
   }
 
   #filters(given: unknown): PreparedFilters {

@@ -26,10 +26,7 @@ class Hand {
 
   ask(events: readonly NostrEvent[]): Promise<readonly boolean[]> {
     // One that has died is started again with the next question.
-    this.#worker ??= startWorker(
-      (answer) => this.#take(answer),
-      (problem) => this.#fail(problem),
-    );
+    this.#worker ??= this.#start();
     const worker = this.#worker;
     this.#asked += 1;
     const number = this.#asked;
@@ -43,6 +40,19 @@ class Hand {
     const worker = this.#worker;
     this.#fail('the verifier is closed');
     await worker?.stop();
+  }
+
+  #start(): RunningWorker {
+    const worker: RunningWorker = startWorker(
+      (answer) => this.#take(answer),
+      (problem) => {
+        // One that is told to have failed may be told to have ended as well, when there is another already.
+        if (this.#worker !== worker) return;
+        this.#fail(problem);
+        void worker.stop();
+      },
+    );
+    return worker;
   }
 
   #take(answer: Answer): void {

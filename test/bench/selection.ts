@@ -129,7 +129,7 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
   };
   const lanes = Array.from({ length: relays }, (_, index): DeliveryLane => {
     const lane = new Lane<Delivery>(`wss://relay${index}.example/`, `relay${index}.example`, owner);
-    lane.attach({ generation: 1, heardAt: 0, spokeAt: 0, send: () => true });
+    lane.attach({ generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, send: () => true });
     lane.state = { status: 'connected', suspect: false, retryAtMs: undefined };
     return lane;
   });

@@ -7,7 +7,7 @@ const ACK_MS = 1_000;
 function open() {
   const clock = new VirtualClock(0);
   const counts = { freed: 0 };
-  const session = { generation: 1, heardAt: 0, spokeAt: 0, send: () => true };
+  const session = { generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, send: () => true };
   const way = new Way<WayItem>(session, {
     clock,
     windowMax: 1,

@@ -91,6 +91,34 @@ describe('nobody is told who we are', () => {
   });
 });
 
+test('an application that is asked may allow it, and the challenge that had come is answered', async () => {
+  const relay = await one('before');
+  const { signer, asked } = keyed();
+  const pool = startPool([relay], { signers: [signer] });
+  await nextFact(pool, 'relay.auth-requested');
+  pool.configureRelay(relay.url, { authenticate: 'when-required' });
+  expect((await pool.publish(next())).status).toBe('confirmed');
+  expect(asked).toEqual([relay.url]);
+});
+
+test('one that forbids it while its signer thinks is obeyed', async () => {
+  const relay = await one('before');
+  const { signer, pubkey } = keyed();
+  let sign = (): void => {};
+  const pool = startPool([relay], {
+    signers: [(event, url) => new Promise((resolve) => (sign = () => resolve(signer(event, url))))],
+    authenticate: 'always',
+  });
+  const heardFrames: string[] = [];
+  relay.events.on('frame', (frame) => heardFrames.push(frame));
+  while (pool.status()[relay.url] !== 'connected') await new Promise((go) => setImmediate(go));
+  const failed = nextFact(pool, 'relay.auth-failed');
+  pool.configureRelay(relay.url, { authenticate: 'never' });
+  sign();
+  expect(await failed).toMatchObject({ problem: 'it is not allowed any more' });
+  expect(heardFrames.filter((frame) => frame.includes(pubkey))).toEqual([]);
+});
+
 const SIGNERS: readonly (readonly [string, Signer, RegExp])[] = [
   ['refuses', () => Promise.reject(new Error('the user said no')), /the user said no/],
   [

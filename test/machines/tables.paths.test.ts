@@ -61,8 +61,8 @@ const SUBSCRIPTION_EVENTS = [
 ] as const;
 
 const AUTH_EVENTS = [
-  { type: 'relay.challenged', challenge: 'one' },
-  { type: 'relay.challenged', challenge: 'another' },
+  { type: 'relay.challenged', challenge: 'one', isEager: false },
+  { type: 'relay.challenged', challenge: 'another', isEager: true },
   { type: 'auth.required' },
   { type: 'challenge.overdue' },
   { type: 'signer.signed' },
@@ -109,7 +109,7 @@ const CHARTS: Readonly<Record<string, FlatChart>> = {
   auth: {
     machine: authMachine,
     table: (machine) => compileTable(machine, initialAuthContext as never),
-    inputs: [{ isEager: false }, { isEager: true }],
+    inputs: [{}],
     events: AUTH_EVENTS,
     project: (context) => context,
     target: ['auth.authenticated', 'auth.signing'],
@@ -133,7 +133,7 @@ const CHARTS: Readonly<Record<string, FlatChart>> = {
     project: ({ tries, servedAt, refusal: last, hasAuthenticated }) => [
       Math.min(Number(tries), 2),
       Number(servedAt) > 0,
-      last !== undefined,
+      (last as { class: string } | undefined)?.class,
       hasAuthenticated,
     ],
     target: ['subscription.live', 'subscription.queued'],

@@ -103,7 +103,7 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
     if (this.faults.closeOnAccept !== undefined) peer.close(this.faults.closeOnAccept);
   }
 
-  received(): void {}
+  received(_frame: string): void {}
 
   /** Stores an event as if somebody had published it here, and gives it to whoever subscribed to it. */
   publish(event: NostrEvent): void {

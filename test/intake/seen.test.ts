@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { SEEN } from '../../machines/policy/limits.ts';
+import { Newest } from '../../src/intake/newest.ts';
+import { Seen } from '../../src/intake/seen.ts';
+
+const id = (index: number): string => index.toString(16).padStart(64, '0');
+
+test('tells what is new, and remembers who has it, however many relays there are', () => {
+  const seen = new Seen(() => 0);
+  const urls = Array.from({ length: 40 }, (_, index) => `wss://relay${index}.example/`);
+  expect(seen.again(id(1), 'wss://relay0.example/')).toBeUndefined();
+  seen.add(id(1), 'wss://relay0.example/', 5);
+  for (const url of urls) expect(seen.again(id(1), url)).toBe(5);
+  for (const url of urls) expect(seen.again(id(1), url)).toBe(5);
+  expect(seen.relaysOf(id(1))).toEqual(urls);
+  expect(seen.relaysOf(id(2))).toEqual([]);
+});
+
+test('forgets the old ones, but never the last fifty thousand', () => {
+  const seen = new Seen(() => Number.POSITIVE_INFINITY);
+  const count = 4 * SEEN.generation;
+  for (let index = 0; index < count; index += 1) seen.add(id(index), 'a', index);
+  for (let index = count - SEEN.generation; index < count; index += 1) expect(seen.again(id(index), 'b')).toBe(index);
+  expect(seen.again(id(0), 'b')).toBeUndefined();
+  expect(seen.size).toBeLessThanOrEqual(2 * SEEN.generation);
+});
+
+test('keeps those that may come again after a gap, as far as there is room', () => {
+  const seen = new Seen(() => 1_000_000);
+  for (let index = 0; index < 100; index += 1) seen.add(id(index), 'a', 2_000_000);
+  for (let index = 100; index < 5 * SEEN.generation; index += 1) seen.add(id(index), 'a', 1);
+  for (let index = 0; index < 100; index += 1) expect(seen.again(id(index), 'a')).toBe(2_000_000);
+  const full = new Seen(() => 0);
+  for (let index = 0; index < 6 * SEEN.generation; index += 1) full.add(id(index), 'a', 1);
+  expect(full.size).toBeLessThanOrEqual(SEEN.most);
+});
+
+test('of versions the newest wins, with the lower id at equal times', () => {
+  const newest = new Newest();
+  expect(newest.take({ key: 'k', at: 10 }, 'b')).toBe(true);
+  expect(newest.take({ key: 'k', at: 9 }, 'a')).toBe(false);
+  expect(newest.take({ key: 'k', at: 10 }, 'c')).toBe(false);
+  expect(newest.take({ key: 'k', at: 10 }, 'a')).toBe(true);
+  expect(newest.take({ key: 'k', at: 11 }, 'z')).toBe(true);
+  expect(newest.take({ key: 'other', at: 1 }, 'b')).toBe(true);
+});
+
+test('many versions are remembered, the last of them always', () => {
+  const newest = new Newest();
+  for (let index = 0; index < 3 * SEEN.versions; index += 1) newest.take({ key: `k${index}`, at: 10 }, 'b');
+  expect(newest.take({ key: `k${3 * SEEN.versions - 1}`, at: 9 }, 'b')).toBe(false);
+});

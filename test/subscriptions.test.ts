@@ -1,0 +1,352 @@
+import { describe, expect, test } from 'vitest';
+import { createActor, fromCallback, setup } from 'xstate';
+import {
+  type CreatePoolOptions,
+  createPool,
+  type NostrEvent,
+  nostrCodec,
+  type Received,
+  type Verifier,
+} from '../src/index.ts';
+import { providePoolMachine } from '../src/pool/pool-machine.ts';
+import { SimulatedNetwork, SimulatedRelay, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+/** Events of these tests are as old as their clock says. */
+const BEGINNING = 1_700_000_000_000;
+
+const [sample] = signedEvents();
+if (!sample) throw new Error('There are no events.');
+const template: NostrEvent = sample;
+let made = 0;
+
+const believing: Verifier = { name: 'believing', batchMax: 1, parallel: 1, verify: (events) => events.map(() => true) };
+
+/** A whole pool on a clock that stands still, over simulated relays. */
+function world(count: number, options: CreatePoolOptions = {}) {
+  const clock = new VirtualClock(BEGINNING);
+  const network = new SimulatedNetwork({ clock });
+  const asked: { url: string; frame: unknown[] }[] = [];
+  const relays = Array.from({ length: count }, (_, index) => {
+    const url = `wss://relay${index}.example/`;
+    const relay = new SimulatedRelay(network, { url, clock, dice: seededRandom(`relay ${index}`) });
+    relay.received = (frame: string) => {
+      const parsed = JSON.parse(frame) as unknown[];
+      if (parsed[0] === 'REQ' && !String(parsed[1]).startsWith('probe')) asked.push({ url, frame: parsed });
+    };
+    return relay;
+  });
+  const parts = {
+    clock,
+    transport: network.transport,
+    codec: nostrCodec,
+    random: seededRandom(7),
+    verifier: believing,
+  };
+  const pool = createPool({ ...parts, relays: relays.map(({ url }) => url), ...options });
+  const event = (change: Partial<NostrEvent> = {}): NostrEvent => {
+    made += 1;
+    const id = made.toString(16).padStart(64, '0');
+    return { ...template, id, created_at: Math.floor(clock.now() / 1_000), ...change };
+  };
+  const put = (...to: SimulatedRelay[]) => {
+    const one = event();
+    for (const relay of to) relay.publish(one);
+    return one;
+  };
+  const received: Received[] = [];
+  const ids = () => received.map((each) => each.event.id);
+  const onEvent = (each: Received) => {
+    received.push(each);
+  };
+  clock.advance(SECOND);
+  return { clock, network, relays, pool, parts, asked, event, put, received, ids, onEvent };
+}
+
+describe('a gap', () => {
+  test('of a minute is asked for from the newest event on, less the overlap, without a limit', () => {
+    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    const filter = Object.freeze({ kinds: Object.freeze([1]), limit: 1 });
+    put(relay);
+    const newest = put(relay);
+    pool.subscribe(filter, { onEvent });
+    clock.advance(SECOND);
+    expect(ids()).toHaveLength(1);
+    relay.stop();
+    const missed = [put(relay), put(relay), put(relay)];
+    clock.advance(MINUTE);
+    missed.push(put(relay));
+    relay.listen();
+    clock.advance(3 * MINUTE);
+    expect(asked.map(({ frame }) => frame.slice(2))).toEqual([
+      [{ kinds: [1], limit: 1 }],
+      [{ kinds: [1], since: newest.created_at - 600 }],
+    ]);
+    for (const { id } of missed) expect(ids()).toContain(id);
+    expect(new Set(ids()).size).toBe(ids().length);
+    expect(filter).toEqual({ kinds: [1], limit: 1 });
+  });
+
+  test('that cuts what is stored short is asked for in full again', () => {
+    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    const stored = [put(relay), put(relay)];
+    relay.set({ swallowEose: true });
+    pool.subscribe({ kinds: [1] }, { onEvent });
+    clock.advance(SECOND);
+    relay.heal();
+    relay.cut();
+    clock.advance(MINUTE);
+    expect(asked.map(({ frame }) => frame[2])).toEqual([{ kinds: [1] }, { kinds: [1] }]);
+    expect(ids().sort()).toEqual(stored.map(({ id }) => id).sort());
+  });
+
+  test('of a relay that had nothing is asked for from the beginning, and by our clock where nothing was asked for', () => {
+    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    pool.subscribe({ kinds: [1] }, { onEvent });
+    pool.subscribe({ kinds: [2], limit: 0 }, { onEvent });
+    clock.advance(SECOND);
+    relay.stop();
+    const missed = put(relay);
+    clock.advance(MINUTE);
+    relay.listen();
+    clock.advance(3 * MINUTE);
+    const again = asked.slice(2).map(({ frame }) => frame[2] as { kinds: number[]; since: number });
+    expect(again.find(({ kinds }) => kinds[0] === 1)).toEqual({ kinds: [1], since: 0 });
+    const since = again.find(({ kinds }) => kinds[0] === 2)?.since ?? 0;
+    expect(Math.abs(since - (BEGINNING / 1_000 - 600))).toBeLessThan(5);
+    expect(ids()).toEqual([missed.id]);
+  });
+
+  test('is not asked for where nothing new can come', () => {
+    const { clock, relays, pool, asked, put } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const subscription = pool.subscribe({ kinds: [1], limit: 0, until: BEGINNING / 1_000 - 3_600 });
+    clock.advance(SECOND);
+    relay.cut();
+    clock.advance(MINUTE);
+    expect(asked).toHaveLength(1);
+    expect(subscription.status()[relay.url]?.state).toBe('live');
+  });
+});
+
+describe('an application', () => {
+  test('may close its subscription while it hears of an event', () => {
+    const { clock, relays, pool, put, received } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    put(relay);
+    const subscription = pool.subscribe(
+      { kinds: [1] },
+      {
+        onEvent: (each) => {
+          received.push(each);
+          subscription.close();
+        },
+      },
+    );
+    clock.advance(SECOND);
+    expect(received).toHaveLength(1);
+    expect(subscription.isClosed).toBe(true);
+    subscription.close();
+  });
+
+  test('may close the pool while it hears of an event, and nothing is left', async () => {
+    const { clock, relays, pool, put } = world(2);
+    put(...relays);
+    const causes: string[] = [];
+    let closed: Promise<void> | undefined;
+    pool.subscribe(
+      { kinds: [1] },
+      {
+        onEvent: () => {
+          closed ??= pool.close({ drainMs: 0 });
+        },
+        onClosed: (cause) => causes.push(cause),
+      },
+    );
+    clock.advance(MINUTE);
+    await closed;
+    expect(causes).toEqual(['pool-closed']);
+    expect(clock.pending).toBe(0);
+    expect(() => pool.subscribe({})).toThrow(expect.objectContaining({ code: 'POOL_CLOSED' }));
+    await expect(pool.query({})).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+  });
+
+  test('may subscribe again when the end is told, and may throw', async () => {
+    const { clock, relays, pool, put, ids, onEvent } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const thrown: unknown[] = [];
+    const note = (error: unknown) => thrown.push(error);
+    process.on('uncaughtException', note);
+    pool.subscribe(
+      { kinds: [1] },
+      {
+        onEose: () => {
+          pool.subscribe({ kinds: [1] }, { onEvent });
+          throw new Error('mine');
+        },
+      },
+    );
+    clock.advance(SECOND);
+    await new Promise((go) => setImmediate(go));
+    process.off('uncaughtException', note);
+    expect(thrown).toEqual([expect.objectContaining({ message: 'mine' })]);
+    expect(ids()).toHaveLength(1);
+  });
+
+  test('withdraws by a signal, also by one that has been given already', () => {
+    const { clock, relays, pool, ids, put, onEvent } = world(2);
+    const controller = new AbortController();
+    const subscriptions = [
+      pool.subscribe({ kinds: [1] }, { onEvent, signal: controller.signal }),
+      pool.subscribe({ kinds: [1] }, { onEvent, signal: controller.signal }),
+      pool.subscribe({ kinds: [1] }, { onEvent, signal: AbortSignal.abort() }),
+    ];
+    clock.advance(SECOND);
+    expect(subscriptions.map(({ isClosed }) => isClosed)).toEqual([false, false, true]);
+    controller.abort();
+    clock.advance(SECOND);
+    put(...relays);
+    clock.advance(SECOND);
+    expect(ids()).toEqual([]);
+    expect(subscriptions.every(({ isClosed }) => isClosed)).toBe(true);
+  });
+
+  test('is told at once what makes no sense', async () => {
+    const { pool } = world(1, { subscribe: { subscriptionsMax: 1 } });
+    const code = (name: string) => expect.objectContaining({ code: name });
+    expect(() => pool.subscribe({ kinds: 'x' } as never)).toThrow(code('INVALID_FILTER'));
+    expect(() => pool.subscribe({}, { relays: ['wss://nobody.example'] })).toThrow(code('NO_RELAYS'));
+    expect(() => pool.subscribe({}, { relays: 0 })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { onEvent: 'x' as never })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { whenFull: 'x' as never })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { bufferMax: 0 })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { versions: 'x' as never })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { affinityKey: 5 as never })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({}, { signal: {} as never })).toThrow(code('INVALID_OPTION'));
+    expect(() => pool.subscribe({ '#t': ['x'.repeat(2_000_000)] })).toThrow(code('INVALID_FILTER'));
+    await expect(pool.query({}, { timeoutMs: -1 })).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    pool.subscribe({});
+    expect(() => pool.subscribe({})).toThrow(code('TOO_MANY_SUBSCRIPTIONS'));
+    const empty = createPool({ relays: [] });
+    expect(() => empty.subscribe({})).toThrow(code('NO_RELAYS'));
+    await empty.close();
+  });
+});
+
+describe('relays that come and go', () => {
+  test('are asked when they are added, and what they have sent is kept when they are removed', () => {
+    const { clock, network, relays, pool, put, ids, onEvent } = world(1);
+    const subscription = pool.subscribe({ kinds: [1] }, { onEvent });
+    clock.advance(SECOND);
+    const late = new SimulatedRelay(network, { url: 'wss://late.example/', clock, dice: seededRandom('late') });
+    const there = put(late);
+    pool.addRelay(late.url);
+    clock.advance(SECOND);
+    expect(ids()).toEqual([there.id]);
+    expect(Object.keys(subscription.status())).toHaveLength(2);
+    pool.removeRelay(late.url);
+    clock.advance(SECOND);
+    expect(Object.keys(subscription.status())).toEqual([relays[0]?.url]);
+    pool.addRelay(late.url);
+    clock.advance(SECOND);
+    expect(ids()).toEqual([there.id]);
+    expect(subscription.relaysOf(there.id)).toEqual([late.url]);
+  });
+
+  test('of a number of relays, one that falls silent has another take its place', () => {
+    const { clock, relays, pool, put, ids, onEvent } = world(3);
+    const subscription = pool.subscribe({ kinds: [1] }, { relays: 1, onEvent });
+    clock.advance(SECOND);
+    const [url] = Object.keys(subscription.status());
+    const first = relays.find((relay) => relay.url === url) as SimulatedRelay;
+    first.set({ silent: true });
+    void pool.publish({ ...template, id: 'f'.repeat(64) }, { relays: [first.url] });
+    clock.advance(20 * SECOND);
+    const [other] = Object.keys(subscription.status());
+    expect(other).not.toBe(first.url);
+    const fresh = put(relays.find((relay) => relay.url === other) as SimulatedRelay);
+    clock.advance(SECOND);
+    expect(ids()).toContain(fresh.id);
+  });
+
+  test('that refuse in turns are not asked in turns as fast as they answer', () => {
+    const { clock, relays, pool, asked, onEvent } = world(2);
+    for (const relay of relays) relay.set({ closeWith: 'error: not now' });
+    pool.subscribe({ kinds: [1] }, { relays: 1, onEvent });
+    clock.advance(30 * SECOND);
+    expect(asked.length).toBeGreaterThan(2);
+    expect(asked.length).toBeLessThan(20);
+  });
+});
+
+describe('versions', () => {
+  test('only what is newer than what has come is brought, unless all are asked for', async () => {
+    const { clock, relays, pool, event, received } = world(2);
+    const [a, b] = relays as [SimulatedRelay, SimulatedRelay];
+    const at = (seconds: number, id: string) =>
+      event({ kind: 0, id: id.repeat(64), created_at: BEGINNING / 1_000 + seconds });
+    const all: Received[] = [];
+    pool.subscribe({ kinds: [0] }, { onEvent: (each) => received.push(each) });
+    pool.subscribe({ kinds: [0] }, { onEvent: (each) => all.push(each), versions: 'all' });
+    clock.advance(SECOND);
+    const [older, newer, equal] = [at(1, 'b'), at(2, 'c'), at(2, 'a')];
+    for (const [relay, each] of [
+      [a, newer],
+      [b, older],
+      [b, equal],
+      [b, newer],
+    ] as const) {
+      relay.publish(each);
+      clock.advance(SECOND);
+    }
+    expect(received.map((each) => each.event.id)).toEqual([newer.id, equal.id]);
+    expect(all.map((each) => each.event.id)).toEqual([newer.id, older.id, equal.id]);
+    const asked = pool.query({ kinds: [0] });
+    const newest = pool.get({ kinds: [0] });
+    clock.advance(SECOND);
+    expect((await asked).events).toEqual([equal]);
+    expect(await newest).toEqual(equal);
+  });
+});
+
+describe('as actors', () => {
+  test('a subscription by an event answers to whoever asked, and one of the same name takes its place', () => {
+    const { clock, relays, parts, put } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const heard: string[] = [];
+    const pool = createActor(providePoolMachine(parts), { input: { relays: [relay.url] }, clock }).start();
+    const listener = createActor(
+      setup({ actors: { hear: fromCallback(() => {}) } }).createMachine({
+        on: { '*': { actions: ({ event }) => void heard.push(event.type) } },
+      }),
+    ).start();
+    clock.advance(SECOND);
+    const subscribe = (filters: unknown) =>
+      pool.send({ type: 'SUBSCRIBE', id: 'mine', filters, replyTo: listener as never });
+    subscribe({ kinds: [1] });
+    clock.advance(SECOND);
+    expect(heard.filter((type) => type !== 'subscription.status-changed')).toEqual([
+      'subscription.accepted',
+      'subscription.event',
+      'subscription.eose',
+    ]);
+    subscribe({ kinds: [2] });
+    clock.advance(SECOND);
+    expect(heard).toContain('subscription.closed');
+    subscribe({ kinds: 'x' });
+    expect(heard.at(-1)).toBe('subscription.refused');
+    pool.send({ type: 'UNSUBSCRIBE', id: 'mine' });
+    pool.send({ type: 'UNSUBSCRIBE', id: 'nobody' });
+    expect(heard.at(-1)).toBe('subscription.closed');
+    pool.send({ type: 'STOP' });
+    clock.advance(MINUTE);
+  });
+});
