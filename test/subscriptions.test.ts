@@ -286,6 +286,89 @@ describe('relays that come and go', () => {
   });
 });
 
+describe('a relay that refuses', () => {
+  test('does not end a subscription that another one has refused for now only', () => {
+    const { clock, relays, pool, put, ids, onEvent } = world(2);
+    const [a, b] = relays as [SimulatedRelay, SimulatedRelay];
+    a.set({ closeWith: 'error: not now' });
+    b.set({ closeWith: 'restricted: not you' });
+    const subscription = pool.subscribe({ kinds: [1] }, { relays: 1, onEvent });
+    clock.advance(SECOND / 4);
+    expect(subscription.isClosed).toBe(false);
+    a.heal();
+    clock.advance(10 * SECOND);
+    const fresh = put(a);
+    clock.advance(SECOND);
+    expect(ids()).toEqual([fresh.id]);
+    b.set({ closeWith: 'restricted: not you' });
+    a.set({ closeWith: 'restricted: nor you' });
+    a.cut();
+    clock.advance(MINUTE);
+    expect(subscription.isClosed).toBe(true);
+  });
+
+  test('after the end of what is stored has still told that end', () => {
+    const clock = new VirtualClock(BEGINNING);
+    const network = new SimulatedNetwork({ clock });
+    const url = 'wss://hasty.example/';
+    network.listen(url, {
+      admit: () => 'accept',
+      accept: (peer) => {
+        peer.onFrame = (frame) => {
+          const [verb, id] = JSON.parse(frame) as [string, string];
+          if (verb !== 'REQ') return;
+          peer.send(JSON.stringify(['EVENT', id, { ...template, created_at: BEGINNING / 1_000 }]));
+          peer.send(JSON.stringify(['EOSE', id]));
+          peer.send(JSON.stringify(['CLOSED', id, 'restricted: enough']));
+        };
+        peer.onClose = () => {};
+      },
+    });
+    const pool = createPool({
+      clock,
+      transport: network.transport,
+      codec: nostrCodec,
+      random: seededRandom(7),
+      verifier: believing,
+      relays: [url],
+    });
+    const said: unknown[] = [];
+    pool.subscribe(
+      { kinds: [1] },
+      {
+        onEvent: () => said.push('event'),
+        onEose: (complete) => said.push(complete),
+        onClosed: (cause) => said.push(cause),
+      },
+    );
+    clock.advance(SECOND);
+    expect(said).toEqual(['event', true, 'refused']);
+  });
+});
+
+describe('more than can be verified at once', () => {
+  test.each([1, 4])('is not read for a while, and all of it comes: at most %i wait', async (backlogMax) => {
+    const open: (() => void)[] = [];
+    const verifier: Verifier = {
+      name: 'slow',
+      batchMax: 1,
+      parallel: 1,
+      verify: (events) => new Promise((resolve) => open.push(() => resolve(events.map(() => true)))),
+    };
+    const { clock, relays, pool, put, ids, onEvent } = world(1, { verifier, subscribe: { backlogMax } });
+    const [relay] = relays as [SimulatedRelay];
+    const stored = Array.from({ length: 12 }, () => put(relay));
+    pool.subscribe({ kinds: [1] }, { onEvent });
+    for (let turn = 0; turn < 400 && ids().length < stored.length; turn += 1) {
+      clock.advance(SECOND / 4);
+      open.shift()?.();
+      for (let promise = 0; promise < 5; promise += 1) await null;
+    }
+    expect(new Set(ids())).toEqual(new Set(stored.map(({ id }) => id)));
+    expect(ids()).toHaveLength(stored.length);
+  });
+});
+
 describe('versions', () => {
   test('only what is newer than what has come is brought, unless all are asked for', async () => {
     const { clock, relays, pool, event, received } = world(2);

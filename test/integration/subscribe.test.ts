@@ -39,6 +39,36 @@ describe('subscribing', () => {
     for (const relay of relays) await untilAt(relay, () => relay.subscriptions === 0);
   });
 
+  test('of a relay that is believed, an event comes once however it is written', async () => {
+    const [relay] = await startRelays(1);
+    if (!relay) return;
+    const pool = startPool([relay], { verify: false });
+    const received: Received[] = [];
+    pool.subscribe({ kinds: [1] }, { onEvent: (each) => received.push(each) });
+    const event = next();
+    await untilAt(relay, () => relay.subscriptions === 1);
+    relay.publish(event);
+    relay.send(`["EVENT", "r1", ${JSON.stringify(event)}]`.replace('"id":"', '"id" : "'));
+    const last = next();
+    relay.publish(last);
+    await until(pool, () => received.some((each) => each.event.id === last.id));
+    expect(received.map((each) => each.event.id)).toEqual([event.id, last.id]);
+  });
+
+  test('more than a reader of a real relay can take is held up, and all of it comes', async () => {
+    const [relay] = await startRelays(1);
+    if (!relay) return;
+    const stored = Array.from({ length: 40 }, next);
+    for (const event of stored) relay.publish(event);
+    const pool = startPool([relay], { subscribe: { backlogMax: 5 } });
+    const received = new Set<string>();
+    await new Promise((resolve) => {
+      pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => received.add(event.id), onEose: resolve });
+    });
+    expect(received.size).toBe(40);
+    expect((await pool.publish(next())).status).toBe('confirmed');
+  });
+
   test('query, get and count', async () => {
     const relays = await startRelays(2);
     const stored = [next(), next(), next()];

@@ -78,7 +78,9 @@ const requests: Invariant = {
         const open = requests.on(wire);
         const name = open.get(message.subscription);
         open.delete(message.subscription);
-        if (name === undefined || isAboutRoom(message.refusal)) return;
+        // Another connection may be known, and is asked.
+        const isUnknown = message.refusal.class === 'unauthenticated';
+        if (name === undefined || isUnknown || isAboutRoom(message.refusal)) return;
         scene.mark('subscription-closed');
         refused.set(`${relay.url} ${name}`, {
           at: scene.now,
