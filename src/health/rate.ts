@@ -1,3 +1,6 @@
+/** Milliseconds in which nothing fades that anybody would notice. */
+const TOGETHER_MS = 1;
+
 /** Events per second as an average that fades over a span of milliseconds. */
 export class Rate {
   readonly #spanMs: number;
@@ -9,6 +12,11 @@ export class Rate {
   }
 
   add(amount: number, now: number): void {
+    // What comes together fades together.
+    if (now - this.#at < TOGETHER_MS && now >= this.#at) {
+      this.#weight += amount;
+      return;
+    }
     this.#weight = this.#faded(now) + amount;
     this.#at = now;
   }

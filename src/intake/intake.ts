@@ -97,6 +97,8 @@ export class Intake implements FeedOwner<Request> {
     this.#screening = new Screening({
       ...needs,
       overflowed: (request) => {
+        // Who has closed it is not asked again for what was passed over.
+        if (this.#takeWaitingRefusal(request)) return;
         request.isBehind = true;
         this.#step(request, { type: 'intake.overflowed', at: clock.now() });
       },
@@ -322,13 +324,23 @@ export class Intake implements FeedOwner<Request> {
     this.#step(request, { type: 'answer.ended', at: this.clock.now() });
   }
 
+  /** Takes the refusal that waited; whether there was one. */
+  #takeWaitingRefusal(request: Request): boolean {
+    const { refusedAfterwards } = request;
+    if (!refusedAfterwards) return false;
+    request.refusedAfterwards = undefined;
+    request.hasEnded = false;
+    this.#takeRefusal(request, refusedAfterwards);
+    return true;
+  }
+
   #takeRefusal(request: Request, refusal: Refusal): void {
     const { feed, epoch } = request;
     // The end that came before it waits for what is being verified.
     if (request.hasEnded && !request.isStoredComplete) {
+      request.refusedAfterwards = refusal;
       return this.#screening.after(feed, () => {
-        request.hasEnded = false;
-        if (request.epoch === epoch) this.#takeRefusal(request, refusal);
+        if (request.epoch === epoch) this.#takeWaitingRefusal(request);
       });
     }
     const isFull = feed.mayBeFull && isAboutRoom(refusal);

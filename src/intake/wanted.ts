@@ -7,6 +7,7 @@ import {
   markAfterMiss,
   NO_MARK,
 } from '../../machines/policy/gap.ts';
+import type { Refusal } from '../../machines/policy/refusal.ts';
 import type {
   ReceivedEvent,
   SubscriptionEnd,
@@ -166,6 +167,8 @@ export class Request implements FeedItem {
   isStoredComplete = false;
   /** Whether the relay stopped before the end of what it has (NIP-67). */
   hasMore = false;
+  /** The relay has closed it after its end, which is still being looked at. */
+  refusedAfterwards: Refusal | undefined;
   /** Waits because more came than could be looked at, which is not the relay's fault. */
   isBehind = false;
   retryTimer: unknown;
@@ -244,6 +247,7 @@ export class Request implements FeedItem {
     this.epoch += 1;
     this.hasEnded = false;
     this.hasMore = false;
+    this.refusedAfterwards = undefined;
     this.isStoredComplete = false;
     this.#memory.mark = markAfterLoss(this.#memory.mark);
   }

@@ -142,6 +142,7 @@ export class DataPlane {
       intake: () => this.intake,
       authenticator: () => this.authenticator,
       overheard: (url, frame) => {
+        if (this.overhearers.size === 0) return;
         for (const overhear of this.overhearers) overhear({ type: 'relay.frame', url, frame });
       },
       receive: (link, message) => this.#receive(link, message),

@@ -22,10 +22,13 @@ const HEX_128 = /^[0-9a-f]{128}$/;
 
 export const isId = (value: unknown): value is string => typeof value === 'string' && HEX_64.test(value);
 
-function isTag(value: unknown): value is readonly string[] {
-  return (
-    Array.isArray(value) && value.length <= EVENT_LIMITS.tagElements && value.every((each) => typeof each === 'string')
-  );
+// Loops, because this is done for every event that is received.
+function areTags(values: readonly unknown[]): boolean {
+  for (const value of values) {
+    if (!Array.isArray(value) || value.length > EVENT_LIMITS.tagElements) return false;
+    for (const each of value) if (typeof each !== 'string') return false;
+  }
+  return true;
 }
 
 /** What is wrong with the shape of an event, or nothing. Neither hash nor signature is checked here. */
@@ -40,7 +43,7 @@ function shapeProblem(event: Partial<Record<keyof NostrEvent, unknown>>): string
     return `kind is not a whole number from 0 to ${EVENT_LIMITS.kindMax}`;
   }
   if (typeof content !== 'string') return 'content is not a string';
-  if (!Array.isArray(tags) || tags.length > EVENT_LIMITS.tags || !tags.every(isTag)) {
+  if (!Array.isArray(tags) || tags.length > EVENT_LIMITS.tags || !areTags(tags)) {
     return 'tags is not a list of lists of strings';
   }
   return undefined;
