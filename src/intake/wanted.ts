@@ -200,6 +200,8 @@ export class Request implements FeedItem {
   /** An event of this time came and was passed over, so that it has to be asked for again. */
   noteMissed(atMs: number): void {
     this.#memory.mark = markAfterMiss(this.#memory.mark, atMs);
+    // What came after it and is still being looked at does not make up for it.
+    this.isStoredComplete = false;
   }
 
   /** All that was stored has come. */
