@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
 const ON_SOCKETS = [
-  'test/{faults,integration,transport}/**/*.test.ts',
+  'test/{browser,faults,integration,transport}/**/*.test.ts',
   'test/testing/fault-proxy.test.ts',
   'test/readme.test.ts',
 ];

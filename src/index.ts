@@ -9,7 +9,7 @@ export type { Refusal, RefusalClass } from '../machines/policy/refusal.ts';
 export type { BackoffStrategy, BalanceSettings, PoolOptions, RelayOptions } from '../machines/policy/settings.ts';
 export type { NetworkState, RelayStatus } from '../machines/policy/status.ts';
 export type { KeptPool, PoolInput, RelayEntry } from '../machines/pool/pool.context.ts';
-export type { PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';
+export type { MovedEvent, PoolCommand, PoolFact, RelayTarget } from '../machines/pool/pool.events.ts';
 export type {
   FailureCause,
   Outcome,
@@ -51,7 +51,7 @@ export {
   type PublishOptions,
   poolMachine,
 } from './pool/create-pool.ts';
-export type { Fact, FactOf, FrameFact } from './pool/facts.ts';
+export type { Fact, FactOf, FrameFact, StepFact } from './pool/facts.ts';
 export type { CircuitState, PoolMetrics, RelayMetrics } from './pool/metrics.ts';
 export type { PoolParts } from './pool/parts.ts';
 export { providePoolMachine } from './pool/pool-machine.ts';

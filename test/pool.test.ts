@@ -1,37 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
-import { type CreatePoolOptions, createPool, type Fact, poolMachine, providePoolMachine } from '../src/index.ts';
-import { nostrCodec } from '../src/protocol/nostr/codec.ts';
-import { nostrVerifier } from '../src/protocol/nostr/verifier.ts';
-import { SimulatedNetwork, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
-import { MemoryRelay } from './kit/memory-relay.ts';
+import { createPool, poolMachine, providePoolMachine } from '../src/index.ts';
+import { signedEvents, type VirtualClock } from '../src/testing/index.ts';
+import type { MemoryRelay } from './kit/memory-relay.ts';
 import { startRelays } from './kit/relays.ts';
+import { world } from './kit/world.ts';
 
 const events = signedEvents();
 const next = () => events.next().value;
 const MINUTE = 60_000;
-
-/** A whole pool on a clock that stands still, over relays in memory. */
-function world(count: number, options: CreatePoolOptions = {}) {
-  const clock = new VirtualClock(1_000_000);
-  const network = new SimulatedNetwork({ clock });
-  const relays = Array.from(
-    { length: count },
-    (_, index) => new MemoryRelay(network, `wss://relay${index}.example/`, clock),
-  );
-  const parts = {
-    clock,
-    transport: network.transport,
-    codec: nostrCodec,
-    random: seededRandom(7),
-    verifier: nostrVerifier,
-  };
-  const pool = createPool({ ...parts, relays: relays.map((relay) => relay.url), ...options });
-  const facts: Fact[] = [];
-  pool.on('*', (fact) => facts.push(fact));
-  const types = () => facts.map(({ type }) => type);
-  return { clock, network, relays, pool, facts, types, parts };
-}
 
 describe('a pool', () => {
   test('keeps what it accepted through an outage of a minute, says so, and delivers it on recovery', async () => {

@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import * as charts from '../machines/index.ts';
+import { createElk } from './elk.ts';
 import { layOut } from './layout.ts';
 import { toMermaid } from './mermaid.ts';
 import { toSvg } from './svg.ts';
@@ -8,7 +9,7 @@ import { toSvg } from './svg.ts';
 export async function pictures(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
   for (const machine of Object.values(charts) as AnyStateMachine[]) {
-    const drawing = await layOut(machine);
+    const drawing = await layOut(machine, createElk());
     files.set(`${machine.id}.svg`, toSvg(drawing));
     files.set(`${machine.id}.mmd`, toMermaid(drawing));
   }

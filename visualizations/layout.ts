@@ -1,5 +1,4 @@
 import type { ELK, ElkExtendedEdge, ElkNode } from 'elkjs';
-import * as elk from 'elkjs/lib/elk.bundled.js';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
 
 /** A state as it is drawn: a box with a name, or a bullet for where a compound state begins. */
@@ -56,6 +55,17 @@ const LAYOUT = {
   'elk.layered.spacing.edgeEdgeBetweenLayers': '12',
   'elk.layered.spacing.nodeNodeBetweenLayers': '34',
   'elk.padding': '[top=16,left=16,bottom=16,right=16]',
+} as const;
+
+/** Without labels there is less to keep apart. */
+const CLOSE_LAYOUT = {
+  ...LAYOUT,
+  'elk.spacing.edgeEdge': '8',
+  'elk.spacing.edgeNode': '10',
+  'elk.spacing.nodeNode': '20',
+  'elk.layered.spacing.edgeNodeBetweenLayers': '9',
+  'elk.layered.spacing.edgeEdgeBetweenLayers': '7',
+  'elk.layered.spacing.nodeNodeBetweenLayers': '20',
 } as const;
 
 const COMPOUND = { 'elk.padding': '[top=34,left=16,bottom=16,right=16]' } as const;
@@ -138,35 +148,40 @@ function initialEdges(nodes: readonly AnyStateNode[]): ElkExtendedEdge[] {
   });
 }
 
-// The package is CommonJS with a default export, which its types do not say to a module.
-const createElk = (): ELK => new (elk.default as unknown as new () => ELK)();
+export interface LayoutOptions {
+  /** Whether arrows have room for their labels. Without it, a large chart is a third as large. Default `true`. */
+  readonly labels?: boolean;
+}
 
 /** Lays a chart out. The same chart always gives the same drawing. */
-export async function layOut(machine: AnyStateMachine): Promise<Drawing> {
+export async function layOut(machine: AnyStateMachine, elk: ELK, options: LayoutOptions = {}): Promise<Drawing> {
+  const { labels: hasLabels = true } = options;
   const root = machine.root as AnyStateNode;
   const nodes = [root, ...below(root)];
   const drawn = nodes.filter((node) => node !== root);
   const arrows = arrowsOf(drawn);
   const graph: ElkNode = {
     ...elkNode(root),
-    layoutOptions: LAYOUT,
+    layoutOptions: hasLabels ? LAYOUT : CLOSE_LAYOUT,
     edges: [
       ...initialEdges(nodes),
       ...[...arrows].map(([id, { source, target, labels }]) => ({
         id,
         sources: [source.id],
         targets: [target.id],
-        labels: [
-          {
-            text: labels.join('\n'),
-            width: Math.max(...labels.map((line) => line.length)) * CHARACTER + 8,
-            height: labels.length * LINE,
-          },
-        ],
+        labels: hasLabels
+          ? [
+              {
+                text: labels.join('\n'),
+                width: Math.max(...labels.map((line) => line.length)) * CHARACTER + 8,
+                height: labels.length * LINE,
+              },
+            ]
+          : [],
       })),
     ],
   };
-  const laid = await createElk().layout(graph);
+  const laid = await elk.layout(graph);
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const states: DrawnState[] = [];
   const collect = (box: ElkNode): void => {

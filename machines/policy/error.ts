@@ -18,6 +18,8 @@ export type RecloserErrorCode =
   | 'BUFFER_FULL'
   /** What verifies in the way that was asked for is not installed. */
   | 'VERIFIER_UNAVAILABLE'
+  /** The inspector cannot be served, such as on a port that is taken. */
+  | 'INSPECTOR_FAILED'
   /** The pool is draining or closed. */
   | 'POOL_CLOSED'
   /** The outbox keeps as many items as it may, cannot write (such as a full disk), or is closed. */

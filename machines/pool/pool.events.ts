@@ -127,6 +127,18 @@ export type PoolEvent =
   | { readonly type: `xstate.error.actor.${string}`; readonly error: unknown; readonly actorId: string }
   | { readonly type: `xstate.done.actor.${string}`; readonly output: unknown; readonly actorId: string };
 
+/** The way of the one event of a failover that took longest, in milliseconds from the detected loss: negative before it. */
+export interface MovedEvent {
+  readonly id: string;
+  /** The relay that accepted it. */
+  readonly relay: string;
+  readonly publishedMs: number;
+  /** When it was sent to the relay that failed; left out where that is not known. */
+  readonly sentMs?: number;
+  readonly movedMs: number;
+  readonly acceptedMs: number;
+}
+
 /** What the pool reports of itself and of its relays. */
 export type PoolFact =
   | RelayFact
@@ -144,6 +156,7 @@ export type PoolFact =
       readonly count: number;
       readonly movedMs: number;
       readonly ms: number;
+      readonly slowest: MovedEvent;
     }
   /** A relay wants to know who we are, and `authenticate` says never; it knows a key of ours by now; or that came to nothing. */
   | { readonly type: 'relay.auth-requested'; readonly url: string }

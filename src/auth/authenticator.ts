@@ -6,6 +6,7 @@ import { isClearText } from '../../machines/policy/relay-url.ts';
 import type { AuthPolicy } from '../../machines/policy/settings.ts';
 import { type Clock, wallTime } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
+import type { Steps } from '../steps.ts';
 import type { Signer, UnsignedAuthEvent } from './signer.ts';
 
 /** A live connection, as far as authenticating is concerned. */
@@ -18,6 +19,7 @@ export interface AuthenticatorNeeds {
   readonly clock: Clock;
   readonly codec: Codec;
   readonly signers: readonly Signer[];
+  readonly steps: Steps;
   /** What the application allows at a relay. */
   policyOf(url: string): AuthPolicy;
   /** What was refused on this connection for want of it may be done again, or never will be accepted. */
@@ -145,6 +147,10 @@ export class Authenticator {
 
   #step(round: Round, attempt: Attempt, event: AuthEvent): void {
     const effects = authTable.step(attempt.record, event);
+    if (effects) {
+      const id = String(round.attempts.indexOf(attempt));
+      this.#needs.steps.listener?.({ chart: 'auth', id, relay: round.url, event, ...attempt.record });
+    }
     for (const effect of effects ?? []) this.#carryOut(round, attempt, effect);
   }
 

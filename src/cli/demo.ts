@@ -1,18 +1,14 @@
-#!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { RecloserError } from '../../machines/policy/error.ts';
 import { systemClock } from '../clock.ts';
+import { createInspector } from '../inspect/index.ts';
 import { type CreatePoolOptions, createPool, type Pool } from '../pool/create-pool.ts';
-import { FaultableRelay } from '../testing/relay/faultable-relay.ts';
-import { FAULT_SCRIPT, SCRIPT_MS } from './fault-script.ts';
+import { numberOf, say, type Verb } from './arguments.ts';
+import { hasColours, isTerminal, onKeys, printEvery, redraw } from './display.ts';
+import { playFaults, SCRIPT_MS } from './fault-script.ts';
+import { FAULTS, LocalRelays } from './local-relays.ts';
 import { Publisher } from './publisher.ts';
-import { brokenPromises, neededStandIn, type Summary, summaryLines } from './summary.ts';
+import { brokenPromises, summaryLines } from './summary.ts';
 import { relayLine, relayTable } from './table.ts';
-
-const USAGE = `usage: npm start [-- [--seconds N] [--rate N] [wss://relay …]]
-
-Publishes signed events at a steady rate. Without relays it starts five of its own, breaks them by a script, and exits
-with 1 if an event was lost. With relays it publishes to those, one event a second, for thirty seconds.`;
 
 const RELAYS = 5;
 /** Each event goes to two relays, and one of them has to accept. */
@@ -28,144 +24,133 @@ const BRISK: CreatePoolOptions = {
   trust: { allowPrivate: true },
 };
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
-
-/** Draws the table over itself on a terminal, and prints a line a second elsewhere. */
-function startDisplay(pool: Pool, publisher: Publisher, current: () => string): () => void {
-  const isTerminal = process.stdout.isTTY === true;
-  const colours = isTerminal && !process.env.NO_COLOR;
-  let drawn = 0;
-  const draw = (): void => {
-    const metrics = pool.metrics();
-    const counts = `published ${publisher.published}  confirmed ${publisher.confirmed}  open ${publisher.open}`;
-    if (!isTerminal) return say(`${counts}  | ${relayLine(metrics)}${current() && `  | ${current()}`}`);
-    const lines = [counts, current() || 'all is well', '', ...relayTable(metrics, systemClock.now(), colours)];
-    const back = drawn === 0 ? '' : `\u001b[${drawn}A`;
-    process.stdout.write(back + lines.map((line) => `\u001b[2K${line}\n`).join(''));
-    drawn = lines.length;
-  };
-  const timer = setInterval(draw, isTerminal ? 100 : 1_000);
-  return () => {
-    clearInterval(timer);
-    draw();
-  };
+/** Five relays of our own, a pool, and whoever publishes through it. */
+interface Stage {
+  readonly relays: LocalRelays;
+  readonly pool: Pool;
+  readonly publisher: Publisher;
 }
 
-/** Publishes `rate` events a second for a while, then waits until each has been settled. */
-async function publishFor(publisher: Publisher, rate: number, forMs: number): Promise<void> {
-  const started = systemClock.now();
-  await new Promise<void>((resolve) => {
-    const timer = setInterval(() => {
-      const elapsed = systemClock.now() - started;
-      // A late timer makes up for what it missed, so the rate is what it says.
-      while (publisher.published < Math.floor((Math.min(elapsed, forMs) / 1_000) * rate)) publisher.publish();
-      if (elapsed < forMs) return;
-      clearInterval(timer);
-      resolve();
-    }, 5);
+async function setUp(): Promise<Stage> {
+  const relays = await LocalRelays.start(RELAYS);
+  const pool = createPool({ ...BRISK, relays: relays.urls });
+  const publisher = new Publisher(pool, COPIES, (id) => relays.stored.has(id));
+  return { relays, pool, publisher };
+}
+
+/** Publishes while the script breaks the relays, and says how it went. */
+async function runHeadless(stage: Stage, rate: number, runMs: number): Promise<void> {
+  const { relays, pool, publisher } = stage;
+  let going = '';
+  const stopFaults = playFaults(relays.all, (names) => {
+    going = names.join(', ');
   });
-  await publisher.settled();
+  const stopPrinting = printEvery(() => {
+    const { published, confirmed, open } = publisher;
+    const line = `published ${published}  confirmed ${confirmed}  open ${open}  | ${relayLine(pool.metrics())}`;
+    return going ? `${line}  | ${going}` : line;
+  });
+  await publisher.publishFor(rate, runMs);
+  stopPrinting();
+  stopFaults();
 }
 
-function summarise(publisher: Publisher, relays: readonly FaultableRelay[], repeats: number): Summary {
-  const { receipts } = publisher;
-  const accepted = receipts.filter(({ status }) => status !== 'refused');
-  const isStored = (id: string): boolean => relays.some((relay) => relay.store.events.has(id));
-  const own = relays.length > 0;
-  const undisturbed = receipts.filter((receipt) => !publisher.outlasted.has(receipt));
-  return {
-    published: publisher.published,
-    confirmed: publisher.confirmed,
-    refused: receipts.length - accepted.length,
-    lost: own ? accepted.filter(({ id }) => !isStored(id)).length : undefined,
-    deliveredTwice: own ? repeats : undefined,
-    outlasted: publisher.outlasted.size,
-    workedOffMs: publisher.workedOffMs,
-    failoversMs: undisturbed.filter((each) => neededStandIn(each, COPIES)).map(({ confirmedMs = 0 }) => confirmedMs),
-    latenciesMs: undisturbed.flatMap(({ confirmedMs }) => confirmedMs ?? []),
-  };
-}
-
-/** Five relays of our own, broken by the script. */
-async function demonstrate(rate: number, runMs: number): Promise<Summary> {
-  const relays = await Promise.all(Array.from({ length: RELAYS }, () => FaultableRelay.start()));
-  const told = new Set<string>();
-  let repeats = 0;
-  relays.forEach((relay, index) => {
-    relay.events.on('stored', ({ id }) => {
-      const key = `${index} ${id}`;
-      if (told.has(key)) repeats += 1;
-      told.add(key);
+/** The same with a table that is drawn over, keys that break things, and a page that shows it; it ends with `q`. */
+async function runInteractive(stage: Stage, rate: number, runMs: number, port: number): Promise<void> {
+  const { relays, pool, publisher } = stage;
+  const inspector = await createInspector({
+    pool,
+    port,
+    name: 'recloser demo',
+    control: true,
+    history: true,
+    lost: () => publisher.lost,
+    faults: FAULTS.map(({ name }) => ({ name, begin: (url) => relays.breakAt(url, name) })),
+  });
+  const ending = new AbortController();
+  let selected = 0;
+  let going = '';
+  const play = (): (() => void) =>
+    playFaults(relays.all, (names) => {
+      going = names.join(', ');
     });
+  let stopPlan: (() => void) | undefined = play();
+  const repeat = setInterval(() => {
+    stopPlan = stopPlan && play();
+  }, SCRIPT_MS);
+  const endPlan = (): void => {
+    stopPlan?.();
+    stopPlan = undefined;
+  };
+  const togglePlan = (): void => {
+    if (stopPlan) endPlan();
+    else stopPlan = play();
+  };
+  const stopKeys = onKeys((key) => {
+    const fault = FAULTS[Number(key) - 1];
+    if (key === 'q') ending.abort();
+    else if (key === 'up') selected = Math.max(0, selected - 1);
+    else if (key === 'down') selected = Math.min(RELAYS - 1, selected + 1);
+    else if (key === 'p') togglePlan();
+    else if (fault) {
+      // Whoever breaks things by hand wants to see what follows from that alone.
+      endPlan();
+      relays.breakAt(relays.urls[selected], fault.name);
+    }
   });
-  const pool = createPool({ ...BRISK, relays: relays.map((relay) => relay.url) });
-  const publisher = new Publisher(pool, { relays: COPIES });
-  const going = new Set<string>();
-  const timers = FAULT_SCRIPT.filter(({ atMs }) => atMs < runMs).flatMap((fault) => [
-    setTimeout(() => {
-      going.add(fault.name);
-      fault.begin(relays);
-    }, fault.atMs),
-    setTimeout(() => {
-      going.delete(fault.name);
-      fault.end(relays);
-    }, fault.atMs + fault.forMs),
-  ]);
-  const stopDisplay = startDisplay(pool, publisher, () => [...going].join(', '));
-  await publishFor(publisher, rate, runMs);
-  stopDisplay();
-  for (const timer of timers) clearTimeout(timer);
-  await pool.close();
-  const summary = summarise(publisher, relays, repeats);
-  await Promise.all(relays.map((relay) => relay.stop()));
-  return summary;
-}
-
-/** Relays of other people: published to gently, and not broken. */
-async function visit(urls: readonly string[], rate: number, runMs: number): Promise<Summary> {
-  const pool = createPool({ relays: urls, trust: { allowPrivate: true, allowInsecure: true } });
-  const publisher = new Publisher(pool, {});
-  const stopDisplay = startDisplay(pool, publisher, () => '');
-  await publishFor(publisher, rate, runMs);
-  stopDisplay();
-  await pool.close();
-  return summarise(publisher, [], 0);
-}
-
-function positive(name: string, text: string | undefined, standard: number): number {
-  const value = text === undefined ? standard : Number(text);
-  if (!(value > 0 && value <= 3_600)) throw new RecloserError('INVALID_OPTION', `--${name} takes a number up to 3600.`);
-  return value;
-}
-
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { seconds: { type: 'string' }, rate: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+  const stopDrawing = redraw(() => {
+    const { published, confirmed, open } = publisher;
+    const plan = stopPlan ? going || 'all is well' : 'by hand';
+    const rows = relayTable(pool.metrics(), systemClock.now(), hasColours());
+    return [
+      `page       ${inspector.url}`,
+      `keys       ${FAULTS.map(({ name }, index) => `${index + 1} ${name}`).join('  ')}  ↑ ↓ relay  p plan  q end`,
+      `published  ${published}  confirmed ${confirmed}  open ${open}  lost ${publisher.lost}   ${plan}`,
+      '',
+      ...rows.map((row, index) => `${index === selected + 1 ? '›' : ' '} ${row}`),
+    ];
   });
-  if (values.help) {
-    say(USAGE);
-    return 0;
-  }
-  const own = positionals.length === 0;
-  const runMs = positive('seconds', values.seconds, own ? SCRIPT_MS / 1_000 : 30) * 1_000;
-  const rate = positive('rate', values.rate, own ? 50 : 1);
-  const summary = own ? await demonstrate(rate, runMs) : await visit(positionals, rate, runMs);
-  say('');
-  for (const line of summaryLines(summary)) say(line);
-  const broken = brokenPromises(summary);
-  for (const promise of broken) say(`broken: ${promise}`);
-  return broken.length === 0 ? 0 : 1;
+  await publisher.publishFor(rate, runMs, ending.signal);
+  clearInterval(repeat);
+  stopKeys();
+  endPlan();
+  stopDrawing();
+  await inspector.stop();
 }
 
-main().then(
-  (code) => {
-    process.exitCode = code;
+export const demo: Verb = {
+  usage: `demo [--headless] [--seconds N] [--rate N] [--port N]
+    Publishes to five relays of its own and breaks them. On a terminal with a table, keys and the page, until q is
+    pressed; headless, or without a terminal, once through everything that can go wrong, with a summary at the end.
+    Exits with 1 if an event was lost, delivered twice or not confirmed.`,
+  async run(args) {
+    const { values } = parseArgs({
+      args,
+      options: {
+        headless: { type: 'boolean' },
+        seconds: { type: 'string' },
+        rate: { type: 'string' },
+        port: { type: 'string' },
+      },
+    });
+    const isInteractive = isTerminal() && !values.headless;
+    const rate = numberOf('rate', values.rate, 50);
+    const standardMs = isInteractive ? 86_400_000 : SCRIPT_MS;
+    const runMs = numberOf('seconds', values.seconds, standardMs / 1_000) * 1_000;
+    const port = values.port === undefined ? 0 : numberOf('port', values.port, 0, 65_535);
+    const stage = await setUp();
+    try {
+      if (isInteractive) await runInteractive(stage, rate, runMs, port);
+      else await runHeadless(stage, rate, runMs);
+    } finally {
+      await stage.pool.close();
+      await stage.relays.stop();
+    }
+    const summary = stage.publisher.summary(stage.relays.repeats);
+    say('');
+    for (const line of summaryLines(summary)) say(line);
+    const broken = brokenPromises(summary);
+    for (const promise of broken) say(`broken: ${promise}`);
+    return broken.length === 0 ? 0 : 1;
   },
-  (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}\n`);
-    process.exitCode = 2;
-  },
-);
+};

@@ -5,10 +5,10 @@ export interface Summary {
   readonly published: number;
   readonly confirmed: number;
   readonly refused: number;
-  /** Events that were accepted and are stored nowhere. Nothing when nobody could look. */
-  readonly lost: number | undefined;
-  /** Events that a relay gave its readers more than once. Nothing when nobody could look. */
-  readonly deliveredTwice: number | undefined;
+  /** Events that were accepted and are stored nowhere. */
+  readonly lost: number;
+  /** Events that a relay gave its readers more than once. */
+  readonly deliveredTwice: number;
   /** Publications that were open while no relay could be reached, or waited behind those. */
   readonly outlasted: number;
   /** Milliseconds that it took to work off what had waited for a relay. */
@@ -35,8 +35,8 @@ export function brokenPromises(summary: Summary): readonly string[] {
   const { published, confirmed, refused, lost, deliveredTwice } = summary;
   if (confirmed + refused < published)
     broken.push(`${published - confirmed - refused} publications were not confirmed`);
-  if (lost !== undefined && lost > 0) broken.push(`${lost} accepted events are stored nowhere`);
-  if (deliveredTwice !== undefined && deliveredTwice > 0) broken.push(`${deliveredTwice} events were delivered twice`);
+  if (lost > 0) broken.push(`${lost} accepted events are stored nowhere`);
+  if (deliveredTwice > 0) broken.push(`${deliveredTwice} events were delivered twice`);
   return broken;
 }
 
@@ -46,8 +46,8 @@ export function summaryLines(summary: Summary): readonly string[] {
   return [
     `published        ${published}`,
     `confirmed        ${confirmed}${refused > 0 ? `, and ${refused} refused at the door` : ''}`,
-    ...(lost === undefined ? [] : [`lost             ${lost}`]),
-    ...(deliveredTwice === undefined ? [] : [`delivered twice  ${deliveredTwice}`]),
+    `lost             ${lost}`,
+    `delivered twice  ${deliveredTwice}`,
     `outages          ${outlasted} publications outlasted one, worked off in ${workedOffMs.toFixed(0)} ms`,
     `latency          p50 ${percentile(latenciesMs, 0.5)}, p99 ${percentile(latenciesMs, 0.99)}`,
     `failover         p50 ${percentile(failoversMs, 0.5)}, p99 ${percentile(failoversMs, 0.99)} (${failoversMs.length} publications)`,

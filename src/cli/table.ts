@@ -1,29 +1,31 @@
 import { styleText } from 'node:util';
 import type { RelayStatus } from '../../machines/policy/status.ts';
+import { lookOf } from '../looks.ts';
 import type { PoolMetrics } from '../pool/metrics.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** A glyph and a colour for every status; the word always stands beside them. */
-const LOOKS: Readonly<Record<RelayStatus, readonly [glyph: string, style: Style]>> = {
-  idle: ['○', 'gray'],
-  connecting: ['◌', 'blue'],
-  connected: ['●', 'green'],
-  degraded: ['▲', 'yellow'],
-  'half-open': ['◑', 'magenta'],
-  closing: ['○', 'gray'],
-  backoff: ['◷', 'cyan'],
-  paused: ['‖', 'gray'],
-  'open-circuit': ['✖', 'red'],
-  'locked-out': ['○', 'red'],
-  stopped: ['○', 'gray'],
+/** A terminal's colour for every status. */
+const STYLES: Readonly<Record<RelayStatus, Style>> = {
+  idle: 'gray',
+  connecting: 'blue',
+  connected: 'green',
+  degraded: 'yellow',
+  'half-open': 'magenta',
+  closing: 'gray',
+  backoff: 'cyan',
+  paused: 'gray',
+  'open-circuit': 'red',
+  'locked-out': 'red',
+  stopped: 'gray',
 };
 
 const milliseconds = (value: number | undefined): string =>
   value === undefined ? '–' : value.toFixed(value < 10 ? 1 : 0);
 
 function row(url: string, relay: PoolMetrics['relays'][string], now: number, colours: boolean): string {
-  const [glyph, style] = LOOKS[relay.status];
+  const { glyph } = lookOf(relay.status);
+  const style = STYLES[relay.status];
   const next = relay.nextRetryAt === undefined ? '' : `${Math.max(0, (relay.nextRetryAt - now) / 1_000).toFixed(1)} s`;
   return [
     `${colours ? styleText(style, glyph) : glyph} ${relay.status.padEnd(13)}`,
@@ -46,6 +48,6 @@ export function relayTable(metrics: PoolMetrics, now: number, colours: boolean):
 /** The same in one line, for where nothing can be drawn over. */
 export function relayLine(metrics: PoolMetrics): string {
   return Object.values(metrics.relays)
-    .map(({ status, successes }) => `${LOOKS[status][0]} ${status} ${successes}`)
+    .map(({ status, successes }) => `${lookOf(status).glyph} ${status} ${successes}`)
     .join('  ');
 }

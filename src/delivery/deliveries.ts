@@ -5,6 +5,7 @@ import { resendDelayMs } from '../../machines/policy/resend.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { Clock } from '../clock.ts';
 import type { Message } from '../protocol/codec.ts';
+import type { Steps } from '../steps.ts';
 import type { Delivery, DeliveryLane } from './publication.ts';
 
 export type Answer = Extract<Message, { type: 'answer' }>;
@@ -14,6 +15,7 @@ export interface DeliveriesNeeds {
   readonly clock: Clock;
   readonly random: () => number;
   readonly settings: PublishSettings;
+  readonly steps: Steps;
   accepted(delivery: Delivery): void;
   rejected(delivery: Delivery): void;
   /** No answer came in time, though the relay serves. */
@@ -37,7 +39,7 @@ export class Deliveries {
 
   /** False when its state does not know the event. */
   step(delivery: Delivery, event: DeliveryEvent): boolean {
-    const effects = deliveryTable.step(delivery.record, event);
+    const effects = this.#step(delivery, event);
     if (effects === undefined) return false;
     for (const effect of effects) this.#carryOut(delivery, effect);
     return true;
@@ -84,7 +86,7 @@ export class Deliveries {
     // What waited until we had authenticated has to begin anew.
     const held = [...lane.items.values()].filter(({ record }) => record.state === 'unauthenticated');
     for (const delivery of [...sent, ...held]) {
-      const effects = deliveryTable.step(delivery.record, { type: 'socket.lost' });
+      const effects = this.#step(delivery, { type: 'socket.lost' });
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
       unanswered.push(delivery);
@@ -96,6 +98,16 @@ export class Deliveries {
 
   resendDelayMs(tries: number): number {
     return resendDelayMs(this.#needs.settings, tries, this.#needs.random());
+  }
+
+  #step(delivery: Delivery, event: DeliveryEvent): readonly DeliveryEffect[] | undefined {
+    const { record, publication, lane } = delivery;
+    const effects = deliveryTable.step(record, event);
+    const { listener } = this.#needs.steps;
+    if (listener && effects) {
+      listener({ chart: 'delivery', id: publication.id, relay: lane.url, event, ...record });
+    }
+    return effects;
   }
 
   #carryOut(delivery: Delivery, effect: DeliveryEffect): void {

@@ -1,5 +1,6 @@
 import { FAILOVERS_MAX } from '../../machines/policy/limits.ts';
 import { percentile } from '../../machines/policy/percentile.ts';
+import type { MovedEvent } from '../../machines/pool/pool.events.ts';
 
 /** Why work was moved off a relay: it fell silent, its connection was lost, or it is kept from serving otherwise. */
 export type FailoverCause = 'silent' | 'lost' | 'unfit';
@@ -16,6 +17,7 @@ export interface Failover {
   /** Until the last of them was sent elsewhere, and until the last was accepted there. */
   readonly movedMs: number;
   readonly ms: number;
+  readonly slowest: MovedEvent;
 }
 
 /** What failovers took so far. Percentiles are of the last ones. */
@@ -29,6 +31,10 @@ export interface FailoverStatistics {
 
 /** Something that can be moved; it is part of one failover at a time. */
 export interface Movable {
+  readonly id: string;
+  /** When it was published, and sent to a relay. */
+  readonly acceptedAt: number;
+  sentAt(url: string): number | undefined;
   move: Move | undefined;
   /** Nothing is sent any more. */
   readonly isOver: boolean;
@@ -50,11 +56,26 @@ export class OpenFailover {
   count = 0;
   movedMs = 0;
   ms = 0;
+  slowest: MovedEvent | undefined;
 
   constructor(url: string, cause: FailoverCause, atMs: number) {
     this.url = url;
     this.cause = cause;
     this.atMs = atMs;
+  }
+
+  noteAccepted(moved: Movable, relay: string, movedAt: number, now: number): void {
+    const acceptedMs = now - this.atMs;
+    if (this.slowest && this.slowest.acceptedMs >= acceptedMs) return;
+    const sentAt = moved.sentAt(this.url);
+    this.slowest = {
+      id: moved.id,
+      relay,
+      publishedMs: moved.acceptedAt - this.atMs,
+      ...(sentAt === undefined ? {} : { sentMs: sentAt - this.atMs }),
+      movedMs: movedAt - this.atMs,
+      acceptedMs,
+    };
   }
 }
 
@@ -97,6 +118,7 @@ export class Failovers {
       failover.count += 1;
       failover.movedMs = Math.max(failover.movedMs, sentAt - failover.atMs);
       failover.ms = Math.max(failover.ms, now - failover.atMs);
+      failover.noteAccepted(moved, url, sentAt, now);
     }
     return this.forget(moved);
   }
@@ -110,9 +132,9 @@ export class Failovers {
     return this.#end(move.failover);
   }
 
-  #end({ waiting, url, cause, atMs, to, count, movedMs, ms }: OpenFailover): Failover | undefined {
-    if (waiting.size > 0 || count === 0) return undefined;
-    const failover: Failover = { url, cause, atMs, to: [...to], count, movedMs, ms };
+  #end({ waiting, url, cause, atMs, to, count, movedMs, ms, slowest }: OpenFailover): Failover | undefined {
+    if (waiting.size > 0 || !slowest) return undefined;
+    const failover: Failover = { url, cause, atMs, to: [...to], count, movedMs, ms, slowest };
     this.#failovers += 1;
     this.#events += count;
     this.#recent.push(failover);

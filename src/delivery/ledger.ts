@@ -5,6 +5,7 @@ import type { BalanceSettings, PoolSettings, PublishSettings } from '../../machi
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { Clock } from '../clock.ts';
+import type { Steps } from '../steps.ts';
 import { type Answer, Deliveries } from './deliveries.ts';
 import { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
@@ -23,6 +24,8 @@ export interface LedgerNeeds {
   readonly clock: Clock;
   readonly random: () => number;
   readonly balance: BalanceSettings;
+  /** Hears of every step of publications and deliveries. */
+  readonly steps: Steps;
   readonly clusters: PoolSettings['clusters'];
   /** The one spelling of a relay's URL; throws for what is none. */
   canonical(url: unknown): string;
@@ -79,6 +82,7 @@ export class Ledger implements LaneOwner<Delivery> {
       clock: needs.clock,
       random: needs.random,
       settings,
+      steps: needs.steps,
       accepted: (delivery) => this.publications.accepted(delivery),
       rejected: (delivery) => this.publications.rejected(delivery),
       // What was lost with its socket is moved with all that was; what is overdue costs trust.

@@ -255,6 +255,14 @@ export class Publication implements WaitedFor {
     return this.#acceptedHosts.length;
   }
 
+  /** When it was last sent to a relay; nothing where it never was. */
+  sentAt(url: string): number | undefined {
+    for (const [lane, { record }] of this.deliveries) {
+      if (lane.url === url && record.context.tries > 0) return record.context.sentAt;
+    }
+    return undefined;
+  }
+
   /** Distinct hosts among these relays that have not accepted and still may. */
   openHosts(lanes: readonly DeliveryLane[] = this.candidates): number {
     const open = new Set<string>();

@@ -5,7 +5,9 @@ import type { FailureCause, PublicationEvent, PublicationFact } from '../../mach
 import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
+import { Latency } from '../health/latency.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
+import type { Steps } from '../steps.ts';
 import { Capacity } from './capacity.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -37,6 +39,7 @@ export interface PublishRequest {
 export interface PublicationsNeeds {
   readonly clock: Clock;
   readonly settings: PublishSettings;
+  readonly steps: Steps;
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
   readonly failovers: Failovers;
@@ -56,6 +59,9 @@ export interface PublicationsNeeds {
 /** The publications that are open: steps them by their chart, and does what the chart says. */
 export class Publications implements Iterable<Publication> {
   readonly capacity: Capacity;
+  readonly totals = { accepted: 0, confirmed: 0, failed: 0, cancelled: 0 };
+  /** Milliseconds from accepting an event to its quorum. */
+  readonly latency = new Latency();
   readonly #needs: PublicationsNeeds;
   readonly #open = new Map<string, Publication>();
   readonly #versions = new Versions();
@@ -195,7 +201,7 @@ export class Publications implements Iterable<Publication> {
   }
 
   #start(publication: Publication): void {
-    this.report(publication, facts.accepted(publication));
+    this.#reportAccepted(publication);
     // Whoever heard that may have ended it, or published a newer version.
     if (publication.isOver) return;
     if (this.#versions.isSuperseded(publication)) return this.#expire(publication, 'superseded');
@@ -211,7 +217,7 @@ export class Publications implements Iterable<Publication> {
       this.#expireAfter(publication, publication.expiresMs);
       return this.#start(publication);
     }
-    this.report(publication, facts.accepted(publication));
+    this.#reportAccepted(publication);
     this.#advance(publication, { type: 'CANCEL' });
   }
 
@@ -219,7 +225,7 @@ export class Publications implements Iterable<Publication> {
   #giveUpHeld(publication: Publication): void {
     publication.isHeld = false;
     publication.durability = 'none';
-    this.report(publication, facts.accepted(publication));
+    this.#reportAccepted(publication);
   }
 
   /** What is held cannot be called back from its outbox yet, and what is being confirmed not any more. */
@@ -365,6 +371,7 @@ export class Publications implements Iterable<Publication> {
   #advance(publication: Publication, event: PublicationEvent): void {
     const effects = publicationTable.step(publication.record, event);
     if (effects === undefined) return;
+    this.#needs.steps.listener?.({ chart: 'publication', id: publication.id, event, ...publication.record });
     for (const effect of effects) this.#fulfil(publication, effect);
     if (publication.closing) this.#complete(publication);
     // Only now is everything known that a receipt of this moment should say.
@@ -380,7 +387,7 @@ export class Publications implements Iterable<Publication> {
       case 'reportFirst':
         return this.report(publication, facts.acknowledged(publication));
       case 'reportConfirmed':
-        publication.confirmedAtMs ??= this.#needs.clock.now();
+        this.#noteConfirmed(publication);
         this.report(publication, facts.confirmed(publication));
         return this.#trail(publication);
       case 'reportFailed':
@@ -389,6 +396,19 @@ export class Publications implements Iterable<Publication> {
       case 'reportCancelled':
         return this.report(publication, facts.cancelled(publication));
     }
+  }
+
+  #reportAccepted(publication: Publication): void {
+    this.totals.accepted += 1;
+    this.report(publication, facts.accepted(publication));
+  }
+
+  #noteConfirmed(publication: Publication): void {
+    if (publication.confirmedAtMs !== undefined) return;
+    const now = this.#needs.clock.now();
+    publication.confirmedAtMs = now;
+    this.totals.confirmed += 1;
+    this.latency.add(now - publication.acceptedAt);
   }
 
   /** Confirmed publications go on with the relays that are left, but not without bound: the oldest ends first. */
@@ -419,6 +439,8 @@ export class Publications implements Iterable<Publication> {
     if (publication.completed) return;
     publication.closing = true;
     publication.completed = true;
+    if (publication.confirmedAtMs === undefined)
+      this.totals[publication.status === 'cancelled' ? 'cancelled' : 'failed'] += 1;
     if (publication.expiry) this.#deadlines.remove(publication.expiry);
     for (const owner of publication.owners ?? []) owner.letGo();
     for (const delivery of publication.deliveries.values()) this.#deliveries.forget(delivery);

@@ -9,6 +9,7 @@ import type { SubscriptionEnd } from '../../machines/subscription/subscription.e
 import { type Clock, wallTime } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
+import type { Steps } from '../steps.ts';
 import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
 import { Placer } from './placer.ts';
 import { Requests } from './requests.ts';
@@ -22,6 +23,8 @@ export interface IntakeNeeds {
   readonly settings: SubscribeSettings;
   readonly codec: Codec;
   readonly verifier: Verifier;
+  /** Hears of every step of a subscription. */
+  readonly steps: Steps;
   /** One of these relays, by the pool's strategy. */
   choose(urls: readonly string[], key: string): string | undefined;
   /** A relay has served a request; it has failed to, or might as well have. */
@@ -79,6 +82,7 @@ export class Intake implements FeedOwner<Request> {
       clock,
       random,
       settings,
+      steps: needs.steps,
       around: (act) => this.around(act),
       authenticate: (url) => needs.authenticate(url),
       wording: { codec, overlapMs: settings.overlapMs, now: () => wallTime(clock) },

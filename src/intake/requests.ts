@@ -4,6 +4,7 @@ import type { SubscriptionEvent } from '../../machines/subscription/subscription
 import type { SubscriptionEffect } from '../../machines/subscription/subscription.setup.ts';
 import { subscriptionTable } from '../../machines/subscription/subscription.table.ts';
 import type { Clock } from '../clock.ts';
+import type { Steps } from '../steps.ts';
 import type { Feed } from './feed.ts';
 import { Request, type Wanted, type Wording } from './wanted.ts';
 
@@ -13,6 +14,7 @@ export interface RequestsNeeds {
   readonly random: () => number;
   readonly settings: SubscribeSettings;
   readonly wording: Wording;
+  readonly steps: Steps;
   /** Begins to authenticate at a relay. */
   authenticate(url: string): void;
   /** Does something, and then what follows from it. */
@@ -62,6 +64,8 @@ export class Requests {
     const before = request.record.state;
     const effects = subscriptionTable.step(request.record, event);
     if (effects === undefined) return false;
+    const { wanted, feed, record } = request;
+    this.#needs.steps.listener?.({ chart: 'subscription', id: wanted.id, relay: feed.url, event, ...record });
     for (const effect of effects) this.#carryOut(request, effect);
     if (request.record.state !== before) this.#needs.changed(request);
     return true;

@@ -29,6 +29,7 @@ import { nostrCodec } from '../protocol/nostr/codec.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
 import type { NostrFilter } from '../protocol/nostr/filter.ts';
 import { nostrVerifier } from '../protocol/nostr/verifier.ts';
+import type { Step } from '../steps.ts';
 import type { DataPlane } from './data-plane.ts';
 import { type Fact, FactEmitter, type FactOf } from './facts.ts';
 import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
@@ -299,8 +300,10 @@ class ActorPool implements Pool {
     else plane?.listeners.delete(this.#emit);
     if (this.#facts.hearsOf('relay.frame')) plane?.overhearers.add(this.#emit);
     else plane?.overhearers.delete(this.#emit);
+    if (plane) plane.steps.listener = this.#facts.hearsOf('record.stepped') ? this.#emitStep : undefined;
   }
 
+  readonly #emitStep = (step: Step): void => this.#facts.emit({ type: 'record.stepped', ...step });
   readonly #emit = (fact: Fact): void => this.#facts.emit(fact);
 }
 

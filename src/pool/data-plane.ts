@@ -14,6 +14,7 @@ import { Ledger } from '../delivery/ledger.ts';
 import type { Publication } from '../delivery/publication.ts';
 import { Intake } from '../intake/intake.ts';
 import type { Message } from '../protocol/codec.ts';
+import { Steps } from '../steps.ts';
 import type { FrameFact } from './facts.ts';
 import { Links } from './links.ts';
 import type { PoolParts } from './parts.ts';
@@ -58,6 +59,8 @@ export class DataPlane {
   readonly startedAt: number;
   /** Hears every fact of every publication and subscription, whoever else does. */
   readonly listeners = new Set<(fact: PublicationFact | SubscriptionFact) => void>();
+  /** Where every step of a chart that runs as data is told. */
+  readonly steps = new Steps();
   /** Hears every frame. */
   readonly overhearers = new Set<(fact: FrameFact) => void>();
   readonly #keeper: StateKeeper | undefined;
@@ -80,6 +83,7 @@ export class DataPlane {
     this.ledger = new Ledger(settings.publish, {
       clock,
       random,
+      steps: this.steps,
       canonical: (url) => canonicalRelayUrl(url, settings.trust),
       hears: (publication) => this.#hears(publication),
       report: (publication, fact) => this.#report(publication, fact),
@@ -110,6 +114,7 @@ export class DataPlane {
       clock,
       random,
       codec,
+      steps: this.steps,
       settings: settings.subscribe,
       verifier: parts.verifier,
       choose: (urls, key) => this.ledger.choose(urls, key),
@@ -123,6 +128,7 @@ export class DataPlane {
     this.authenticator = new Authenticator({
       clock,
       codec,
+      steps: this.steps,
       signers: parts.signers ?? [],
       policyOf: (url) => this.#policies.get(url) ?? 'never',
       settled: (url, isGranted) => {

@@ -1,6 +1,7 @@
 import type { PoolFact } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
+import type { Step } from '../steps.ts';
 
 /** A frame as it came from a relay. Told only to who asks for it by its name, and not to who hears everything. */
 export interface FrameFact {
@@ -9,9 +10,20 @@ export interface FrameFact {
   readonly frame: string | Uint8Array;
 }
 
+/**
+ * A publication, a delivery, a subscription at a relay or an authentication took a step of its chart. Told only to who asks
+ * for it by its name. The context is the record's own: it goes on changing, so copy what is needed.
+ */
+export interface StepFact extends Step {
+  readonly type: 'record.stepped';
+}
+
 /** Everything that a pool tells, by type. */
-export type Fact = PoolFact | PublicationFact | SubscriptionFact | FrameFact;
+export type Fact = PoolFact | PublicationFact | SubscriptionFact | FrameFact | StepFact;
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>;
+
+/** So many, and so large, that who hears everything does not hear these. */
+const ONLY_BY_NAME: ReadonlySet<string> = new Set(['relay.frame', 'record.stepped'] satisfies Fact['type'][]);
 
 type Handler = (fact: Fact) => void;
 
@@ -49,7 +61,7 @@ export class FactEmitter {
 
   emit(fact: Fact): void {
     this.#call(fact.type, fact);
-    if (fact.type !== 'relay.frame') this.#call('*', fact);
+    if (!ONLY_BY_NAME.has(fact.type)) this.#call('*', fact);
   }
 
   clear(): void {

@@ -70,6 +70,8 @@ export interface RelayMetrics {
 
 /** Measurements of the pool. */
 export interface PoolMetrics {
+  /** How relays are chosen: the strategy's name, or `own` for a function. */
+  readonly strategy: string;
   readonly totalRelays: number;
   readonly healthyRelays: number;
   readonly activeConnections: number;
@@ -82,6 +84,17 @@ export interface PoolMetrics {
   /** Publications that are open, those of them without their quorum, and their size in bytes. */
   readonly openPublications: number;
   readonly unconfirmedPublications: number;
+  /** How many were accepted, and how they ended; those that are not told of here are open without their quorum. */
+  readonly publications: {
+    readonly accepted: number;
+    readonly confirmed: number;
+    readonly failed: number;
+    readonly cancelled: number;
+  };
+  /** Milliseconds from accepting an event to its quorum: percentiles of the last 128. */
+  readonly confirmMsP50?: number;
+  readonly confirmMsP95?: number;
+  readonly confirmMsP99?: number;
   readonly queueBytes: number;
   /** Copies sent because an answer was late, and how many more of them are trusted to help, from 0 to 10. */
   readonly hedges: number;
@@ -99,6 +112,7 @@ export type ReadRelay = (url: string) => RelayContext | undefined;
 
 export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRelay): PoolMetrics {
   const now = plane.parts.clock.now();
+  const { publications } = plane.ledger;
   const relays = Object.fromEntries(
     Object.entries(context.relays).map(([url, record]) => [url, relayMetrics(url, record, plane, read(url), now)]),
   );
@@ -107,7 +121,9 @@ export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRe
   const sum = (value: (relay: RelayMetrics) => number): number => all.reduce((total, each) => total + value(each), 0);
   const successes = sum((relay) => relay.successes);
   const calls = successes + sum((relay) => relay.failures);
+  const { strategy } = plane.settings.balance;
   return {
+    strategy: typeof strategy === 'string' ? strategy : 'own',
     totalRelays: all.length,
     healthyRelays: all.filter((relay) => relay.status === 'connected').length,
     activeConnections: all.filter((relay) => isRoutable(relay.status)).length,
@@ -116,9 +132,13 @@ export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRe
     ...given('successRate', calls === 0 ? undefined : successes / calls),
     sentMessages: sum((relay) => relay.sentMessages),
     receivedMessages: sum((relay) => relay.receivedMessages),
-    openPublications: plane.ledger.publications.size,
-    unconfirmedPublications: plane.ledger.publications.capacity.unconfirmed,
-    queueBytes: plane.ledger.publications.capacity.bytes,
+    openPublications: publications.size,
+    unconfirmedPublications: publications.capacity.unconfirmed,
+    publications: { ...publications.totals },
+    ...given('confirmMsP50', publications.latency.percentileMs(0.5)),
+    ...given('confirmMsP95', publications.latency.percentileMs(0.95)),
+    ...given('confirmMsP99', publications.latency.percentileMs(0.99)),
+    queueBytes: publications.capacity.bytes,
     hedges: plane.ledger.hedges.count,
     hedgeTrust: plane.ledger.hedges.trust,
     failovers: plane.ledger.failovers,

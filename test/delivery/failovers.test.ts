@@ -2,12 +2,18 @@ import { expect, test } from 'vitest';
 import { Failovers, type Movable, OpenFailover } from '../../src/delivery/failovers.ts';
 
 const open = (): OpenFailover => new OpenFailover('wss://lost.example/', 'lost', 1_000);
-const movable = (): Movable => ({ move: undefined, isOver: false });
+const movable = (id = 'a'): Movable => ({
+  id,
+  acceptedAt: 950,
+  sentAt: (url) => (url === 'wss://lost.example/' ? 960 : undefined),
+  move: undefined,
+  isOver: false,
+});
 
 test('a failover has ended when all that was moved is stored elsewhere, and counts only that', () => {
   const failovers = new Failovers();
   const failover = open();
-  const [stored, cancelled, late] = [movable(), movable(), movable()] as const;
+  const [stored, cancelled, late] = [movable(), movable(), movable('late')] as const;
   for (const each of [stored, cancelled, late]) failovers.moved(failover, each, 'wss://b.example/');
   failovers.moved(failover, late, 'wss://c.example/');
   expect(failovers.accepted(stored, 'wss://b.example/', 1_003, 1_050)).toBeUndefined();
@@ -21,6 +27,14 @@ test('a failover has ended when all that was moved is stored elsewhere, and coun
     count: 2,
     movedMs: 40,
     ms: 90,
+    slowest: {
+      id: 'late',
+      relay: 'wss://c.example/',
+      publishedMs: -50,
+      sentMs: -40,
+      movedMs: 40,
+      acceptedMs: 90,
+    },
   });
   expect(failovers.statistics).toEqual({ failovers: 1, events: 2, msP50: 90, msP99: 90, recent: [ended] });
 });

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
 import * as machines from '../../machines/index.ts';
 import * as recloser from '../../src/index.ts';
+import * as inspectBrowser from '../../src/inspect/index.browser.ts';
+import * as inspect from '../../src/inspect/index.ts';
+import * as react from '../../src/react/index.ts';
 import * as testing from '../../src/testing/index.ts';
 import { circles, eventNameProblems, importProblems, type SourceFile, sourceFiles, worldProblems } from './rules.ts';
 
@@ -64,7 +67,10 @@ test('commands shout, and facts are dotted', () => {
 test('the doors let out what they always did; a change here is a change for users', () => {
   expect({
     recloser: Object.keys(recloser).sort(),
+    'recloser/inspect': Object.keys(inspect).sort(),
+    'recloser/inspect-browser': Object.keys(inspectBrowser).sort(),
     'recloser/machines': Object.keys(machines).sort(),
+    'recloser/react': Object.keys(react).sort(),
     'recloser/testing': Object.keys(testing).sort(),
   }).toMatchInlineSnapshot(`
     {
@@ -81,6 +87,21 @@ test('the doors let out what they always did; a change here is a change for user
         "systemClock",
         "webSocketTransport",
       ],
+      "recloser/inspect": [
+        "FAILURES",
+        "createInspector",
+        "createRecorder",
+        "observePool",
+        "readRecording",
+        "saveRecording",
+      ],
+      "recloser/inspect-browser": [
+        "FAILURES",
+        "createBrowserInspector",
+        "createRecorder",
+        "observePool",
+        "readRecording",
+      ],
       "recloser/machines": [
         "authMachine",
         "connectionMachine",
@@ -90,6 +111,12 @@ test('the doors let out what they always did; a change here is a change for user
         "relayMachine",
         "scalingMachine",
         "subscriptionMachine",
+      ],
+      "recloser/react": [
+        "RelaySettings",
+        "RelayStatus",
+        "usePoolStatus",
+        "useRelayPool",
       ],
       "recloser/testing": [
         "FaultProxy",

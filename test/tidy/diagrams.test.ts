@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import * as charts from '../../machines/index.ts';
 import { pictures } from '../../visualizations/charts.ts';
+import { createElk } from '../../visualizations/elk.ts';
 import { layOut } from '../../visualizations/layout.ts';
 
 test('the pictures in the repository are those of the charts as they are; npm run viz renews them', async () => {
@@ -25,7 +26,7 @@ const overlaps = (a: Box, b: Box): boolean =>
 test.each(Object.values(charts).map((chart) => [chart.id, chart] as const))(
   'in the picture of the %s chart no label covers another, or a state',
   async (_id, chart) => {
-    const drawing = await layOut(chart);
+    const drawing = await layOut(chart, createElk());
     const labels: Box[] = drawing.arrows
       .filter(({ label }) => label.length > 0)
       .map(({ id, x, y, label }) => {

@@ -1,0 +1,51 @@
+import { say } from './arguments.ts';
+
+/** Whether what is printed may be drawn over and coloured. */
+export const isTerminal = (): boolean => process.stdout.isTTY === true;
+export const hasColours = (): boolean => isTerminal() && !process.env.NO_COLOR;
+
+/** Draws lines over themselves, until it is stopped, when they are drawn a last time. */
+export function redraw(lines: () => readonly string[], everyMs = 100): () => void {
+  let drawn = 0;
+  const draw = (): void => {
+    const now = lines();
+    const back = drawn === 0 ? '' : `\u001b[${drawn}A`;
+    process.stdout.write(back + now.map((line) => `\u001b[2K${line}\n`).join(''));
+    drawn = now.length;
+  };
+  draw();
+  const timer = setInterval(draw, everyMs);
+  return () => {
+    clearInterval(timer);
+    draw();
+  };
+}
+
+/** Prints a line every so often, until it is stopped. */
+export function printEvery(line: () => string, everyMs = 1_000): () => void {
+  const timer = setInterval(() => say(line()), everyMs);
+  return () => clearInterval(timer);
+}
+
+/** Hears single keys of a terminal, by their names; nothing where there is no terminal. Returns what ends it. */
+export function onKeys(press: (key: string) => void): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => {};
+  const hear = (data: Buffer): void => press(KEYS[data.toString('latin1')] ?? data.toString('utf8'));
+  stdin.setRawMode(true);
+  stdin.resume();
+  stdin.on('data', hear);
+  return () => {
+    stdin.off('data', hear);
+    stdin.setRawMode(false);
+    stdin.pause();
+  };
+}
+
+const KEYS: Readonly<Record<string, string>> = {
+  '\u001b[A': 'up',
+  '\u001b[B': 'down',
+  '\u0003': 'q',
+  '\u0004': 'q',
+  '\u001b': 'q',
+};

@@ -1,0 +1,202 @@
+import { expect, test } from 'vitest';
+import { assign, createActor, createMachine } from 'xstate';
+import type { CreatePoolOptions } from '../../src/index.ts';
+import { ActorReporter } from '../../src/inspect/actor-reporter.ts';
+import type { InspectorMessage } from '../../src/inspect/messages.ts';
+import { isInspectorMessage } from '../../src/inspect/messages.ts';
+import { type ObserveOptions, observePool } from '../../src/inspect/observe.ts';
+import { signedEvents } from '../../src/testing/index.ts';
+import { world } from '../kit/world.ts';
+
+const CONTENT = 'nobody but the relays may read this';
+const events = signedEvents(CONTENT);
+const next = () => events.next().value;
+
+/** A pool that is observed, and what was told. */
+function observed(options: ObserveOptions = {}, poolOptions: CreatePoolOptions = {}) {
+  const all = world(2, poolOptions);
+  const messages: InspectorMessage[] = [];
+  const stop = observePool(all.pool, (message) => messages.push(message), { clock: all.clock, ...options });
+  const told = <Type extends InspectorMessage['type']>(type: Type) =>
+    messages.filter((message): message is Extract<InspectorMessage, { type: Type }> => message.type === type);
+  return { ...all, messages, stop, told };
+}
+
+test('the pool, its relays and their sockets are told as actors, each below the one that has started it', () => {
+  const { clock, told, pool } = observed();
+  clock.advance(500);
+  const actors = new Map(told('@xstate.actor').map((actor) => [actor.sessionId, actor]));
+  const root = [...actors.values()].find(({ parentId }) => parentId === undefined);
+  expect(JSON.parse(root?.definition ?? '{}').id).toBe('pool');
+  const relays = [...actors.values()].filter(({ name }) => name.startsWith('relay:'));
+  expect(relays.map(({ name }) => name)).toEqual(['relay:wss://relay0.example/', 'relay:wss://relay1.example/']);
+  for (const relay of relays) {
+    expect(relay.parentId).toBe(root?.sessionId);
+    expect(JSON.parse(relay.definition ?? '{}').id).toBe('relay');
+    const below = [...actors.values()].filter(({ parentId }) => parentId === relay.sessionId);
+    expect(below.map(({ name }) => name)).toContain('socket');
+    expect(below.every(({ definition }) => definition === undefined)).toBe(true);
+  }
+  expect(told('@xstate.snapshot').every(({ sessionId }) => actors.has(sessionId))).toBe(true);
+  void pool.close();
+});
+
+test('every transition is told with the event that led to it, and a relay that leaves is told to have ended', () => {
+  const { clock, told, relays, pool } = observed();
+  clock.advance(2_000);
+  const url = relays[0]?.url ?? '';
+  const session = told('@xstate.actor').find(({ name }) => name === `relay:${url}`)?.sessionId;
+  const before = told('@xstate.snapshot').length;
+  relays[0]?.stop();
+  clock.advance(10);
+  const after = told('@xstate.snapshot')
+    .slice(before)
+    .filter(({ sessionId }) => sessionId === session);
+  expect(after.map(({ event, snapshot }) => [event.type, snapshot.value])).toContainEqual(['socket.closed', 'backoff']);
+  pool.removeRelay(url);
+  clock.advance(1_000);
+  const last = told('@xstate.snapshot').filter(({ sessionId }) => sessionId === session);
+  expect(last.at(-1)?.snapshot.status).toBe('done');
+  expect(told('recloser.fact').map(({ fact }) => fact.type)).toContain('relay.removed');
+  void pool.close();
+});
+
+test('publications, deliveries and subscriptions are shown as actors with their charts, to their end', async () => {
+  const { clock, told, pool } = observed();
+  clock.advance(1_000);
+  const publishing = pool.publish(next(), { quorum: 2 });
+  const subscription = pool.subscribe({ kinds: [1] });
+  clock.advance(1_000);
+  const { id } = await publishing;
+  const charts = told('@xstate.actor').filter(({ sessionId }) => sessionId.includes('/'));
+  expect(charts.map(({ name }) => name).sort()).toEqual(
+    [
+      `delivery ${id.slice(0, 8)}`,
+      `delivery ${id.slice(0, 8)}`,
+      `publication ${id.slice(0, 8)}`,
+      `subscription ${subscription.id.slice(0, 8)}`,
+      `subscription ${subscription.id.slice(0, 8)}`,
+    ].sort(),
+  );
+  for (const { name, definition } of charts) expect(JSON.parse(definition ?? '{}').id).toBe(name.split(' ')[0]);
+  const states = told('@xstate.snapshot')
+    .filter(({ sessionId }) => sessionId.includes(`/delivery/${id}/`))
+    .map(({ snapshot }) => `${snapshot.value} ${snapshot.status}`);
+  expect(states).toEqual(['sent active', 'sent active', 'accepted done', 'accepted done']);
+  void pool.close();
+});
+
+test('a summary says what the page shows, ten times a second', async () => {
+  const { clock, told, pool, relays } = observed({ lost: () => 3 });
+  clock.advance(1_000);
+  void pool.publish(next());
+  clock.advance(1_000);
+  const summaries = told('recloser.summary');
+  expect(summaries.length).toBe(21);
+  expect(summaries.at(-1)?.summary).toMatchObject({
+    strategy: 'two-choices',
+    published: 1,
+    confirmed: 1,
+    failed: 0,
+    lost: 3,
+    relays: [
+      { url: relays[0]?.url, status: 'connected', success: 1, share: 0.5 },
+      { url: relays[1]?.url, status: 'connected' },
+    ],
+  });
+  void pool.close();
+});
+
+test('nothing is observed any more when it was stopped, nor when the pool has closed, and no timer is left', async () => {
+  const stopped = observed();
+  stopped.clock.advance(500);
+  stopped.stop();
+  const { length } = stopped.messages;
+  void stopped.pool.publish(next());
+  stopped.relays[0]?.stop();
+  stopped.clock.advance(5_000);
+  expect(stopped.messages.length).toBe(length);
+  const { clock, pool } = observed();
+  clock.advance(500);
+  const closed = pool.close({ drainMs: 0 });
+  clock.advance(10_000);
+  await closed;
+  expect(clock.pending).toBe(0);
+  void stopped.pool.close();
+});
+
+test.each([false, true])('contents, signatures and challenges are told to nobody (reveal: %s)', async (reveal) => {
+  const signed: string[] = [];
+  const { clock, pool, messages, relays } = observed(
+    { reveal },
+    {
+      authenticate: 'always',
+      signers: [
+        async () => {
+          const event = next();
+          signed.push(event.sig);
+          return event;
+        },
+      ],
+    },
+  );
+  clock.advance(500);
+  const event = next();
+  pool.actor.send({ type: 'PUBLISH', event });
+  for (const relay of relays) for (const peer of relay.peers) peer.send('["AUTH","a-challenge-of-the-relay"]');
+  for (let turn = 0; turn < 20; turn += 1) {
+    clock.advance(100);
+    await Promise.resolve();
+  }
+  const everything = JSON.stringify(messages);
+  expect(signed.length).toBeGreaterThan(0);
+  expect(everything).toContain('"type":"PUBLISH"');
+  expect(everything).toContain('signer.');
+  for (const secret of [event.sig, 'a-challenge-of-the-relay', ...signed]) expect(everything).not.toContain(secret);
+  expect(everything.includes(CONTENT)).toBe(reveal);
+  expect(messages.every(isInspectorMessage)).toBe(true);
+  void pool.close();
+});
+
+const counting = createMachine({
+  id: 'counting',
+  types: {} as { context: { count: number } },
+  context: { count: 0 },
+  initial: 'a',
+  states: { a: { on: { GO: 'b' } }, b: {} },
+  on: { COUNT: { actions: assign(({ context }) => ({ count: context.count + 1 })) } },
+});
+
+test('an observer of a flood tells no more than it may, says how much it left out, and the last of what changed', () => {
+  const actor = createActor(counting).start();
+  const messages: InspectorMessage[] = [];
+  const reporter = new ActorReporter(actor, { now: () => 0, emit: (message) => messages.push(message), reveal: false });
+  actor.system.inspect({ next: reporter.next });
+  for (let turn = 0; turn < 10_000; turn += 1) actor.send({ type: 'COUNT' });
+  expect(messages.length).toBeLessThan(250);
+  reporter.flush();
+  expect(messages.at(-1)).toMatchObject({ type: 'recloser.omitted' });
+  expect(actor.getSnapshot().context.count).toBe(10_000);
+});
+
+test('an observer never throws into whoever sends an event, whatever is in a context', () => {
+  const toxic = createMachine({ id: 'toxic', initial: 'a', states: { a: { on: { GO: 'b' } }, b: {} } });
+  const actor = createActor(toxic).start();
+  const emitted: string[] = [];
+  const reporter = new ActorReporter(actor, {
+    now: () => 0,
+    emit: ({ type }) => emitted.push(type),
+    reveal: true,
+  });
+  actor.system.inspect({ next: reporter.next });
+  const event = {
+    type: 'GO',
+    get nothing(): never {
+      throw new Error('do not look at me');
+    },
+  };
+  expect(() => actor.send(event)).not.toThrow();
+  expect(actor.getSnapshot().value).toBe('b');
+  reporter.flush();
+  expect(emitted).toContain('recloser.omitted');
+});

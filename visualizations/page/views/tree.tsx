@@ -1,0 +1,39 @@
+/** @jsxImportSource preact */
+import type { JSX } from 'preact';
+import { colourOf, lookOf } from '../../../src/looks.ts';
+import { type ActorView, type Model, shortName, wordsOf } from '../model.ts';
+
+interface TreeProps {
+  readonly model: Model;
+  readonly selected: string | undefined;
+  readonly onSelect: (sessionId: string) => void;
+}
+
+/** All actors, each below the one that has started it. */
+export function Tree({ model, selected, onSelect }: TreeProps): JSX.Element {
+  const branch = (actor: ActorView): JSX.Element => {
+    const children = model.childrenOf(actor.sessionId);
+    const words = wordsOf(actor.value);
+    const status = actor.name.startsWith('relay:') ? statusOf(model, actor) : 'idle';
+    return (
+      <li key={actor.sessionId} class={actor.status === 'active' ? '' : 'has-ended'}>
+        <button
+          type="button"
+          aria-pressed={actor.sessionId === selected}
+          onClick={() => onSelect(actor.sessionId)}
+          data-actor={actor.name}
+        >
+          <i style={{ color: colourOf(status) }} aria-hidden="true">
+            {lookOf(status).glyph}
+          </i>{' '}
+          {shortName(actor.name)} <small>{actor.status === 'active' ? words : actor.status}</small>
+        </button>
+        {children.length > 0 && <ul>{children.map(branch)}</ul>}
+      </li>
+    );
+  };
+  return <ul class="tree">{model.childrenOf(undefined).map(branch)}</ul>;
+}
+
+const statusOf = (model: Model, { name }: ActorView): string =>
+  model.relays.get(name.slice('relay:'.length))?.segments.at(-1)?.status ?? 'idle';
