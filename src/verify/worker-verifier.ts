@@ -70,8 +70,8 @@ class Hand {
 }
 
 /**
- * Verifies events in workers, by libsecp256k1 as WASM: worker threads in Node, module workers in browsers. Needs the package
- * `tiny-secp256k1`. Give it to `createPool` as `verifier`, and close it after the last pool that uses it.
+ * Verifies events in workers, by libsecp256k1 as WASM: worker threads in Node with the package `tiny-secp256k1`, module workers in
+ * browsers with `nostr-wasm`. Give it to `createPool` as `verifier`, and close it after the last pool that uses it.
  */
 export function createWorkerVerifier({ workers = usualWorkers() }: WorkerVerifierOptions = {}): Required<Verifier> {
   if (!Number.isInteger(workers) || workers < 1 || workers > WORKERS_MAX) {

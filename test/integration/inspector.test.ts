@@ -189,7 +189,7 @@ test('a page that is dead is let go of', async () => {
   onTestFinished(() => dead.terminate());
   const living = await watch(server.url);
   await once(dead, 'close');
-  expect(server.pages).toBe(1);
+  await expect.poll(() => server.pages).toBe(1);
   expect(living.socket.readyState).toBe(WebSocket.OPEN);
 });
 

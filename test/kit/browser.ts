@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFailed, onTestFinished, test } from 'vitest';
 
 /** Debian's; another can be named. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -16,7 +16,7 @@ const ARGUMENTS = [
 ];
 
 /** Milliseconds after which a test that waits for something on a page gives up. It is a deadline, not a wait. */
-export const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 20_000;
 
 const isThere = existsSync(EXECUTABLE);
 let browser: Browser | undefined;
@@ -51,6 +51,11 @@ export async function open(url: string, options: BrowserContextOptions = {}): Pr
   context.setDefaultTimeout(DEADLINE_MS);
   onTestFinished(() => context.close());
   const page = await context.newPage();
+  onTestFailed(async () => {
+    for (const frame of page.frames()) {
+      console.log(`${frame.url()} says:`, await frame.evaluate(() => document.body.innerText.slice(0, 2_000)));
+    }
+  });
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

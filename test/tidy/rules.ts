@@ -45,7 +45,13 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|steps\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
   [
     /^src\/verify\//,
-    [/^machines\/policy\//, /^src\/(verify\/|protocol\/)/, /^(tiny-secp256k1|koffi)$/, /^#worker$/, /^node:/],
+    [
+      /^machines\/policy\//,
+      /^src\/(verify\/|protocol\/)/,
+      /^(tiny-secp256k1|nostr-wasm|koffi)$/,
+      /^#worker$/,
+      /^node:/,
+    ],
   ],
   [/^src\/auth\//, [/^machines\//, /^src\/(clock\.ts|steps\.ts|auth\/|protocol\/)/]],
   [/^src\/intake\//, [/^machines\//, /^src\/(clock\.ts|steps\.ts|intake\/|protocol\/|health\/|transport\/)/]],
