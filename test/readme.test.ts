@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import * as xstate from 'xstate';
 import * as outboxLevel from '../src/delivery/outbox/level-outbox.ts';
 import * as recloser from '../src/index.ts';
+import * as inspect from '../src/inspect/index.ts';
 import * as testing from '../src/testing/index.ts';
 import { startRelays } from './kit/relays.ts';
 
@@ -14,6 +15,7 @@ const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => ma
 
 const MODULES: Readonly<Record<string, unknown>> = {
   recloser,
+  'recloser/inspect': inspect,
   'recloser/testing': testing,
   'recloser/outbox-level': outboxLevel,
   xstate,
@@ -33,6 +35,7 @@ async function run(
   const local = urls.reduce((text, url, index) => text.replaceAll(url, relays[index]?.url ?? ''), example);
   const trusting = local
     .replaceAll("'./outbox'", JSON.stringify(join(folder, 'outbox')))
+    .replaceAll("'./recordings'", JSON.stringify(join(folder, 'recordings')))
     .replaceAll(
       /createPool\(\{ relays: (\[[^\]]*\])((?:, [^}]*[^} ])?) \}\)/g,
       'createPool({ relays: $1$2, trust: { allowPrivate: true } })',
@@ -69,8 +72,9 @@ async function run(
 }
 
 test('every example of the README runs as it stands', async () => {
-  expect(examples).toHaveLength(6);
-  const [publishing = '', subscribing = '', keeping = '', going = '', actors = '', faults = ''] = examples;
+  expect(examples).toHaveLength(7);
+  const [publishing = '', subscribing = '', keeping = '', going = '', actors = '', watching = '', faults = ''] =
+    examples;
   const event = testing.signedEvents().next().value;
   const printed = await run(publishing, { event });
   expect(printed[0]?.[0]).toBe('confirmed');
@@ -82,6 +86,9 @@ test('every example of the README runs as it stands', async () => {
   expect(await run(going, {})).toEqual([[expect.any(Array)]]);
   const heard = await run(actors, { event });
   expect(heard).toEqual([[event.id, expect.any(Number)]]);
+  const watched = await run(watching, { event });
+  expect(watched[0]?.[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/[0-9a-f]{32}\/$/);
+  expect(watched[1]?.[0]).toMatch(/recloser-.*\.json$/);
   await run(faults, { event });
 });
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 
 /** Debian's; another can be named. */
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -20,6 +20,7 @@ const DEADLINE_MS = 20_000;
 
 const isThere = existsSync(EXECUTABLE);
 let browser: Browser | undefined;
+const opened = new Set<Page>();
 
 /** Gives the tests of a file a real browser. Where there is none, they are left out, and say so; not so in CI. */
 export function withBrowser(): void {
@@ -34,7 +35,15 @@ export const inBrowser = (name: string, work: () => Promise<void>): void => {
   test(name, async ({ skip }) => {
     if (!isThere && !process.env.CI) skip();
     expect(isThere, `a browser at ${EXECUTABLE}`).toBe(true);
-    await work();
+    try {
+      await work();
+    } catch (error) {
+      for (const frame of [...opened].flatMap((page) => page.frames())) {
+        const words = await frame.evaluate(() => document.body.innerText.slice(0, 2_000)).catch(String);
+        console.log(`${frame.url()} says:\n${words}`);
+      }
+      throw error;
+    }
   });
 };
 
@@ -51,11 +60,8 @@ export async function open(url: string, options: BrowserContextOptions = {}): Pr
   context.setDefaultTimeout(DEADLINE_MS);
   onTestFinished(() => context.close());
   const page = await context.newPage();
-  onTestFailed(async () => {
-    for (const frame of page.frames()) {
-      console.log(`${frame.url()} says:`, await frame.evaluate(() => document.body.innerText.slice(0, 2_000)));
-    }
-  });
+  opened.add(page);
+  page.on('close', () => opened.delete(page));
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

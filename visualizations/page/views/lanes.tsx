@@ -7,6 +7,8 @@ import { type FailoverView, type Model, type RelayView, SPAN_MS, shortUrl } from
 const LANE = 30;
 const BAR = 18;
 const TOP = 6;
+/** About as wide as a letter of a state's name. */
+const LETTER = 7;
 
 interface Bar {
   readonly status: string;
@@ -52,7 +54,16 @@ export function Lanes({ model }: { readonly model: Model }): JSX.Element {
           <pattern id="open" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
             <path d="M0 0H5M0 0V5" class="cross" />
           </pattern>
-          <marker id="moved" viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+          <marker
+            id="moved"
+            viewBox="0 0 8 8"
+            refX="6"
+            refY="4"
+            markerWidth="9"
+            markerHeight="9"
+            markerUnits="userSpaceOnUse"
+            orient="auto"
+          >
             <path d="M0 0L8 4L0 8z" />
           </marker>
         </defs>
@@ -67,6 +78,11 @@ export function Lanes({ model }: { readonly model: Model }): JSX.Element {
                 <rect x={left} y={y} width={long} height={BAR} rx="2" style={{ fill: colourOf(bar.status) }} />
                 {bar.status === 'backoff' && <rect x={left} y={y} width={long} height={BAR} fill="url(#waiting)" />}
                 {bar.status === 'open-circuit' && <rect x={left} y={y} width={long} height={BAR} fill="url(#open)" />}
+                {long > bar.status.length * LETTER + 12 && (
+                  <text class="word" x={left + 6} y={y + BAR / 2 + 4}>
+                    {bar.status}
+                  </text>
+                )}
               </g>
             );
           }),
