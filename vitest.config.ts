@@ -40,7 +40,7 @@ export default defineConfig({
     ],
     // Node 20 has the platform's WebSocket behind a flag; one transport is tested on it.
     execArgv: ['--experimental-websocket'],
-    testTimeout: 90_000,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     coverage: { provider: 'v8', include: ['machines/**', 'src/**'], exclude: ['src/cli/**'] },
   },

@@ -65,6 +65,10 @@ async function runInteractive(stage: Stage, rate: number, runMs: number, port: n
     control: true,
     history: true,
     lost: () => publisher.lost,
+    alerts: [
+      { name: 'fewer than 3 relays serve', metric: 'activeConnections', below: 3, forMs: 500 },
+      { name: 'failovers take over 500 ms', metric: 'failovers.msP99', above: 500, forMs: 0 },
+    ],
     faults: FAULTS.map(({ name }) => ({ name, begin: (url) => relays.breakAt(url, name) })),
   });
   const ending = new AbortController();

@@ -1,3 +1,4 @@
+import { emitKeypressEvents, type Key } from 'node:readline';
 import { say } from './arguments.ts';
 
 /** Whether what is printed may be drawn over and coloured. */
@@ -31,21 +32,17 @@ export function printEvery(line: () => string, everyMs = 1_000): () => void {
 export function onKeys(press: (key: string) => void): () => void {
   const { stdin } = process;
   if (!stdin.isTTY) return () => {};
-  const hear = (data: Buffer): void => press(KEYS[data.toString('latin1')] ?? data.toString('utf8'));
+  const hear = (character: string | undefined, { name, ctrl }: Key): void => {
+    const isEnd = ctrl && (name === 'c' || name === 'd');
+    press(isEnd ? 'q' : (name ?? character ?? ''));
+  };
+  emitKeypressEvents(stdin);
   stdin.setRawMode(true);
   stdin.resume();
-  stdin.on('data', hear);
+  stdin.on('keypress', hear);
   return () => {
-    stdin.off('data', hear);
+    stdin.off('keypress', hear);
     stdin.setRawMode(false);
     stdin.pause();
   };
 }
-
-const KEYS: Readonly<Record<string, string>> = {
-  '\u001b[A': 'up',
-  '\u001b[B': 'down',
-  '\u0003': 'q',
-  '\u0004': 'q',
-  '\u001b': 'q',
-};

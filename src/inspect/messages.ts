@@ -1,11 +1,18 @@
 import type { Fact } from '../index.ts';
+import type { Alert } from './alerts.ts';
 
 /**
  * What is told to whoever watches: the three messages of the Stately inspection protocol (`@statelyai/inspect` 0.7), so that
- * any XState application can be shown and any receiver of that protocol understands ours, and four of our own beside them,
+ * any XState application can be shown and any receiver of that protocol understands ours, and some of our own beside them,
  * which such a receiver leaves alone.
  */
-export type InspectorMessage = StatelyMessage | HelloMessage | SummaryMessage | FactMessage | OmittedMessage;
+export type InspectorMessage =
+  | StatelyMessage
+  | HelloMessage
+  | SummaryMessage
+  | FactMessage
+  | AlertMessage
+  | OmittedMessage;
 
 export type StatelyMessage = ActorMessage | EventMessage | SnapshotMessage;
 
@@ -81,6 +88,12 @@ interface SummaryMessage extends OfProtocol {
 export interface FactMessage extends OfProtocol {
   readonly type: 'recloser.fact';
   readonly fact: ShownEvent & { readonly type: Fact['type'] };
+}
+
+/** A measurement is beyond its bound, or is not any more. */
+export interface AlertMessage extends OfProtocol {
+  readonly type: 'recloser.alert';
+  readonly alert: Alert;
 }
 
 /** So many messages were left out, because there were too many. */
@@ -199,6 +212,8 @@ export function isInspectorMessage(value: unknown): value is InspectorMessage {
       );
     case 'recloser.fact':
       return isEvent(value.fact);
+    case 'recloser.alert':
+      return isRecord(value.alert) && isText(value.alert.name) && Number.isFinite(value.alert.value);
     case 'recloser.omitted':
       return Number.isFinite(value.count);
     default:

@@ -1,6 +1,7 @@
 import type { AnyActorRef } from 'xstate';
 import { type Clock, type Fact, type Pool, systemClock } from '../index.ts';
 import { ActorReporter } from './actor-reporter.ts';
+import { type AlertRule, watchThresholds } from './alerts.ts';
 import { type InspectorMessage, type ShownEvent, stamped } from './messages.ts';
 import { RecordReporter } from './record-reporter.ts';
 import { redacted } from './redact.ts';
@@ -16,6 +17,8 @@ export interface ObserveOptions {
   readonly records?: boolean | undefined;
   /** Milliseconds between two summaries, at least 50. Default 100. */
   readonly summaryMs?: number | undefined;
+  /** Bounds of measurements whose breaking is told. Default: none. */
+  readonly alerts?: readonly AlertRule[] | undefined;
   /** How many accepted events are stored nowhere, for whoever can look. */
   readonly lost?: (() => number) | undefined;
   /** Whose time it is. Default: the system's. */
@@ -79,6 +82,11 @@ export function observePool(
   const inspection = actor.system.inspect({ next: actors.next });
   const unhear = pool.actor.on('*', (fact) => hear(fact as Fact));
   const unfollow = records ? pool.on('record.stepped', followed.next) : undefined;
+  const unwatch = options.alerts?.length
+    ? watchThresholds(pool, options.alerts, (alert) => emit({ type: 'recloser.alert', ...stamped(now()), alert }), {
+        clock,
+      })
+    : undefined;
   const ended = pool.actor.subscribe({ complete: () => stop(), error: () => stop() });
   const stop = (): void => {
     if (isOver) return;
@@ -87,6 +95,7 @@ export function observePool(
     inspection.unsubscribe();
     unhear.unsubscribe();
     unfollow?.();
+    unwatch?.();
     ended.unsubscribe();
     actors.flush();
   };

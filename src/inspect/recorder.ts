@@ -20,6 +20,8 @@ export interface RecorderOptions {
   readonly sampleMs?: number | undefined;
   /** Whether single publications and subscriptions are recorded as well, as many as can be followed. Default `false`. */
   readonly records?: boolean | undefined;
+  /** As `ObserveOptions.alerts`. */
+  readonly alerts?: ObserveOptions['alerts'];
   /** As `ObserveOptions.reveal`. */
   readonly reveal?: boolean | undefined;
   /** Called with what came before when something failed for all (`FAILURES`), at most once a minute. */
@@ -44,6 +46,7 @@ export function createRecorder(pool: Pool, options: RecorderOptions = {}): Recor
   const observing: ObserveOptions = {
     summaryMs: options.sampleMs ?? 1_000,
     records: options.records ?? false,
+    alerts: options.alerts,
     reveal: options.reveal,
     clock,
   };

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { assign, createActor, createMachine } from 'xstate';
 import type { CreatePoolOptions } from '../../src/index.ts';
 import { ActorReporter } from '../../src/inspect/actor-reporter.ts';
+import { watchThresholds } from '../../src/inspect/alerts.ts';
 import type { InspectorMessage } from '../../src/inspect/messages.ts';
 import { isInspectorMessage } from '../../src/inspect/messages.ts';
 import { type ObserveOptions, observePool } from '../../src/inspect/observe.ts';
@@ -105,6 +106,35 @@ test('a summary says what the page shows, ten times a second', async () => {
     ],
   });
   void pool.close();
+});
+
+test('measurements beyond their bounds are told once, and once when they are within them again', async () => {
+  const { clock, told, pool, relays } = observed({
+    alerts: [
+      { name: 'few', metric: 'activeConnections', below: 2, forMs: 2_000 },
+      { name: 'slow', metric: 'relay.latencyMsP95', above: 10_000 },
+      { name: 'restless', metric: 'relay.connectionAttempts', above: 3, forMs: 0 },
+    ],
+  });
+  clock.advance(5_000);
+  expect(told('recloser.alert')).toEqual([]);
+  relays[0]?.stop();
+  clock.advance(60_000);
+  relays[0]?.start();
+  clock.advance(600_000);
+  const alerts = told('recloser.alert').map(({ alert }) => [alert.name, alert.raised, alert.relay]);
+  expect(alerts).toContainEqual(['few', true, undefined]);
+  expect(alerts.filter(([name]) => name === 'few')).toEqual([
+    ['few', true, undefined],
+    ['few', false, undefined],
+  ]);
+  expect(alerts.filter(([name]) => name === 'restless')).toEqual([['restless', true, relays[0]?.url]]);
+  expect(alerts.filter(([name]) => name === 'slow')).toEqual([]);
+  expect(() => watchThresholds(pool, [{ name: 'boundless', metric: 'hedges' }], () => {})).toThrow(/give above, below/);
+  void pool.close();
+  clock.advance(60_000);
+  await pool.close();
+  expect(clock.pending).toBe(0);
 });
 
 test('nothing is observed any more when it was stopped, nor when the pool has closed, and no timer is left', async () => {

@@ -22,6 +22,11 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
   let steps = 0;
   for (const op of plan.ops) world.clock.setTimeout(() => world.carryOut(op), op.at);
 
+  /** Promises settle between steps; where nobody waits for one, there is no need to let them. */
+  const settle = async (): Promise<void> => {
+    for (let promise = 0; promise < world.promises; promise += 1) await null;
+  };
+
   /** Goes on until the condition holds; false when the time is up, or something broke. */
   const goOn = async (forMs: number, until: () => boolean = () => false): Promise<boolean> => {
     const deadline = world.now + forMs;
@@ -30,8 +35,7 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
       if ((world.clock.nextInMs ?? Number.POSITIVE_INFINITY) > deadline - world.now) return false;
       world.step();
       steps += 1;
-      // Promises settle between steps; where nobody waits for one, there is no need to let them.
-      for (let promise = 0; promise < world.promises; promise += 1) await null;
+      await settle();
     }
     return false;
   };
@@ -39,7 +43,7 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
   await goOn(plan.chaosMs);
   if (world.violation === undefined) {
     world.heal();
-    await null;
+    await settle();
     await goOn(world.recoveryMs, () => world.isEverybodyConnected);
     if (world.violation === undefined) world.finale();
     await goOn(world.calmingMs, () => world.areBooksEmpty && world.isEverybodyConnected && world.isReadingDone);

@@ -74,7 +74,7 @@ async function traceOf(plan: Plan): Promise<string> {
 describe('in a world where everything goes wrong', () => {
   test('no promise is broken, and everything has happened', async () => {
     const marks = new Map<string, number>();
-    expect(await broken(1, 150, marks)).toBeUndefined();
+    expect(await broken(1, 120, marks)).toBeUndefined();
     expect(MARKS.filter((mark) => !marks.has(mark))).toEqual([]);
   });
 

@@ -94,6 +94,7 @@ test('the doors let out what they always did; a change here is a change for user
         "observePool",
         "readRecording",
         "saveRecording",
+        "watchThresholds",
       ],
       "recloser/inspect-browser": [
         "FAILURES",
@@ -101,6 +102,7 @@ test('the doors let out what they always did; a change here is a change for user
         "createRecorder",
         "observePool",
         "readRecording",
+        "watchThresholds",
       ],
       "recloser/machines": [
         "authMachine",

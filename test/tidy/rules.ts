@@ -74,7 +74,10 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
       /^node:/,
     ],
   ],
-  [/^src\/inspect\//, [/^machines\/index\.ts$/, /^src\/(index\.ts|inspect\/)/, /^xstate$/, /^ws$/, /^node:/]],
+  [
+    /^src\/inspect\//,
+    [/^machines\/(index|policy\/alert)\.ts$/, /^src\/(index\.ts|inspect\/)/, /^xstate$/, /^ws$/, /^node:/],
+  ],
   [/^src\/looks\.ts$/, []],
   [/^src\/react\//, [/^src\/(index|looks)\.ts$/, /^src\/react\//, /^react$/, /^immer$/]],
   [/^src\/cli\//, [/^machines\/policy\//, /^src\//, /^ws$/, /^nostr-tools\//, /^node:/]],

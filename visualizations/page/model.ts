@@ -1,5 +1,6 @@
 import type {
   ActorMessage,
+  AlertMessage,
   EventMessage,
   FactMessage,
   HelloMessage,
@@ -116,6 +117,8 @@ export class Model {
   readonly failovers: FailoverView[] = [];
   readonly log: LogLine[] = [];
   readonly exchanges: Exchange[] = [];
+  /** Alerts that are raised, by their names and relays. */
+  readonly alerts = new Map<string, AlertMessage['alert']>();
   /** Messages that were left out because there were too many. */
   omitted = 0;
   #lines = 0;
@@ -133,6 +136,9 @@ export class Model {
         break;
       case 'recloser.fact':
         this.#takeFact(message);
+        break;
+      case 'recloser.alert':
+        this.#takeAlert(message);
         break;
       case 'recloser.omitted':
         this.omitted += message.count;
@@ -197,6 +203,16 @@ export class Model {
     }
     const told = Object.hasOwn(TOLD, fact.type) ? TOLD[fact.type] : undefined;
     if (told) this.#write({ at, who, words: told(fact) });
+  }
+
+  #takeAlert({ alert, ...message }: AlertMessage): void {
+    const { name, raised, value, relay } = alert;
+    const key = `${name} ${relay ?? ''}`;
+    if (raised) this.alerts.set(key, alert);
+    else this.alerts.delete(key);
+    const who = relay === undefined ? 'pool' : shortUrl(relay);
+    const words = `alert: ${name} ${raised ? '' : 'no more '}(${rounded(value)})`;
+    this.#write({ at: timeOf({ ...message, alert }), who, words });
   }
 
   /** Between two summaries a relay may have been through several states. */

@@ -49,6 +49,12 @@ export function Header({ session, onTheme, onExport, onImport }: HeaderProps): J
           <Figure name="queued" value={number(summary.queued)} />
           <Figure name="p50 · p95 · p99" value={inMs(summary.p50, summary.p95, summary.p99)} />
           <Figure name="last failover" value={inMs(model.failovers.at(-1)?.ms)} />
+          {model.alerts.size > 0 && (
+            <div class="figure alerts" role="status">
+              <dd>▲ {model.alerts.size}</dd>
+              <dt>{[...new Set([...model.alerts.values()].map(({ name }) => name))].join(', ')}</dt>
+            </div>
+          )}
         </dl>
       )}
       <div class="tools">
