@@ -31,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'reckoned',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.{ts,tsx}'],
           exclude: ON_SOCKETS,
           maxWorkers: '100%',
           sequence: { groupOrder: 0 },

@@ -1,5 +1,12 @@
 import { produce } from 'immer';
-import type { CircuitState, Pool, RelayMetrics, RelayStatus } from '../index.ts';
+import {
+  type CircuitState,
+  type Clock,
+  type Pool,
+  type RelayMetrics,
+  type RelayStatus,
+  systemClock,
+} from '../index.ts';
 
 /** What applications want to know of one relay. It changes only when something of it does. */
 export interface RelayHealth {
@@ -36,12 +43,14 @@ const LOOK_MS = 1_000;
 /** Tells components how a pool is, in the form in which `useSyncExternalStore` wants it. */
 export class PoolStore {
   readonly #pool: Pool;
+  readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
   #status: PoolStatus = NO_STATUS;
   #stop: (() => void) | undefined;
 
-  constructor(pool: Pool) {
+  constructor(pool: Pool, clock: Clock = systemClock) {
     this.#pool = pool;
+    this.#clock = clock;
     this.#look();
   }
 
@@ -67,11 +76,18 @@ export class PoolStore {
     const facts = this.#pool.actor.on('*', ({ type }) => {
       if (type.startsWith('relay.')) look();
     });
-    const timer = setInterval(look, LOOK_MS);
+    let timer: unknown;
+    const beat = (): void => {
+      timer = this.#clock.setTimeout(() => {
+        look();
+        beat();
+      }, LOOK_MS);
+    };
     look();
+    beat();
     return () => {
       facts.unsubscribe();
-      clearInterval(timer);
+      this.#clock.clearTimeout(timer);
     };
   }
 
