@@ -276,6 +276,46 @@ describe('relays that come and go', () => {
     expect(ids()).toContain(fresh.id);
   });
 
+  test('of a key, the same ones are asked by the strategy affinity, and of others, others', () => {
+    const { clock, pool, asked } = world(6, { balance: { strategy: 'affinity' } });
+    const placesOf = (affinityKey: string): string[] => {
+      asked.length = 0;
+      const subscription = pool.subscribe({ kinds: [1] }, { relays: 2, affinityKey });
+      clock.advance(SECOND);
+      subscription.close();
+      clock.advance(SECOND);
+      return asked.map(({ url }) => url).sort();
+    };
+    const first = placesOf('anna');
+    expect(first).toHaveLength(2);
+    for (let turn = 0; turn < 5; turn += 1) expect(placesOf('anna')).toEqual(first);
+    const all = new Set(Array.from({ length: 12 }, (_, index) => placesOf(`somebody ${index}`).join()));
+    expect(all.size).toBeGreaterThan(3);
+    void pool.close();
+  });
+
+  test('by the thousand take nothing from those that stay', () => {
+    const { clock, pool, relays, put, ids, onEvent } = world(1);
+    const [relay] = relays as [SimulatedRelay];
+    const subscription = pool.subscribe({ kinds: [1] }, { onEvent });
+    clock.advance(SECOND);
+    const before = put(relay);
+    clock.advance(SECOND);
+    for (let index = 0; index < 1_100; index += 1) {
+      pool.addRelay(`wss://passing${index}.example/`, {});
+      pool.removeRelay(`wss://passing${index}.example/`);
+    }
+    clock.advance(SECOND);
+    relay.stop();
+    clock.advance(MINUTE);
+    const meanwhile = put(relay);
+    relay.listen();
+    clock.advance(2 * MINUTE);
+    expect(ids()).toEqual([before.id, meanwhile.id]);
+    expect(Object.keys(subscription.status())).toEqual([relay.url]);
+    void pool.close();
+  });
+
   test('that refuse in turns are not asked in turns as fast as they answer', () => {
     const { clock, relays, pool, asked, onEvent } = world(2);
     for (const relay of relays) relay.set({ closeWith: 'error: not now' });

@@ -323,6 +323,9 @@ export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SEC
 /** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
 
+/** Relays that a subscription remembers, those that it is on aside: how far each has served it, and who has sent what. */
+export const RELAYS_REMEMBERED = 1_000;
+
 /** Verified events that are remembered whole, so that the same one need not be verified for another subscription. */
 export const VERIFIED_KEPT = 2_500;
 

@@ -1,4 +1,4 @@
-import { SEEN } from '../../machines/policy/limits.ts';
+import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 
 /** One event that has been delivered, and the relays that have sent it, by their numbers. */
 interface Sighting {
@@ -9,8 +9,11 @@ interface Sighting {
 }
 
 const BITS = 30;
+/** The number of relays that are too many to be told apart. */
+const NOBODY = -1;
 
 function note(sighting: Sighting, relay: number): void {
+  if (relay === NOBODY) return;
   if (relay < BITS) sighting.bits |= 1 << relay;
   else if (!sighting.others?.includes(relay)) sighting.others = [...(sighting.others ?? []), relay];
 }
@@ -81,6 +84,7 @@ export class Seen {
   #numberOf(relay: string): number {
     let number = this.#numbers.get(relay);
     if (number === undefined) {
+      if (this.#relays.length >= RELAYS_REMEMBERED) return NOBODY;
       number = this.#relays.push(relay) - 1;
       this.#numbers.set(relay, number);
     }

@@ -7,6 +7,7 @@ import {
   markAfterMiss,
   NO_MARK,
 } from '../../machines/policy/gap.ts';
+import { RELAYS_REMEMBERED } from '../../machines/policy/limits.ts';
 import type { Refusal } from '../../machines/policy/refusal.ts';
 import type {
   ReceivedEvent,
@@ -125,8 +126,19 @@ export class Wanted {
     if (!memory) {
       memory = { mark: NO_MARK, restsUntilMs: 0, tries: 0 };
       this.#memories.set(url, memory);
+      if (this.#memories.size > RELAYS_REMEMBERED) this.#forgetOldest(url);
     }
     return memory;
+  }
+
+  /** Forgets the relay that it was on first, of those that it is not on now. */
+  #forgetOldest(newest: string): void {
+    const present = new Set([...this.requests.keys()].map(({ url }) => url)).add(newest);
+    for (const url of this.#memories.keys()) {
+      if (present.has(url)) continue;
+      this.#memories.delete(url);
+      return;
+    }
   }
 
   /** The time up to which some relay has served it, and with its overlap nothing is asked for that is older. */

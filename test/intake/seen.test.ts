@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SEEN } from '../../machines/policy/limits.ts';
+import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import { Newest } from '../../src/intake/newest.ts';
 import { Seen } from '../../src/intake/seen.ts';
 
@@ -14,6 +14,15 @@ test('tells what is new, and remembers who has it, however many relays there are
   for (const url of urls) expect(seen.again(id(1), url)).toBe(5);
   expect(seen.relaysOf(id(1))).toEqual(urls);
   expect(seen.relaysOf(id(2))).toEqual([]);
+});
+
+test('knows of an event also where relays are too many to be told apart', () => {
+  const seen = new Seen(() => 0);
+  seen.add(id(1), 'wss://first.example/', 5);
+  for (let index = 0; index < 2 * RELAYS_REMEMBERED; index += 1) {
+    expect(seen.again(id(1), `wss://relay${index}.example/`)).toBe(5);
+  }
+  expect(seen.relaysOf(id(1))).toHaveLength(RELAYS_REMEMBERED);
 });
 
 test('forgets the old ones, but never the last fifty thousand', () => {
