@@ -3,7 +3,7 @@ import { expect, onTestFinished } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { createInspector, type Inspector } from '../../dist/src/inspect/index.js';
 import { type FaultableRelay, signedEvents } from '../../src/testing/index.ts';
-import { inBrowser, open, withBrowser } from '../kit/browser.ts';
+import { hasFetched, inBrowser, open, withBrowser } from '../kit/browser.ts';
 import { startRelays } from '../kit/relays.ts';
 import { APPS, serveSite } from '../kit/site.ts';
 import type { Asked } from './apps/pool.ts';
@@ -49,6 +49,7 @@ inBrowser('an application in Node that has nothing of ours is shown: chart, acto
   await page.locator('.log li').filter({ hasText: 'OPEN' }).waitFor();
   expect(await page.locator('.sequence svg').getAttribute('aria-label')).toContain('OPEN');
   expect(await page.locator('.tree button').first().textContent()).toContain('open.ajar');
+  expect(await hasFetched(page, 'elk.bundled.js')).toBe(true);
   // A late page knows all of it.
   const late = await open(inspector.url);
   await late.page.locator('.box.is-active[data-state="door.open.ajar"]').waitFor();

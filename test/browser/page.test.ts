@@ -5,7 +5,7 @@ import { createPool, type Pool } from '../../dist/src/index.js';
 // What is served is what ships: the built page.
 import { createInspector, type Inspector, type InspectorOptions } from '../../dist/src/inspect/index.js';
 import { FaultableRelay, signedEvents } from '../../dist/src/testing/index.js';
-import { inBrowser, open, withBrowser } from '../kit/browser.ts';
+import { hasFetched, inBrowser, open, withBrowser } from '../kit/browser.ts';
 import { QUICK } from '../kit/relays.ts';
 
 withBrowser();
@@ -109,6 +109,9 @@ inBrowser('the page shows a pool under faults: its states, its chart, and the la
   expect(await sequence.locator('h2').textContent()).toContain(`${failover?.count} message`);
   expect(await sequence.locator('h2').textContent()).toContain(`${milliseconds} ms`);
   expect(await sequence.locator('svg').getAttribute('aria-label')).toContain(second.url.slice(5, -1));
+
+  // Its own charts were laid out when the page was built.
+  expect(await hasFetched(page, 'elk')).toBe(false);
 
   // Lanes: a bar in the state's colour, which is also told in words.
   expect(await page.locator(`.bar.open-circuit title`).first().textContent()).toContain('open-circuit');

@@ -47,6 +47,13 @@ export const inBrowser = (name: string, work: () => Promise<void>): void => {
   });
 };
 
+/** Whether a page has fetched something with this name. */
+export const hasFetched = (page: Page, name: string): Promise<boolean> =>
+  page.evaluate(
+    (sought) => performance.getEntriesByType('resource').some((entry) => entry.name.includes(sought)),
+    name,
+  );
+
 export interface Opened {
   readonly page: Page;
   /** Errors and warnings of its console, and what was thrown. */
