@@ -1,16 +1,15 @@
 import { RecloserError } from '../../machines/policy/error.ts';
 import { VERIFY } from '../../machines/policy/limits.ts';
-import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
-import { isAboutRoom } from '../../machines/policy/request.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
 import { type Clock, wallTime } from '../clock.ts';
-import type { Codec, Message } from '../protocol/codec.ts';
+import type { Codec } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Steps } from '../steps.ts';
 import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
+import { Inbox } from './inbox.ts';
 import { Placer } from './placer.ts';
 import { Requests } from './requests.ts';
 import { Screening } from './screening.ts';
@@ -53,12 +52,9 @@ export interface FeedState {
   readonly retryAtMs: number | undefined;
 }
 
-/** What a relay says about a subscription. */
-export type FeedMessage = Extract<Message, { subscription: string }>;
-
 /**
- * What is received: the subscriptions that are wanted, and the feed of every relay. It takes what relays say to where it
- * belongs, and sees to it that every subscription is where it should be.
+ * What is received: the subscriptions that are wanted, and the feed of every relay. It sees to it that every subscription is
+ * where it should be.
  */
 export class Intake implements FeedOwner<Request> {
   readonly clock: Clock;
@@ -68,11 +64,11 @@ export class Intake implements FeedOwner<Request> {
   readonly #requests: Requests;
   readonly #placer: Placer;
   readonly #screening: Screening;
+  /** Where what relays say is taken. */
+  readonly inbox: Inbox;
   /** Subscriptions that something has happened to, which are looked at when all that follows from it is done. */
   readonly #unsettled = new Set<Wanted>();
   #depth = 0;
-  /** The id in the frame that is being looked at, where it was found without parsing and is new. */
-  #newId: string | undefined;
 
   constructor(needs: IntakeNeeds) {
     this.clock = needs.clock;
@@ -102,10 +98,16 @@ export class Intake implements FeedOwner<Request> {
       ...needs,
       overflowed: (request) => {
         // Who has closed it is not asked again for what was passed over.
-        if (this.#takeWaitingRefusal(request)) return;
+        if (this.inbox.takeWaitingRefusal(request)) return;
         request.isBehind = true;
         this.#step(request, { type: 'intake.overflowed', at: clock.now() });
       },
+    });
+    this.inbox = new Inbox({
+      ...needs,
+      screening: this.#screening,
+      feedOf: (url) => this.#feeds.get(url),
+      step: (request, event) => this.#step(request, event),
     });
   }
 
@@ -232,63 +234,6 @@ export class Intake implements FeedOwner<Request> {
     this.#feeds.clear();
   }
 
-  /**
-   * Whether a frame needs no more looking at: it is an event that nobody wants any more, or a copy of one that has been
-   * verified and delivered.
-   */
-  handles(url: string, frame: string): boolean {
-    this.#newId = undefined;
-    const found = this.#needs.codec.skim(frame);
-    const feed = found && this.#feeds.get(url);
-    if (!feed) return false;
-    const request = feed.itemOf(found.subscription);
-    if (!request) {
-      this.#unasked(feed, found.subscription);
-      return true;
-    }
-    const atMs = request.wanted.seen.again(found.id, url);
-    if (atMs === undefined) {
-      this.#newId = found.id;
-      return false;
-    }
-    feed.heard(request);
-    request.noteEvent(atMs);
-    return true;
-  }
-
-  receive(url: string, message: FeedMessage): void {
-    const feed = this.#feeds.get(url);
-    const request = feed?.itemOf(message.subscription);
-    if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
-    feed.heard(request);
-    const { kind, isStoredEnding } = request.wanted;
-    switch (message.type) {
-      case 'event':
-        if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
-        // Its time is up, and only what has come before is looked at.
-        return kind === 'once' && isStoredEnding
-          ? undefined
-          : this.#screening.take(request, message, message.id === this.#newId);
-      case 'end-of-stored':
-        return this.#takeEnd(request, message.more);
-      case 'closed':
-        return this.#takeRefusal(request, message.refusal);
-      case 'count':
-        return this.#takeCount(request, message);
-    }
-  }
-
-  /** A notice may be all that a relay says about a request for which it has no room. */
-  noticed(url: string, text: string): void {
-    const feed = this.#feeds.get(url);
-    const newest = feed?.newest;
-    if (!newest || !isAboutRoom({ prefix: '', text })) return;
-    feed.heard(newest);
-    // It may have been about another one.
-    feed.withdraw(newest);
-    this.#takeRefusal(newest, { class: 'passing', prefix: 'notice', text });
-  }
-
   sent(request: Request, at: number, generation: number, isEmpty: boolean): void {
     request.begin();
     this.#requests.step(request, { type: 'frame.sent', at, generation });
@@ -300,59 +245,6 @@ export class Intake implements FeedOwner<Request> {
   overdue(request: Request): void {
     this.#needs.failed(request.feed.url);
     this.#step(request, { type: 'answer.overdue', at: this.clock.now() });
-  }
-
-  #unasked(feed: Feed<Request>, name: string): void {
-    // What was on its way when it was given up is no fault.
-    // Nor is anything that a connection says which is closing.
-    if (feed.session === undefined || feed.wasAsked(name)) this.#needs.count(feed.url, 'late-message');
-    else this.#needs.charge(feed.url, 'unknown-subscription');
-  }
-
-  #takeEnd(request: Request, hasMore: boolean): void {
-    const { feed, epoch } = request;
-    if (request.hasEnded) return this.#needs.count(feed.url, 'repeated-end');
-    request.hasEnded = true;
-    request.hasMore = hasMore;
-    this.#needs.answered(feed.url);
-    this.#screening.after(feed, () => {
-      if (request.epoch === epoch) this.#step(request, { type: 'answer.ended', at: this.clock.now() });
-    });
-  }
-
-  #takeCount(request: Request, { count, approximate }: Extract<FeedMessage, { type: 'count' }>): void {
-    const { wanted, feed } = request;
-    if (wanted.kind !== 'count') return this.#needs.count(feed.url, 'unexpected-count');
-    this.#needs.answered(feed.url);
-    wanted.sink.counted(feed.url, count, approximate);
-    this.#step(request, { type: 'answer.ended', at: this.clock.now() });
-  }
-
-  /** Takes the refusal that waited; whether there was one. */
-  #takeWaitingRefusal(request: Request): boolean {
-    const { refusedAfterwards } = request;
-    if (!refusedAfterwards) return false;
-    request.refusedAfterwards = undefined;
-    request.hasEnded = false;
-    this.#takeRefusal(request, refusedAfterwards);
-    return true;
-  }
-
-  #takeRefusal(request: Request, refusal: Refusal): void {
-    const { feed, epoch } = request;
-    // The end that came before it waits for what is being verified.
-    if (request.hasEnded && !request.isStoredComplete) {
-      request.refusedAfterwards = refusal;
-      return this.#screening.after(feed, () => {
-        if (request.epoch === epoch) this.#takeWaitingRefusal(request);
-      });
-    }
-    const isFull = feed.mayBeFull && isAboutRoom(refusal);
-    if (!isFull && refusal.class === 'paced') feed.slowDown();
-    if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
-    const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
-    const at = this.clock.now();
-    this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
   }
 
   /** The relay may begin to serve by this, or cease to. */

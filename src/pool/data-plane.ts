@@ -271,10 +271,10 @@ export class DataPlane {
       case 'end-of-stored':
       case 'closed':
       case 'count':
-        return this.intake.receive(link.url, message);
+        return this.intake.inbox.receive(link.url, message);
       case 'notice':
         link.lastNotice = message.text;
-        return this.intake.noticed(link.url, message.text);
+        return this.intake.inbox.noticed(link.url, message.text);
       case 'malformed':
         return link.malformed(message.problem, this.parts.clock.now());
       case 'challenge':

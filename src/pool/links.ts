@@ -108,7 +108,7 @@ export class Links {
       },
       handles: (frame) => {
         overheard(url, frame);
-        return !isFurther && typeof frame === 'string' && intake.handles(url, frame);
+        return !isFurther && typeof frame === 'string' && intake.inbox.handles(url, frame);
       },
       receive: (message) => {
         if (!isFurther || message.type !== 'challenge') receive(link, message);

@@ -1,7 +1,6 @@
 import { subscriptionTable } from '../../machines/subscription/subscription.table.ts';
-import type { Message } from '../../src/index.ts';
 import { Feed, type FeedSession } from '../../src/intake/feed.ts';
-import { type FeedMessage, Intake } from '../../src/intake/intake.ts';
+import { Intake } from '../../src/intake/intake.ts';
 import { type EventMessage, Screening } from '../../src/intake/screening.ts';
 import { Seen } from '../../src/intake/seen.ts';
 import { type Verdict, Verification } from '../../src/intake/verification.ts';
@@ -48,15 +47,12 @@ export const READING_FAULTS: readonly ProductFault[] = [
       const newest = new WeakMap<Request, number>();
       return all(
         replace(
-          of(Intake),
-          'receive',
-          (receive: (url: string, message: FeedMessage) => void) =>
-            function believing(this: Intake, url: string, message: Message & FeedMessage) {
-              const request = this.feedOf(url)?.itemOf(message.subscription);
-              if (request && message.type === 'event') {
-                newest.set(request, Math.max(newest.get(request) ?? 0, message.atMs));
-              }
-              return receive.call(this, url, message);
+          of(Screening),
+          'take',
+          (take: (request: Request, message: EventMessage, isNew: boolean) => void) =>
+            function believing(this: Screening, request: Request, message: EventMessage, isNew: boolean) {
+              newest.set(request, Math.max(newest.get(request) ?? 0, message.atMs));
+              return take.call(this, request, message, isNew);
             },
         ),
         replace(

@@ -1,0 +1,150 @@
+import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
+import { isAboutRoom } from '../../machines/policy/request.ts';
+import type { SubscriptionEvent } from '../../machines/subscription/subscription.events.ts';
+import type { Clock } from '../clock.ts';
+import type { Codec, Message } from '../protocol/codec.ts';
+import type { Feed } from './feed.ts';
+import type { Screening } from './screening.ts';
+import type { Request } from './wanted.ts';
+
+/** What the inbox needs from around it. */
+export interface InboxNeeds {
+  readonly clock: Clock;
+  readonly codec: Codec;
+  readonly screening: Screening;
+  feedOf(url: string): Feed<Request> | undefined;
+  /** Steps a request by its chart, and does what follows from it. */
+  step(request: Request, event: SubscriptionEvent): void;
+  /** A relay has served a request; it has failed to, or might as well have. */
+  answered(url: string): void;
+  failed(url: string): void;
+  /** A relay did something against the protocol: counted by kind, and charged as well. */
+  charge(url: string, kind: string): void;
+  count(url: string, kind: string): void;
+  /** Whether it is worth a try to tell a relay who we are. */
+  mayAuthenticate(url: string): boolean;
+}
+
+/** What a relay says about a subscription. */
+export type FeedMessage = Extract<Message, { subscription: string }>;
+
+/** Takes what relays say to the subscriptions that it is about: events to be screened, and everything else to their charts. */
+export class Inbox {
+  readonly #needs: InboxNeeds;
+  /** The id in the frame that is being looked at, where it was found without parsing and is new. */
+  #newId: string | undefined;
+
+  constructor(needs: InboxNeeds) {
+    this.#needs = needs;
+  }
+
+  /**
+   * Whether a frame needs no more looking at: it is an event that nobody wants any more, or a copy of one that has been
+   * verified and delivered.
+   */
+  handles(url: string, frame: string): boolean {
+    this.#newId = undefined;
+    const found = this.#needs.codec.skim(frame);
+    const feed = found && this.#needs.feedOf(url);
+    if (!feed) return false;
+    const request = feed.itemOf(found.subscription);
+    if (!request) {
+      this.#unasked(feed, found.subscription);
+      return true;
+    }
+    const atMs = request.wanted.seen.again(found.id, url);
+    if (atMs === undefined) {
+      this.#newId = found.id;
+      return false;
+    }
+    feed.heard(request);
+    request.noteEvent(atMs);
+    return true;
+  }
+
+  receive(url: string, message: FeedMessage): void {
+    const feed = this.#needs.feedOf(url);
+    const request = feed?.itemOf(message.subscription);
+    if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
+    feed.heard(request);
+    const { kind, isStoredEnding } = request.wanted;
+    switch (message.type) {
+      case 'event':
+        if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
+        // Its time is up, and only what has come before is looked at.
+        return kind === 'once' && isStoredEnding
+          ? undefined
+          : this.#needs.screening.take(request, message, message.id === this.#newId);
+      case 'end-of-stored':
+        return this.#takeEnd(request, message.more);
+      case 'closed':
+        return this.#takeRefusal(request, message.refusal);
+      case 'count':
+        return this.#takeCount(request, message);
+    }
+  }
+
+  /** A notice may be all that a relay says about a request for which it has no room. */
+  noticed(url: string, text: string): void {
+    const feed = this.#needs.feedOf(url);
+    const newest = feed?.newest;
+    if (!newest || !isAboutRoom({ prefix: '', text })) return;
+    feed.heard(newest);
+    // It may have been about another one.
+    feed.withdraw(newest);
+    this.#takeRefusal(newest, { class: 'passing', prefix: 'notice', text });
+  }
+
+  #unasked(feed: Feed<Request>, name: string): void {
+    // What was on its way when it was given up is no fault.
+    // Nor is anything that a connection says which is closing.
+    if (feed.session === undefined || feed.wasAsked(name)) this.#needs.count(feed.url, 'late-message');
+    else this.#needs.charge(feed.url, 'unknown-subscription');
+  }
+
+  #takeEnd(request: Request, hasMore: boolean): void {
+    const { feed, epoch } = request;
+    if (request.hasEnded) return this.#needs.count(feed.url, 'repeated-end');
+    request.hasEnded = true;
+    request.hasMore = hasMore;
+    this.#needs.answered(feed.url);
+    this.#needs.screening.after(feed, () => {
+      if (request.epoch === epoch) this.#needs.step(request, { type: 'answer.ended', at: this.#needs.clock.now() });
+    });
+  }
+
+  #takeCount(request: Request, { count, approximate }: Extract<FeedMessage, { type: 'count' }>): void {
+    const { wanted, feed } = request;
+    if (wanted.kind !== 'count') return this.#needs.count(feed.url, 'unexpected-count');
+    this.#needs.answered(feed.url);
+    wanted.sink.counted(feed.url, count, approximate);
+    this.#needs.step(request, { type: 'answer.ended', at: this.#needs.clock.now() });
+  }
+
+  /** Takes the refusal that waited; whether there was one. */
+  takeWaitingRefusal(request: Request): boolean {
+    const { refusedAfterwards } = request;
+    if (!refusedAfterwards) return false;
+    request.refusedAfterwards = undefined;
+    request.hasEnded = false;
+    this.#takeRefusal(request, refusedAfterwards);
+    return true;
+  }
+
+  #takeRefusal(request: Request, refusal: Refusal): void {
+    const { feed, epoch } = request;
+    // The end that came before it waits for what is being verified.
+    if (request.hasEnded && !request.isStoredComplete) {
+      request.refusedAfterwards = refusal;
+      return this.#needs.screening.after(feed, () => {
+        if (request.epoch === epoch) this.takeWaitingRefusal(request);
+      });
+    }
+    const isFull = feed.mayBeFull && isAboutRoom(refusal);
+    if (!isFull && refusal.class === 'paced') feed.slowDown();
+    if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
+    const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
+    const at = this.#needs.clock.now();
+    this.#needs.step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
+  }
+}
