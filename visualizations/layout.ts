@@ -1,9 +1,12 @@
 import type { ELK, ElkExtendedEdge, ElkNode } from 'elkjs';
 import type { AnyStateMachine, AnyStateNode } from 'xstate';
+import { drawnEvent } from './events.ts';
 
 /** A state as it is drawn: a box with a name, or a bullet for where a compound state begins. */
 export interface DrawnState {
   readonly id: string;
+  /** Where it is in the chart: its id, unless it was given one of its own. */
+  readonly path: string;
   readonly name: string;
   readonly kind: 'root' | 'compound' | 'parallel' | 'atomic' | 'final' | 'initial' | 'decision';
   readonly x: number;
@@ -84,23 +87,18 @@ type Branch = { target?: readonly AnyStateNode[]; guard?: unknown; eventType: st
 const isDecision = (node: AnyStateNode): boolean =>
   node.type === 'atomic' && (node.always ?? []).some(({ guard }) => guard === undefined);
 
-/** An event in the reader's words: a word for a delay, and one for what XState calls its own. */
-function eventLabel(event: string): string {
-  const delay = /^xstate\.after\.([^.]+)\./.exec(event)?.[1];
-  if (delay !== undefined) return `after ${delay}`;
-  return event.replace(/^xstate\.error\.actor\.(.+)$/, '$1 crashed').replace(/^xstate\.done\.actor\.(.+)$/, '$1 ended');
-}
-
 function branchLabel({ guard, eventType }: Branch): string {
-  const event = eventLabel(eventType);
-  return guard === undefined ? event || 'otherwise' : `${event}${event ? ' ' : ''}[${String(guard)}]`;
+  const event = drawnEvent(eventType);
+  if (guard === undefined) return event || 'otherwise';
+  const { type = guard } = guard as { type?: unknown };
+  return `${event}${event ? ' ' : ''}[${String(type)}]`;
 }
 
 function branchesOf(node: AnyStateNode): readonly Branch[] {
   return [...[...node.transitions.values()].flat(), ...(node.always ?? [])] as unknown as Branch[];
 }
 
-const below = (node: AnyStateNode): AnyStateNode[] =>
+export const below = (node: AnyStateNode): AnyStateNode[] =>
   Object.values(node.states).flatMap((each) => [each, ...below(each)]);
 
 /** The arrows that lead somewhere, those between the same two states as one. */
@@ -188,6 +186,7 @@ export async function layOut(machine: AnyStateMachine, elk: ELK, options: Layout
     const node = byId.get(box.id);
     states.push({
       id: box.id,
+      path: node ? [machine.id, ...node.path].join('.') : box.id,
       name: node?.key ?? '',
       kind: kindOf(node, root),
       x: box.x ?? 0,

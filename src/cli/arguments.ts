@@ -14,6 +14,10 @@ export function numberOf(name: string, text: string | undefined, standard: numbe
   throw new RecloserError('INVALID_OPTION', `--${name} takes a number up to ${most}; it was given ${text}.`);
 }
 
+/** A port; 0, where none is given, takes any that is free. */
+export const portOf = (text: string | undefined): number =>
+  text === undefined || text === '0' ? 0 : numberOf('port', text, 0, 65_535);
+
 export const isUrl = (argument: string): boolean => /^wss?:/i.test(argument);
 
 /** Whoever types an address means it, also where it is private or not encrypted. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../clock.ts';
 import { createInspector } from '../inspect/index.ts';
 import { type CreatePoolOptions, createPool, type Pool } from '../pool/create-pool.ts';
-import { numberOf, say, type Verb } from './arguments.ts';
+import { numberOf, portOf, say, type Verb } from './arguments.ts';
 import { hasColours, isTerminal, onKeys, printEvery, redraw } from './display.ts';
 import { playFaults, SCRIPT_MS } from './fault-script.ts';
 import { FAULTS, LocalRelays } from './local-relays.ts';
@@ -92,8 +92,12 @@ async function runInteractive(stage: Stage, rate: number, runMs: number, port: n
   };
   const stopKeys = onKeys((key) => {
     const fault = FAULTS[Number(key) - 1];
-    if (key === 'q') ending.abort();
-    else if (key === 'up') selected = Math.max(0, selected - 1);
+    if (key === 'q' && ending.signal.aborted) process.exit(1);
+    else if (key === 'q') {
+      // What is open could not be finished otherwise.
+      for (const relay of relays.all) relay.heal();
+      ending.abort();
+    } else if (key === 'up') selected = Math.max(0, selected - 1);
     else if (key === 'down') selected = Math.min(RELAYS - 1, selected + 1);
     else if (key === 'p') togglePlan();
     else if (fault) {
@@ -141,7 +145,7 @@ export const demo: Verb = {
     const rate = numberOf('rate', values.rate, 50);
     const standardMs = isInteractive ? 86_400_000 : SCRIPT_MS;
     const runMs = numberOf('seconds', values.seconds, standardMs / 1_000) * 1_000;
-    const port = values.port === undefined ? 0 : numberOf('port', values.port, 0, 65_535);
+    const port = portOf(values.port);
     const stage = await setUp();
     try {
       if (isInteractive) await runInteractive(stage, rate, runMs, port);

@@ -5,11 +5,16 @@ import { say } from './arguments.ts';
 export const isTerminal = (): boolean => process.stdout.isTTY === true;
 export const hasColours = (): boolean => isTerminal() && !process.env.NO_COLOR;
 
+/** Of a terminal that does not say how many it has. */
+const ROWS = 50;
+
 /** Draws lines over themselves, until it is stopped, when they are drawn a last time. */
 export function redraw(lines: () => readonly string[], everyMs = 100): () => void {
   let drawn = 0;
+  // A line that is wider than the terminal would take two, and lines that are above it cannot be gone back to.
+  process.stdout.write('\u001b[?7l');
   const draw = (): void => {
-    const now = lines();
+    const now = lines().slice(0, Math.max(1, (process.stdout.rows || ROWS) - 1));
     const back = drawn === 0 ? '' : `\u001b[${drawn}A`;
     process.stdout.write(back + now.map((line) => `\u001b[2K${line}\n`).join(''));
     drawn = now.length;
@@ -19,6 +24,7 @@ export function redraw(lines: () => readonly string[], everyMs = 100): () => voi
   return () => {
     clearInterval(timer);
     draw();
+    process.stdout.write('\u001b[?7h');
   };
 }
 
@@ -31,7 +37,8 @@ export function printEvery(line: () => string, everyMs = 1_000): () => void {
 /** Hears single keys of a terminal, by their names; nothing where there is no terminal. Returns what ends it. */
 export function onKeys(press: (key: string) => void): () => void {
   const { stdin } = process;
-  if (!stdin.isTTY) return () => {};
+  // In the background, with its output in a file, a process that asks for keys is stopped.
+  if (!stdin.isTTY || !isTerminal()) return () => {};
   const hear = (character: string | undefined, { name, ctrl }: Key): void => {
     const isEnd = ctrl && (name === 'c' || name === 'd');
     press(isEnd ? 'q' : (name ?? character ?? ''));

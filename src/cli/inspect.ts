@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { createInspector } from '../inspect/index.ts';
-import { interrupted, numberOf, remark, say, type Verb } from './arguments.ts';
+import { interrupted, portOf, remark, say, type Verb } from './arguments.ts';
 
 export const inspect: Verb = {
   usage: `inspect [--port N] [--origin ORIGIN…]
@@ -11,7 +11,7 @@ export const inspect: Verb = {
       args,
       options: { port: { type: 'string' }, origin: { type: 'string', multiple: true } },
     });
-    const port = values.port === undefined ? 0 : numberOf('port', values.port, 0, 65_535);
+    const port = portOf(values.port);
     const inspector = await createInspector({ port, origins: values.origin });
     say(inspector.url);
     remark(`

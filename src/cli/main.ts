@@ -42,6 +42,6 @@ async function main([name = 'help', ...args]: readonly string[]): Promise<number
   }
 }
 
-// Whoever reads may leave, as `head` does.
-process.stdout.on('error', () => process.exit());
+// Whoever reads may leave, as `head` does. What was not done by then is not done.
+process.stdout.on('error', () => process.exit(1));
 process.exitCode = await main(process.argv.slice(2));

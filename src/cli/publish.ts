@@ -44,11 +44,12 @@ export const publish: Verb = {
     const input = file === '-' ? process.stdin : createReadStream(file);
     const pool = createPool({ relays: urls, trust: TYPED });
     const open = new Set<Promise<unknown>>();
-    let [lines, failures] = [0, 0];
+    let [lines, events, failures] = [0, 0, 0];
     try {
       for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
         lines += 1;
         if (line.trim() === '') continue;
+        events += 1;
         const settled = publishLine(pool, line, lines, options).then((isConfirmed) => {
           open.delete(settled);
           if (!isConfirmed) failures += 1;
@@ -60,7 +61,7 @@ export const publish: Verb = {
     } finally {
       await pool.close();
     }
-    if (failures > 0) remark(`${failures} of ${lines} did not reach their quorum.`);
+    if (failures > 0) remark(`${failures} of ${events} did not reach their quorum.`);
     return failures === 0 ? 0 : 1;
   },
 };

@@ -108,7 +108,8 @@ export class Publisher {
       return;
     }
     if (status === 'confirmed') this.confirmed += 1;
-    if (!this.#isStored(id)) this.#missing.add(id);
+    // What is still open has until its end to be stored.
+    if (!this.#isStored(id) && status !== 'pending' && status !== 'partly-confirmed') this.#missing.add(id);
     if (hasOutlasted) {
       this.#outlasted += 1;
       return;

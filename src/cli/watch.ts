@@ -8,7 +8,7 @@ import { hasColours, isTerminal, onKeys, printEvery, redraw } from './display.ts
 import { relayTable } from './table.ts';
 
 /** The state of a pool as one JSON text. */
-function line({ relays, connections: _, ...pool }: PoolMetrics & { connections?: never }): string {
+function line({ relays, ...pool }: PoolMetrics): string {
   const each = Object.entries(relays).map(([url, { connections: _connections, faults: _faults, ...relay }]) => [
     url,
     relay,

@@ -42,6 +42,8 @@ export interface Movable {
 
 export interface Move {
   readonly failover: OpenFailover;
+  /** When it had been sent to the relay that failed, where it was. */
+  readonly sentAt: number | undefined;
   /** URLs of the relays that shall take over. */
   readonly to: Set<string>;
 }
@@ -64,10 +66,9 @@ export class OpenFailover {
     this.atMs = atMs;
   }
 
-  noteAccepted(moved: Movable, relay: string, movedAt: number, now: number): void {
+  noteAccepted(moved: Movable, { sentAt }: Move, relay: string, movedAt: number, now: number): void {
     const acceptedMs = now - this.atMs;
     if (this.slowest && this.slowest.acceptedMs >= acceptedMs) return;
-    const sentAt = moved.sentAt(this.url);
     this.slowest = {
       id: moved.id,
       relay,
@@ -104,7 +105,7 @@ export class Failovers {
       return undefined;
     }
     const ended = this.forget(moved);
-    moved.move = { failover, to: new Set([to]) };
+    moved.move = { failover, sentAt: moved.sentAt(failover.url), to: new Set([to]) };
     failover.waiting.add(moved);
     return ended;
   }
@@ -118,7 +119,7 @@ export class Failovers {
       failover.count += 1;
       failover.movedMs = Math.max(failover.movedMs, sentAt - failover.atMs);
       failover.ms = Math.max(failover.ms, now - failover.atMs);
-      failover.noteAccepted(moved, url, sentAt, now);
+      failover.noteAccepted(moved, move, url, sentAt, now);
     }
     return this.forget(moved);
   }

@@ -1,7 +1,7 @@
 import type { AnyActorRef, InspectionEvent } from 'xstate';
 import { chartOf, definitionOf } from './definition.ts';
 import { type InspectorMessage, type ShownEvent, type ShownSnapshot, type StateValue, stamped } from './messages.ts';
-import { redacted, revealed } from './redact.ts';
+import { redacted, revealed, withoutQuery } from './redact.ts';
 
 /** Messages of actors in one span; what is beyond that is counted, and of states the last is told when the span is over. */
 const MESSAGES_PER_SPAN = 200;
@@ -18,6 +18,8 @@ interface Known {
   readonly actor: AnyActorRef;
   readonly parent: Known | undefined;
   readonly children: Map<string, Known>;
+  /** Whether it has been told of: XState tells of an actor before it has a snapshot. */
+  isIntroduced: boolean;
   /** The last state that was told, and the snapshot that is not yet. */
   told: string;
   pending: { readonly event: ShownEvent; readonly snapshot: MachineSnapshot } | undefined;
@@ -39,6 +41,7 @@ export class ActorReporter {
   readonly #needs: ReporterNeeds;
   readonly #known = new Map<AnyActorRef, Known>();
   readonly #pending = new Set<Known>();
+  readonly #strangers = new Set<Known>();
   #budget = MESSAGES_PER_SPAN;
   #omitted = 0;
 
@@ -46,6 +49,7 @@ export class ActorReporter {
     this.#root = root;
     this.#needs = needs;
     this.#meet(root);
+    this.#introduceAll();
   }
 
   get rootId(): string {
@@ -67,6 +71,7 @@ export class ActorReporter {
   /** Tells what has gathered, and begins a new span. */
   flush(): void {
     this.#budget = MESSAGES_PER_SPAN;
+    this.#introduceAll();
     for (const known of this.#pending) {
       this.#pending.delete(known);
       this.#safely(() => this.#tellPending(known));
@@ -102,24 +107,33 @@ export class ActorReporter {
     const above = (actor as { _parent?: AnyActorRef })._parent;
     const parent = above && this.#known.get(above);
     if (actor !== this.#root && !parent) return undefined;
-    const known: Known = { actor, parent, children: new Map(), told: '', pending: undefined };
+    const known: Known = { actor, parent, children: new Map(), isIntroduced: false, told: '', pending: undefined };
     const former = parent?.children.get(actor.id);
     if (former) this.#forget(former);
     parent?.children.set(actor.id, known);
     this.#known.set(actor, known);
-    this.#introduce(known);
+    this.#strangers.add(known);
     return known;
+  }
+
+  #introduceAll(): void {
+    // Those that they have are introduced after them.
+    for (const known of this.#strangers) this.#safely(() => this.#introduce(known));
   }
 
   #introduce(known: Known): void {
     const { actor, parent } = known;
+    this.#strangers.delete(known);
+    if (known.isIntroduced || this.#known.get(actor) !== known) return;
+    known.isIntroduced = true;
+    if (parent) this.#introduce(parent);
     const snapshot = snapshotOf(actor);
     const machine = chartOf(actor);
     known.told = JSON.stringify(snapshot.value ?? null);
     this.#needs.emit({
       type: '@xstate.actor',
       ...stamped(this.#needs.now()),
-      name: actor.id,
+      name: withoutQuery(actor.id),
       rootId: this.rootId,
       sessionId: actor.sessionId,
       ...(parent ? { parentId: parent.actor.sessionId } : {}),
@@ -130,7 +144,10 @@ export class ActorReporter {
   }
 
   #takeEvent({ actorRef, sourceRef, event }: Extract<InspectionEvent, { type: '@xstate.event' }>): void {
-    if (!this.#known.has(actorRef as AnyActorRef) || !this.spend()) return;
+    const known = this.#known.get(actorRef as AnyActorRef);
+    if (!known || !this.spend()) return;
+    // Not by its first event, which it takes before it has a snapshot.
+    if (!known.isIntroduced) return;
     this.#needs.emit({
       type: '@xstate.event',
       ...stamped(this.#needs.now()),
@@ -144,6 +161,7 @@ export class ActorReporter {
   #takeSnapshot({ actorRef, event, snapshot }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
     const known = this.#known.get(actorRef as AnyActorRef);
     if (!known) return;
+    this.#introduce(known);
     const given = snapshot as unknown as MachineSnapshot;
     // Of an event only what is shown is kept, for it may be changed or be large.
     known.pending = { event: this.#budget > 0 ? this.#shownEvent(event) : { type: event.type }, snapshot: given };
@@ -174,9 +192,10 @@ export class ActorReporter {
     if (this.#known.get(known.actor) !== known) return;
     this.#known.delete(known.actor);
     this.#pending.delete(known);
+    this.#strangers.delete(known);
     const siblings = known.parent?.children;
     if (siblings?.get(known.actor.id) === known) siblings.delete(known.actor.id);
-    if (!isUntold) return;
+    if (!isUntold || !known.isIntroduced) return;
     const { value } = snapshotOf(known.actor);
     this.#tell(known.actor, { type: 'xstate.stop' }, { status: 'stopped', ...(value === undefined ? {} : { value }) });
   }

@@ -28,7 +28,8 @@ export interface AlertRule {
 export interface Alert {
   readonly name: string;
   readonly raised: boolean;
-  readonly value: number;
+  /** Left out where it ended because its relay has left. */
+  readonly value?: number;
   /** The relay, for metrics of relays. */
   readonly relay?: string;
 }
@@ -55,12 +56,14 @@ function valuesOf({ metric }: AlertRule, metrics: PoolMetrics): readonly Value[]
   return [[undefined, metrics[metric as NumberOf<PoolMetrics>]]];
 }
 
-function check({ name, above, below }: AlertRule): void {
-  if (above !== undefined || below !== undefined) return;
-  throw new RecloserError(
-    'INVALID_OPTION',
-    `The rule ${JSON.stringify(name)} has no bound; give above, below or both.`,
-  );
+/** Throws `INVALID_OPTION` for a rule that could never be broken. */
+export function checkRules(rules: readonly AlertRule[]): void {
+  for (const { name, above, below, forMs = 0 } of rules) {
+    const bounds = [above, below].filter((bound) => bound !== undefined);
+    if (bounds.length > 0 && [...bounds, forMs].every(Number.isFinite)) continue;
+    const problem = `The rule ${JSON.stringify(name)} has no bound; give above, below or both, as numbers.`;
+    throw new RecloserError('INVALID_OPTION', problem);
+  }
 }
 
 /**
@@ -73,7 +76,7 @@ export function watchThresholds(
   onAlert: (alert: Alert) => void,
   options: AlertOptions = {},
 ): () => void {
-  rules.forEach(check);
+  checkRules(rules);
   const { clock = systemClock, everyMs = EVERY_MS } = options;
   let states = new Map<string, AlertState>();
   let timer: unknown;
@@ -91,7 +94,12 @@ export function watchThresholds(
         onAlert({ name: rule.name, raised: after.isRaised, value, ...(relay === undefined ? {} : { relay }) });
       }
     });
-    // What is not in the pool any more is forgotten.
+    // What is not in the pool any more has nothing to be told of.
+    for (const [key, { isRaised }] of states) {
+      if (!isRaised || next.has(key)) continue;
+      const [index = '', relay = ''] = key.split(' ');
+      onAlert({ name: rules[Number(index)]?.name ?? '', raised: false, relay });
+    }
     states = next;
   };
   const beat = (): void => {

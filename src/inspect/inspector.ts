@@ -1,13 +1,15 @@
 import type { AnyActorRef } from 'xstate';
 import { type Pool, RecloserError } from '../index.ts';
+import { checkRules } from './alerts.ts';
 import { type InspectorMessage, type PageRequest, stamped } from './messages.ts';
 import { type ObserveOptions, observePool } from './observe.ts';
+import { withoutQuery } from './redact.ts';
 import { InspectorServer, type InspectorServerOptions } from './server.ts';
 
 /** Something that a page can do to a relay, such as one of a test. */
 export interface Fault {
   readonly name: string;
-  begin(url: string): void;
+  begin(url: string): unknown;
 }
 
 export interface InspectorOptions extends Pick<InspectorServerOptions, 'port' | 'origins'>, ObserveOptions {
@@ -41,9 +43,13 @@ const CONTROLS: Readonly<Record<string, readonly string[]>> = {
   relay: ['CONNECT', 'DISCONNECT'],
 };
 
-/** Serves the inspector's page. Rejects with `INSPECTOR_FAILED` where its port is taken. */
+/**
+ * Serves the inspector's page. Rejects with `INSPECTOR_FAILED` where its port is taken, and with `INVALID_OPTION` for an alert
+ * without a bound.
+ */
 export async function createInspector(options: InspectorOptions = {}): Promise<Inspector> {
   const { pool, control = false, faults = [], history = false, name = 'recloser' } = options;
+  checkRules(options.alerts ?? []);
   let stopObserving: (() => void) | undefined;
   const hello = (): InspectorMessage => ({
     type: 'recloser.hello',
@@ -81,7 +87,12 @@ export async function createInspector(options: InspectorOptions = {}): Promise<I
 /** Does what a page asks for, where it may. What is not there any more is nobody's fault. */
 function carryOut(pool: Pool, request: PageRequest, control: boolean, faults: readonly Fault[]): void {
   if (request.type === 'recloser.break') {
-    if (request.url in pool.status()) faults.find(({ name }) => name === request.fault)?.begin(request.url);
+    // The page knows addresses without what may follow a question mark.
+    const url = Object.keys(pool.status()).find((each) => withoutQuery(each) === request.url);
+    const fault = faults.find(({ name }) => name === request.fault);
+    if (url === undefined || !fault) return;
+    // Whoever presses a button on a page takes nobody down with it.
+    new Promise((resolve) => resolve(fault.begin(url))).catch(() => {});
     return;
   }
   const { sessionId, event } = request;

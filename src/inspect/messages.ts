@@ -203,17 +203,13 @@ export function isInspectorMessage(value: unknown): value is InspectorMessage {
   if (!Number.isFinite(Number(value.createdAt))) return false;
   switch (value.type) {
     case 'recloser.hello':
-      return (
-        isText(value.name) && isRecord(value.controls) && Array.isArray(value.faults) && value.faults.every(isText)
-      );
+      return isText(value.name) && isControls(value.controls) && isTexts(value.faults);
     case 'recloser.summary':
-      return (
-        isRecord(value.summary) && Array.isArray(value.summary.relays) && value.summary.relays.every(isRelaySummary)
-      );
+      return isRecord(value.summary) && isSummary(value.summary);
     case 'recloser.fact':
       return isEvent(value.fact);
     case 'recloser.alert':
-      return isRecord(value.alert) && isText(value.alert.name) && Number.isFinite(value.alert.value);
+      return isRecord(value.alert) && isAlert(value.alert);
     case 'recloser.omitted':
       return Number.isFinite(value.count);
     default:
@@ -221,5 +217,26 @@ export function isInspectorMessage(value: unknown): value is InspectorMessage {
   }
 }
 
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
+const isControls = (value: unknown): boolean => isRecord(value) && Object.values(value).every(isTexts);
+const isMaybeNumber = (value: unknown): boolean => isOptional(value, Number.isFinite);
+const haveNumbers = (value: Record<string, unknown>, needed: readonly string[], possible: readonly string[]): boolean =>
+  needed.every((key) => Number.isFinite(value[key])) && possible.every((key) => isMaybeNumber(value[key]));
+
+const isAlert = ({ name, raised, value, relay }: Record<string, unknown>): boolean =>
+  isText(name) && typeof raised === 'boolean' && isMaybeNumber(value) && isOptional(relay, isText);
+
+const COUNTS = ['published', 'confirmed', 'failed', 'inFlight', 'queued', 'subscriptions', 'failovers'] as const;
+const PERCENTILES = ['p50', 'p95', 'p99'] as const;
+
+const isSummary = (value: Record<string, unknown>): boolean =>
+  isText(value.strategy) &&
+  haveNumbers(value, COUNTS, [...PERCENTILES, 'lost', 'failoverP50', 'failoverP99']) &&
+  Array.isArray(value.relays) &&
+  value.relays.every(isRelaySummary);
+
 const isRelaySummary = (value: unknown): boolean =>
-  isRecord(value) && isText(value.url) && isText(value.status) && Number.isFinite(value.since);
+  isRecord(value) &&
+  isText(value.url) &&
+  isText(value.status) &&
+  haveNumbers(value, ['since', 'share', 'inFlight', 'queued'], [...PERCENTILES, 'latency', 'success', 'next']);

@@ -1,10 +1,10 @@
 import type { AnyActorRef } from 'xstate';
-import { type Clock, type Fact, type Pool, systemClock } from '../index.ts';
+import { type Clock, type Fact, type Pool, RecloserError, systemClock } from '../index.ts';
 import { ActorReporter } from './actor-reporter.ts';
-import { type AlertRule, watchThresholds } from './alerts.ts';
+import { type AlertRule, checkRules, watchThresholds } from './alerts.ts';
 import { type InspectorMessage, type ShownEvent, stamped } from './messages.ts';
 import { RecordReporter } from './record-reporter.ts';
-import { redacted } from './redact.ts';
+import { redacted, withoutQuery } from './redact.ts';
 import { summaryOf } from './summary.ts';
 
 export interface ObserveOptions {
@@ -33,18 +33,23 @@ const OF_SINGLE_EVENTS = ['publication.', 'delivery.', 'subscription.'] as const
 
 /**
  * Tells what happens in a pool as messages, until the returned function is called or the pool has closed. Nothing is
- * observed, and nothing costs anything, before it is called and after it has ended.
+ * observed, and nothing costs anything, before it is called and after it has ended. Throws `POOL_CLOSED` for a pool that is
+ * closed, and `INVALID_OPTION` for an alert without a bound.
  */
 export function observePool(
   pool: Pool,
   emit: (message: InspectorMessage) => void,
   options: ObserveOptions = {},
 ): () => void {
-  const { clock = systemClock, reveal = false, records = true, lost } = options;
+  const { clock = systemClock, reveal = false, records = true, lost, alerts = [] } = options;
+  if (pool.actor.getSnapshot().status !== 'active') {
+    throw new RecloserError('POOL_CLOSED', 'The pool is closed; there is nothing to observe.');
+  }
+  checkRules(alerts);
   const summaryMs = Math.max(SPAN_MS / 2, options.summaryMs ?? SPAN_MS);
   const actor = pool.actor as unknown as AnyActorRef;
   const now = (): number => clock.now();
-  const since = new Map(Object.keys(pool.status()).map((url) => [url, now()]));
+  const since = new Map<string, number>();
   const actors = new ActorReporter(actor, { now, emit, reveal });
   const followed = new RecordReporter({
     now,
@@ -82,8 +87,8 @@ export function observePool(
   const inspection = actor.system.inspect({ next: actors.next });
   const unhear = pool.actor.on('*', (fact) => hear(fact as Fact));
   const unfollow = records ? pool.on('record.stepped', followed.next) : undefined;
-  const unwatch = options.alerts?.length
-    ? watchThresholds(pool, options.alerts, (alert) => emit({ type: 'recloser.alert', ...stamped(now()), alert }), {
+  const unwatch = alerts.length
+    ? watchThresholds(pool, alerts, (alert) => emit({ type: 'recloser.alert', ...stamped(now()), alert }), {
         clock,
       })
     : undefined;
@@ -107,5 +112,5 @@ export function observePool(
 function shownFact(fact: Fact): ShownEvent & { readonly type: Fact['type'] } {
   const shown = { ...redacted(fact), type: fact.type };
   if (fact.type !== 'relay.failed-over') return shown;
-  return { ...shown, to: [...fact.to], slowest: redacted(fact.slowest) };
+  return { ...shown, to: fact.to.map(withoutQuery), slowest: redacted(fact.slowest) };
 }

@@ -2,7 +2,7 @@ import * as charts from '../../machines/index.ts';
 import type { StepFact } from '../index.ts';
 import { definitionOf } from './definition.ts';
 import { type InspectorMessage, type ShownSnapshot, stamped } from './messages.ts';
-import { redacted } from './redact.ts';
+import { redacted, withoutQuery } from './redact.ts';
 
 type Chart = StepFact['chart'];
 
@@ -55,7 +55,7 @@ export class RecordReporter {
   readonly next = (step: StepFact): void => {
     const { chart, id, relay, state } = step;
     const { rootId, relaySession } = this.#needs;
-    const sessionId = `${rootId}/${chart}/${id}${relay === undefined ? '' : `/${relay}`}`;
+    const sessionId = `${rootId}/${chart}/${id}${relay === undefined ? '' : `/${withoutQuery(relay)}`}`;
     const introduced = this.#taken.get(id) ?? this.#takeUp(chart, id);
     if (!introduced || !this.#needs.spend()) return;
     const isOver = ENDS[chart].has(state);

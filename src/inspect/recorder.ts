@@ -24,8 +24,12 @@ export interface RecorderOptions {
   readonly alerts?: ObserveOptions['alerts'];
   /** As `ObserveOptions.reveal`. */
   readonly reveal?: boolean | undefined;
-  /** Called with what came before when something failed for all (`FAILURES`), at most once a minute. */
-  readonly onFailure?: ((recording: Recording, fact: Fact) => void) | undefined;
+  /**
+   * Called with what came before when something failed for all (`FAILURES`), at most once a minute. What it throws, or rejects
+   * with, goes to `onError`, and otherwise nowhere: a recorder takes nobody down.
+   */
+  readonly onFailure?: ((recording: Recording, fact: Fact) => unknown) | undefined;
+  readonly onError?: ((error: unknown) => void) | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -39,7 +43,10 @@ export interface Recorder {
 
 const FAILURES_APART_MS = 60_000;
 
-/** Records a pool until it is closed: every transition of every actor, every fact of a relay, and samples of the metrics. */
+/**
+ * Records a pool until it is closed: the transitions of its actors (of those that change more than 200 times in 100 ms, the last), every
+ * fact of a relay, and samples of the metrics.
+ */
 export function createRecorder(pool: Pool, options: RecorderOptions = {}): Recorder {
   const { clock = systemClock, ageMaxMs = 300_000, messagesMax = 20_000, onFailure } = options;
   const log = new MessageLog({ ageMaxMs, messagesMax });
@@ -58,7 +65,8 @@ export function createRecorder(pool: Pool, options: RecorderOptions = {}): Recor
     const isFailure = (FAILURES as readonly string[]).includes(fact.type);
     if (!isFailure || !onFailure || clock.now() - failedAt < FAILURES_APART_MS) return;
     failedAt = clock.now();
-    onFailure(recording(), fact as Fact);
+    const told = new Promise((resolve) => resolve(onFailure(recording(), fact as Fact)));
+    told.catch((error: unknown) => options.onError?.(error));
   });
   return {
     recording,

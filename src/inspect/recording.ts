@@ -1,10 +1,4 @@
-import {
-  type ActorMessage,
-  type InspectorMessage,
-  isInspectorMessage,
-  type SnapshotMessage,
-  timeOf,
-} from './messages.ts';
+import { type ActorMessage, type InspectorMessage, isInspectorMessage, timeOf } from './messages.ts';
 
 /** Marks a recording's file. */
 const FORMAT = 'recloser-recording';
@@ -24,14 +18,19 @@ export interface LogBounds {
   /** Milliseconds. */
   readonly ageMaxMs: number;
   readonly messagesMax: number;
+  /** Of the messages as text, as far as it is said how long they are. Default 64 MiB. */
+  readonly bytesMax?: number;
 }
 
 /** Actors that are known from before the oldest message. */
 const ACTORS_MAX = 2_000;
 
-interface Remembered {
-  readonly actor: ActorMessage;
-  readonly snapshot: SnapshotMessage | undefined;
+/** Bytes that a message is taken for where nobody says. */
+const USUAL_BYTES = 500;
+
+interface Kept<Message> {
+  readonly message: Message;
+  readonly bytes: number;
 }
 
 /**
@@ -39,27 +38,34 @@ interface Remembered {
  * is kept can be understood from its beginning, whoever comes late.
  */
 export class MessageLog {
-  readonly #bounds: LogBounds;
+  readonly #bounds: Required<LogBounds>;
   /** A queue in a list: what is before `#from` has been forgotten. */
-  #messages: InspectorMessage[] = [];
+  #messages: Kept<InspectorMessage>[] = [];
   #from = 0;
-  readonly #actors = new Map<string, Remembered>();
+  #bytes = 0;
+  /** How every actor was when the queue begins; the one that has not moved for longest first. */
+  readonly #actors = new Map<string, Kept<ActorMessage>>();
+  #actorBytes = 0;
   #hello: InspectorMessage | undefined;
 
   constructor(bounds: LogBounds) {
-    this.#bounds = bounds;
+    this.#bounds = { bytesMax: 64 << 20, ...bounds };
   }
 
   get size(): number {
     return this.#messages.length - this.#from;
   }
 
-  add(message: InspectorMessage): void {
-    this.#messages.push(message);
-    const oldestMs = timeOf(message) - this.#bounds.ageMaxMs;
-    for (let first = this.#first; first; first = this.#first) {
-      if (this.size <= this.#bounds.messagesMax && timeOf(first) >= oldestMs) break;
+  add(message: InspectorMessage, bytes = USUAL_BYTES): void {
+    this.#messages.push({ message, bytes });
+    this.#bytes += bytes;
+    const { messagesMax, bytesMax, ageMaxMs } = this.#bounds;
+    const oldestMs = timeOf(message) - ageMaxMs;
+    for (let first = this.#messages[this.#from]; first; first = this.#messages[this.#from]) {
+      const fits = this.size <= messagesMax && this.#bytes + this.#actorBytes <= bytesMax;
+      if (fits && timeOf(first.message) >= oldestMs) break;
       this.#from += 1;
+      this.#bytes -= first.bytes;
       this.#fold(first);
     }
     // Moved together only now and then: it takes as long as the list is.
@@ -71,39 +77,49 @@ export class MessageLog {
   /** Everything that is needed to see what happened, in order. */
   messages(): InspectorMessage[] {
     const before: InspectorMessage[] = this.#hello ? [this.#hello] : [];
-    for (const { actor, snapshot } of this.#actors.values()) before.push(actor, ...(snapshot ? [snapshot] : []));
-    return [...before, ...this.#messages.slice(this.#from)];
+    for (const { message } of this.#actors.values()) before.push(message);
+    return [...before, ...this.#messages.slice(this.#from).map(({ message }) => message)];
   }
 
   recording(nowMs: number): Recording {
     return { format: FORMAT, version: VERSION, savedAt: nowMs, messages: this.messages() };
   }
 
-  get #first(): InspectorMessage | undefined {
-    return this.#messages[this.#from];
-  }
-
-  #fold(message: InspectorMessage): void {
+  #fold({ message, bytes }: Kept<InspectorMessage>): void {
     switch (message.type) {
       case 'recloser.hello':
         this.#hello = message;
         return;
       case '@xstate.actor':
-        this.#actors.set(message.sessionId, { actor: message, snapshot: undefined });
-        if (this.#actors.size > ACTORS_MAX) this.#forgetOldest();
-        return;
+        return this.#keep(message, bytes);
       case '@xstate.snapshot': {
         const known = this.#actors.get(message.sessionId);
         if (!known) return;
-        if (message.snapshot.status === 'active') this.#actors.set(message.sessionId, { ...known, snapshot: message });
-        else this.#actors.delete(message.sessionId);
+        if (message.snapshot.status !== 'active') return this.#forget(message.sessionId);
+        const { snapshot, createdAt } = message;
+        this.#keep({ ...known.message, snapshot, createdAt }, (known.message.definition?.length ?? 0) + bytes);
       }
     }
   }
 
-  #forgetOldest(): void {
-    const [oldest] = this.#actors.keys();
-    if (oldest !== undefined) this.#actors.delete(oldest);
+  #keep(message: ActorMessage, bytes: number): void {
+    this.#forget(message.sessionId);
+    this.#actors.set(message.sessionId, { message, bytes });
+    this.#actorBytes += bytes;
+    const isTooMuch = (): boolean => this.#actors.size > ACTORS_MAX || this.#actorBytes > this.#bounds.bytesMax / 2;
+    if (!isTooMuch()) return;
+    for (const [oldest, { message: actor }] of this.#actors) {
+      // Without the root, nothing could be understood.
+      if (actor.parentId !== undefined) this.#forget(oldest);
+      if (!isTooMuch()) return;
+    }
+  }
+
+  #forget(sessionId: string): void {
+    const known = this.#actors.get(sessionId);
+    if (!known) return;
+    this.#actors.delete(sessionId);
+    this.#actorBytes -= known.bytes;
   }
 }
 

@@ -25,6 +25,9 @@ const ENTRIES_MAX = 50;
 /** The name of an event that is no more than an id is shown as such: enough to find it again. */
 const ID = /^[0-9a-f]{64}$/;
 
+/** An address without what may follow a question mark: tokens are there. */
+export const withoutQuery = (text: string): string => text.replace(/\?.*$/s, '?…');
+
 /** Counters and states of a context or an event, and no contents. */
 export function redacted(value: object): Record<string, unknown> {
   const shown: Record<string, unknown> = {};
@@ -32,7 +35,7 @@ export function redacted(value: object): Record<string, unknown> {
     if (SECRET.test(key)) continue;
     const type = typeof each;
     if (type === 'number' || type === 'boolean') shown[key] = each;
-    else if (type === 'string' && SHOWN_TEXT.has(key)) shown[key] = each.slice(0, TEXT_MAX);
+    else if (type === 'string' && SHOWN_TEXT.has(key)) shown[key] = withoutQuery(each).slice(0, TEXT_MAX);
     else if (type === 'string' && key === 'id' && ID.test(each)) shown[key] = each;
   }
   return shown;
@@ -44,7 +47,7 @@ export function revealed(value: object): Record<string, unknown> {
 }
 
 function copy(value: unknown, depth: number, above: Set<object>): unknown {
-  if (typeof value === 'string') return value.slice(0, 4 * TEXT_MAX);
+  if (typeof value === 'string') return (/^wss?:/.test(value) ? withoutQuery(value) : value).slice(0, 4 * TEXT_MAX);
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return typeof value === 'function' ? undefined : value;
   if (depth >= DEPTH_MAX || above.has(value)) return '…';

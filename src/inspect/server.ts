@@ -26,12 +26,14 @@ export interface InspectorServerOptions {
 const PAGE = new URL('../../inspector/', import.meta.url);
 const ADDRESS = '127.0.0.1';
 /** What is kept for pages that come late. */
-const BOUNDS = { ageMaxMs: 120_000, messagesMax: 20_000 };
+const BOUNDS = { ageMaxMs: 120_000, messagesMax: 20_000, bytesMax: 32 << 20 };
 const PAGES_MAX = 16;
 const APPLICATIONS_MAX = 16;
 const ACTORS_PER_APPLICATION = 2_000;
 /** Bytes of one message, and bytes that may wait for a page that does not read. */
 const MESSAGE_BYTES_MAX = 1 << 20;
+/** An application whose connection is closed does not come back, so one that says too much at once is not heard that once. */
+const APPLICATION_BYTES_MAX = 64 << 20;
 const WAITING_BYTES_MAX = 16 << 20;
 const HEARTBEAT_MS = 10_000;
 
@@ -45,11 +47,16 @@ export class InspectorServer {
   /** Where applications that speak the Stately protocol send to: `createWebSocketInspector({ url })`. */
   readonly applicationUrl: string;
   readonly #http: Server;
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: APPLICATION_BYTES_MAX,
+    perMessageDeflate: false,
+  });
   readonly #options: InspectorServerOptions;
   readonly #token: Buffer;
   readonly #hosts: ReadonlySet<string>;
-  readonly #pages = new Set<WebSocket>();
+  /** Every page, with the bytes that it was sent to begin with and may still have to read. */
+  readonly #pages = new Map<WebSocket, number>();
   readonly #applications = new Set<WebSocket>();
   readonly #alive = new WeakSet<WebSocket>();
   readonly #heartbeat: ReturnType<typeof setInterval>;
@@ -92,24 +99,26 @@ export class InspectorServer {
 
   /** Tells every page, and those that come later. */
   tell(message: InspectorMessage): void {
-    this.#log.add(message);
-    if (this.#pages.size === 0) return;
     const frame = JSON.stringify(message);
-    for (const page of this.#pages) {
+    this.#log.add(message, frame.length);
+    for (const [page, backlog] of this.#pages) {
+      if (backlog > 0 && page.bufferedAmount < WAITING_BYTES_MAX / 2) this.#pages.set(page, 0);
       // Who does not read is sent away. A page that lives comes back, and is told everything anew.
-      if (page.bufferedAmount > WAITING_BYTES_MAX) page.terminate();
+      if (page.bufferedAmount > WAITING_BYTES_MAX + backlog) page.terminate();
       else page.send(frame);
     }
   }
 
-  /** Forgets what was told: whoever told it begins anew. */
+  /** Forgets what was told by others than applications: whoever told it begins anew. */
   forget(): void {
+    const kept = this.#log.messages().filter((message) => 'rootId' in message && OF_APPLICATION.test(message.rootId));
     this.#log = new MessageLog(BOUNDS);
+    for (const message of kept) this.#log.add(message, JSON.stringify(message).length);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#heartbeat);
-    for (const socket of [...this.#pages, ...this.#applications]) socket.terminate();
+    for (const socket of [...this.#pages.keys(), ...this.#applications]) socket.terminate();
     this.#sockets.close();
     this.#http.closeAllConnections();
     if (!this.#http.listening) return;
@@ -148,7 +157,7 @@ export class InspectorServer {
       return answer(response, 404, 'The page is not there: it comes with the built package.');
     }
     const nonce = randomBytes(16).toString('base64');
-    response.setHeader('Content-Security-Policy', policyFor(nonce));
+    response.setHeader('Content-Security-Policy', policyFor(nonce, this.#options.origins));
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
     response.end(page.replaceAll(NONCE, nonce));
   }
@@ -186,7 +195,7 @@ export class InspectorServer {
   }
 
   #takePage(page: WebSocket): void {
-    this.#pages.add(page);
+    this.#pages.set(page, 0);
     page.on('message', (data, isBinary) => {
       const request = isBinary ? undefined : requestOf(String(data));
       if (request) this.#options.asked?.(request);
@@ -197,6 +206,7 @@ export class InspectorServer {
     });
     // Before it is told what was: whoever begins to observe now tells the rest to all.
     for (const message of this.#log.messages()) page.send(JSON.stringify(message));
+    this.#pages.set(page, page.bufferedAmount);
     this.#options.watched?.(this.#pages.size);
   }
 
@@ -206,12 +216,16 @@ export class InspectorServer {
     const prefix = `${this.#introductions}/`;
     const sessions = new Map<string, string>();
     application.on('message', (data, isBinary) => {
-      const message = isBinary ? undefined : parsed(String(data));
+      const text = String(data);
+      if (text.length > MESSAGE_BYTES_MAX) return this.tell({ type: 'recloser.omitted', ...now(), count: 1 });
+      const message = isBinary ? undefined : parsed(text);
       if (!isStatelyMessage(message)) return;
       const renamed = withPrefix(message, prefix);
       const { sessionId, rootId } = renamed;
       if (message.type === '@xstate.actor' && sessions.size < ACTORS_PER_APPLICATION) sessions.set(sessionId, rootId);
-      if (sessions.has(sessionId)) this.tell(renamed);
+      if (!sessions.has(sessionId)) return;
+      this.tell(renamed);
+      if (message.type === '@xstate.snapshot' && message.snapshot.status !== 'active') sessions.delete(sessionId);
     });
     application.on('close', () => {
       this.#applications.delete(application);
@@ -220,7 +234,8 @@ export class InspectorServer {
   }
 
   #beat(): void {
-    for (const socket of [...this.#pages, ...this.#applications]) {
+    // Applications are let stand at a breakpoint: on this machine, the end of a process ends its connections.
+    for (const socket of this.#pages.keys()) {
       if (!this.#alive.has(socket)) {
         socket.terminate();
         continue;
@@ -235,7 +250,12 @@ export class InspectorServer {
 const LAYOUT = 'elk.bundled.js';
 const NONCE = 'recloser-nonce';
 
-const policyFor = (nonce: string): string =>
+/** The ids of applications' actors begin with the number of their connection. */
+const OF_APPLICATION = /^\d+\//;
+
+const now = () => stamped(systemClock.now());
+
+const policyFor = (nonce: string, origins: readonly string[] = []): string =>
   [
     "default-src 'none'",
     `script-src 'nonce-${nonce}' 'self'`,
@@ -244,7 +264,7 @@ const policyFor = (nonce: string): string =>
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
-    "frame-ancestors 'self' http://localhost:* http://127.0.0.1:*",
+    ['frame-ancestors', "'self'", 'http://localhost:*', 'http://127.0.0.1:*', ...origins].join(' '),
   ].join('; ');
 
 function answer(response: ServerResponse, status: number, words: string): void {
@@ -270,19 +290,19 @@ function requestOf(text: string): PageRequest | undefined {
   return undefined;
 }
 
-/** Every application counts its actors from zero. */
+/** Every application counts its actors from zero, and may have a clock of its own: a test's, say. */
 function withPrefix(message: StatelyMessage, prefix: string): StatelyMessage {
   const ids: Record<string, string> = {};
   for (const key of ['sessionId', 'rootId', 'parentId', 'sourceId'] as const) {
     const id = (message as unknown as Record<string, unknown>)[key];
     if (typeof id === 'string') ids[key] = prefix + id;
   }
-  return { ...message, ...ids, createdAt: String(message.createdAt) };
+  return { ...message, ...ids, ...now() };
 }
 
 const gone = (sessionId: string, rootId: string): StatelyMessage => ({
   type: '@xstate.snapshot',
-  ...stamped(systemClock.now()),
+  ...now(),
   sessionId,
   rootId,
   event: { type: 'xstate.stop' },

@@ -1,5 +1,6 @@
 import type { PoolMetrics, RelayMetrics } from '../index.ts';
 import type { RelaySummary, Summary } from './messages.ts';
+import { withoutQuery } from './redact.ts';
 
 /** What a summary says beyond the metrics. */
 export interface Beyond {
@@ -29,7 +30,9 @@ export function summaryOf(metrics: PoolMetrics, { nowMs, since, lost }: Beyond):
     failovers: failovers.failovers,
     ...rounded('failoverP50', failovers.msP50),
     ...rounded('failoverP99', failovers.msP99),
-    relays: relays.map(([url, relay]) => relaySummary(url, relay, nowMs, since.get(url) ?? nowMs, perSecond)),
+    relays: relays.map(([url, relay]) =>
+      relaySummary(url, relay, nowMs, since.get(url) ?? openedAt(relay) ?? nowMs, perSecond),
+    ),
   };
 }
 
@@ -42,7 +45,7 @@ function relaySummary(
 ): RelaySummary {
   const serves = relay.status === 'connected' || relay.status === 'degraded';
   return {
-    url,
+    url: withoutQuery(url),
     status: relay.status,
     since: Math.max(0, Math.round(nowMs - sinceMs)),
     ...rounded('latency', serves ? relay.latencyMs : undefined),
@@ -56,6 +59,10 @@ function relaySummary(
     ...rounded('next', relay.nextRetryAt === undefined ? undefined : Math.max(0, relay.nextRetryAt - nowMs)),
   };
 }
+
+/** Of a relay that serves, when its connection was opened: as long as it is known to have been as it is. */
+const openedAt = ({ status, connections }: RelayMetrics): number | undefined =>
+  status === 'connected' ? connections.at(-1)?.openedAtMs : undefined;
 
 const rounded = <Key extends string>(key: Key, value: number | undefined, per = 10): { [K in Key]?: number } =>
   value === undefined ? {} : ({ [key]: Math.round(value * per) / per } as { [K in Key]: number });

@@ -37,8 +37,18 @@ export interface PoolStatus {
 
 export const NO_STATUS: PoolStatus = Object.freeze({ connections: [], healthMetrics: {} });
 
-/** Milliseconds between two looks at what changes without anybody saying so. */
+/** Milliseconds between two looks at what changes without anybody saying so, and for which what is said is gathered. */
 const LOOK_MS = 1_000;
+const GATHER_MS = 50;
+
+const stores = new WeakMap<Pool, PoolStore>();
+
+/** The store of a pool: one, however many components look. */
+export function storeOf(pool: Pool): PoolStore {
+  const store = stores.get(pool) ?? new PoolStore(pool);
+  stores.set(pool, store);
+  return store;
+}
 
 /** Tells components how a pool is, in the form in which `useSyncExternalStore` wants it. */
 export class PoolStore {
@@ -68,31 +78,46 @@ export class PoolStore {
   readonly getSnapshot = (): PoolStatus => this.#status;
 
   #watch(): () => void {
+    const clock = this.#clock;
+    let timer: unknown;
+    let gathering: unknown;
     const look = (): void => {
       const before = this.#status;
       this.#look();
-      if (this.#status !== before) for (const listener of this.#listeners) listener();
+      if (this.#status !== before) for (const listener of [...this.#listeners]) listener();
     };
-    const facts = this.#pool.actor.on('*', ({ type }) => {
-      if (type.startsWith('relay.')) look();
-    });
-    let timer: unknown;
+    // When many relays change at once, they are looked at once.
+    const gather = (): void => {
+      gathering ??= clock.setTimeout(() => {
+        gathering = undefined;
+        look();
+      }, GATHER_MS);
+    };
     const beat = (): void => {
-      timer = this.#clock.setTimeout(() => {
+      timer = clock.setTimeout(() => {
         look();
         beat();
       }, LOOK_MS);
     };
+    const facts = this.#pool.actor.on('*', ({ type }) => {
+      if (type.startsWith('relay.')) gather();
+    });
+    const ended = this.#pool.actor.subscribe({ complete: gather, error: gather });
     look();
     beat();
     return () => {
       facts.unsubscribe();
-      this.#clock.clearTimeout(timer);
+      ended.unsubscribe();
+      clock.clearTimeout(timer);
+      clock.clearTimeout(gathering);
     };
   }
 
   #look(): void {
-    if (this.#pool.actor.getSnapshot().status !== 'active') return;
+    if (this.#pool.actor.getSnapshot().status !== 'active') {
+      this.#status = NO_STATUS;
+      return;
+    }
     const { relays } = this.#pool.metrics();
     // What is the same stays the same object.
     this.#status = produce(this.#status, (draft) => {

@@ -21,6 +21,8 @@ export interface RelayMessage {
 export interface RelayPool extends PoolStatus {
   /** The pool itself, once the component is there; nothing while it is rendered on a server. */
   readonly pool: Pool | undefined;
+  /** What is wrong with the options or the list of relays; nothing while all is well. */
+  readonly problem: RecloserError | undefined;
   /** As `Pool.publish`, to all relays. */
   publishToAll(event: unknown, options?: PublishOptions): Promise<Receipt>;
   /** As `Pool.publish`, to one relay. */
@@ -36,29 +38,42 @@ export interface RelayPool extends PoolStatus {
 /** A relay of the pool: its URL, or with options of its own. */
 export type Relay = string | { readonly url: string; readonly options?: RelayOptions };
 
+const urlOf = (relay: Relay): string => (typeof relay === 'string' ? relay : relay.url);
+
+/** What tells two lists apart: their URLs, and the options that can be compared. */
+const fingerprint = (relays: readonly Relay[]): string =>
+  JSON.stringify(relays, (_, value) => (Number.isFinite(value) || typeof value !== 'number' ? value : String(value)));
+
 /**
  * Creates a pool that lives as long as the component, and follows the list of relays. The other options are those of the first
- * time. What is published before the component is there is rejected with `POOL_CLOSED`.
+ * time. What is published before the component is there is rejected with `POOL_CLOSED`. What is wrong with the options, or with
+ * the list, is told as `problem`; of a wrong list nothing is taken over.
  */
 export function useRelayPool(relays: readonly Relay[], options: Omit<CreatePoolOptions, 'relays'> = {}): RelayPool {
   const [pool, setPool] = useState<Pool>();
-  const first = useRef({ relays, options });
-  const wanted = JSON.stringify(relays);
-  const applied = useRef(wanted);
+  const [problem, setProblem] = useState<RecloserError>();
+  const latest = useRef({ relays, options });
+  const applied = useRef('');
+  const wanted = fingerprint(relays);
+  latest.current = { relays, options: latest.current.options };
 
   useEffect(() => {
-    const created = createPool({ ...first.current.options, relays: first.current.relays });
-    setPool(created);
+    const attempt = attempted(() => createPool({ ...latest.current.options, relays: latest.current.relays }));
+    if ('problem' in attempt) return setProblem(attempt.problem);
+    applied.current = fingerprint(latest.current.relays);
+    setPool(attempt.value);
+    setProblem(undefined);
     return () => {
       setPool(undefined);
-      void created.close();
+      // What could not be written at the end is told by the fact `state.failed` before.
+      attempt.value.close().catch(() => {});
     };
   }, []);
   useEffect(() => {
     if (!pool || applied.current === wanted) return;
     applied.current = wanted;
-    follow(pool, JSON.parse(wanted) as Relay[]);
-    first.current = { ...first.current, relays: JSON.parse(wanted) as Relay[] };
+    const attempt = attempted(() => follow(pool, latest.current.relays));
+    setProblem('problem' in attempt ? attempt.problem : undefined);
   }, [pool, wanted]);
 
   const status = usePoolStatus(pool);
@@ -77,7 +92,7 @@ export function useRelayPool(relays: readonly Relay[], options: Omit<CreatePoolO
     [pool],
   );
   const getRelayHealth = useCallback(
-    (url: string): RelayHealth | undefined => status.healthMetrics[url] ?? status.healthMetrics[`${url}/`],
+    (url: string): RelayHealth | undefined => status.healthMetrics[url] ?? status.healthMetrics[canonical(url)],
     [status],
   );
   const canConnectToRelay = useCallback(
@@ -88,8 +103,17 @@ export function useRelayPool(relays: readonly Relay[], options: Omit<CreatePoolO
     [getRelayHealth],
   );
   return useMemo(
-    () => ({ pool, ...status, publishToAll, publishToRelay, getRelayHealth, canConnectToRelay, subscribeToMessages }),
-    [pool, status, publishToAll, publishToRelay, getRelayHealth, canConnectToRelay, subscribeToMessages],
+    () => ({
+      pool,
+      problem,
+      ...status,
+      publishToAll,
+      publishToRelay,
+      getRelayHealth,
+      canConnectToRelay,
+      subscribeToMessages,
+    }),
+    [pool, problem, status, publishToAll, publishToRelay, getRelayHealth, canConnectToRelay, subscribeToMessages],
   );
 }
 
@@ -99,16 +123,34 @@ function present(pool: Pool | undefined): Pool {
   return pool;
 }
 
-/** Brings the relays of a pool to a list: those that are new are added, and those that are gone are removed. */
-function follow(pool: Pool, relays: readonly Relay[]): void {
-  const before = new Set(Object.keys(pool.status()));
-  for (const relay of relays) {
-    const { url, options } = typeof relay === 'string' ? { url: relay, options: {} } : relay;
-    pool.addRelay(url, options);
+/** What a call gives, or what it says is wrong with what it was given. */
+function attempted<Value>(act: () => Value): { readonly value: Value } | { readonly problem: RecloserError } {
+  try {
+    return { value: act() };
+  } catch (error) {
+    if (error instanceof RecloserError) return { problem: error };
+    throw error;
   }
-  const urls = new Set(relays.map((relay) => canonical(typeof relay === 'string' ? relay : relay.url)));
-  for (const url of before) if (!urls.has(canonical(url))) pool.removeRelay(url);
 }
 
-/** The spelling that a URL has in the pool. */
-const canonical = (url: string): string => new URL(url).href;
+/** Brings the relays of a pool to a list: those that are new are added, and those that are gone are removed. */
+function follow(pool: Pool, relays: readonly Relay[]): void {
+  const before = Object.keys(pool.status());
+  const urls = new Set(relays.map((relay) => canonical(urlOf(relay))));
+  const added: string[] = [];
+  try {
+    for (const relay of relays) {
+      const isNew = !before.includes(canonical(urlOf(relay)));
+      pool.addRelay(urlOf(relay), typeof relay === 'string' ? {} : relay.options);
+      if (isNew) added.push(urlOf(relay));
+    }
+  } catch (error) {
+    // Of a list that is wrong, nothing is taken over.
+    for (const url of added) pool.removeRelay(url);
+    throw error;
+  }
+  for (const url of before) if (!urls.has(url)) pool.removeRelay(url);
+}
+
+/** The spelling that a URL has in the pool; what is none stays as it is, and is refused there. */
+const canonical = (url: string): string => (URL.canParse(url) ? new URL(url).href : url);

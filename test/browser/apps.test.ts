@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createWebSocketInspector } from '@statelyai/inspect';
 import { expect, onTestFinished } from 'vitest';
+import WebSocket from 'ws';
 import { createActor, createMachine } from 'xstate';
 import { createInspector, type Inspector } from '../../dist/src/inspect/index.js';
 import { type FaultableRelay, signedEvents } from '../../src/testing/index.ts';
@@ -73,6 +75,7 @@ inBrowser('an application in a browser that has nothing of ours is shown in a fr
   const frame = page.frameLocator('#inspector');
   await frame.locator('.box.is-active[data-state="crossing.light.green"]').waitFor();
   await frame.locator('.box.is-active[data-state="crossing.counter.counting"]').waitFor();
+  expect(await frame.locator('.log li').allTextContents()).toEqual([]);
   await page.locator('#next').click();
   await frame.locator('.box.is-active[data-state="crossing.light.yellow"]').waitFor();
   const lamp = frame.locator('.tree button').filter({ hasText: 'lamp' });
@@ -180,4 +183,57 @@ inBrowser('the example application for React: status, settings, publishing', asy
     .click();
   await page.getByText('2 of 2 connected').waitFor();
   expect(complaints.filter((text) => !text.includes('WebSocket connection to'))).toEqual([]);
+});
+
+inBrowser('an application that tells nonsense takes nothing from the others', async () => {
+  const inspector = await serveInspector();
+  const { page, complaints } = await open(inspector.url);
+  const application = new WebSocket(inspector.applicationUrl);
+  onTestFinished(() => application.terminate());
+  await once(application, 'open');
+  const tell = (message: object): void =>
+    application.send(JSON.stringify({ _version: '1', createdAt: '4102444800000', id: null, rootId: 'a', ...message }));
+  const snapshot = { status: 'active', value: 'a' };
+  const definitions = [
+    'not json',
+    'null',
+    '5',
+    '{"id":"constructor","initial":"a","states":{"a":{}}}',
+    '{"id":"x","initial":"b"}',
+  ];
+  const states = Object.fromEntries(Array.from({ length: 150 }, (_, index) => [`s${index}`, { on: { GO: 's0' } }]));
+  definitions.push(JSON.stringify({ id: 'huge', initial: 's0', states }));
+  definitions.forEach((definition, index) => {
+    tell({ type: '@xstate.actor', name: `n${index}`, sessionId: `a${index}`, definition, snapshot });
+  });
+  // One below the other, deeper than anybody goes.
+  for (let depth = 0; depth < 300; depth += 1) {
+    const parentId = depth === 0 ? undefined : `d${depth - 1}`;
+    tell({ type: '@xstate.actor', name: `deep ${depth}`, sessionId: `d${depth}`, parentId, snapshot });
+  }
+  const own = {
+    id: 'own',
+    initial: 'a',
+    states: { a: { id: 'first', on: { GO: { target: '#second', guard: { type: 'may' } } } }, b: { id: 'second' } },
+  };
+  tell({ type: '@xstate.actor', name: 'own ids', sessionId: 'own', definition: JSON.stringify(own), snapshot });
+  for (let index = 0; index < definitions.length; index += 1) {
+    await page
+      .locator('.tree button')
+      .filter({ hasText: `n${index}` })
+      .click();
+    await page
+      .locator('.actor h2')
+      .filter({ hasText: `n${index}` })
+      .waitFor();
+  }
+  await page.getByText('too large to be read').waitFor();
+  await page.locator('.tree button').filter({ hasText: 'own ids' }).click();
+  await page.locator('.box.is-active[data-state="first"]').waitFor();
+  expect(await page.locator('.arrow.enabled text').textContent()).toBe('GO [may]');
+  // Its clock is not believed.
+  expect(
+    Number.parseFloat((await page.locator('.facts').textContent())?.replace(/.*in state /, '') ?? ''),
+  ).toBeLessThan(60);
+  expect(complaints).toEqual([]);
 });

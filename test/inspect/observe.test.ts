@@ -62,6 +62,51 @@ test('every transition is told with the event that led to it, and a relay that l
   void pool.close();
 });
 
+test('an actor that begins while it is watched is told before anything that it does', () => {
+  const { clock, told, messages, relays, pool } = observed();
+  clock.advance(1_000);
+  relays[0]?.stop();
+  pool.addRelay('wss://new.example/');
+  clock.advance(5_000);
+  relays[0]?.start();
+  clock.advance(30_000);
+  const known = new Set<string>();
+  for (const message of messages) {
+    if (message.type === '@xstate.actor') known.add(message.sessionId);
+    if (message.type === '@xstate.snapshot' || message.type === '@xstate.event')
+      expect(known).toContain(message.sessionId);
+  }
+  const names = told('@xstate.actor').map(({ name }) => name);
+  expect(names).toContain('relay:wss://new.example/');
+  // Every session of a relay has a socket of its own.
+  expect(names.filter((name) => name === 'socket').length).toBeGreaterThan(4);
+  expect(told('recloser.omitted')).toEqual([]);
+  void pool.close();
+});
+
+test('addresses are told without what may be a token in them', () => {
+  const all = world(0);
+  const messages: InspectorMessage[] = [];
+  observePool(all.pool, (message) => messages.push(message), { clock: all.clock });
+  all.pool.addRelay('wss://relay.example/?token=SECRET123');
+  all.clock.advance(5_000);
+  expect(JSON.stringify(messages)).toContain('wss://relay.example/?…');
+  expect(JSON.stringify(messages)).not.toContain('SECRET123');
+  void all.pool.close();
+});
+
+test('a pool that is closed cannot be observed, and a rule without a bound is refused before anything is', async () => {
+  const { clock, pool } = world(1);
+  expect(() =>
+    observePool(pool, () => {}, { clock, alerts: [{ name: 'x', metric: 'hedges', above: Number.NaN }] }),
+  ).toThrow(/give above, below/);
+  const closed = pool.close({ drainMs: 0 });
+  clock.advance(10_000);
+  await closed;
+  expect(() => observePool(pool, () => {}, { clock })).toThrow(/closed/);
+  expect(clock.pending).toBe(0);
+});
+
 test('publications, deliveries and subscriptions are shown as actors with their charts, to their end', async () => {
   const { clock, told, pool } = observed();
   clock.advance(1_000);

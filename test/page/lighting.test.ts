@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { deliveryMachine, publicationMachine, relayMachine, subscriptionMachine } from '../../machines/index.ts';
 import { createElk } from '../../visualizations/elk.ts';
+import { drawnEvent } from '../../visualizations/events.ts';
 import { layOut } from '../../visualizations/layout.ts';
-import { drawnEvent, lightingOf, possibleEvents } from '../../visualizations/page/lighting.ts';
+import { lightingOf, possibleEvents } from '../../visualizations/page/lighting.ts';
 
 const relay = await layOut(relayMachine, createElk(), { labels: false });
 

@@ -1,7 +1,7 @@
 import { renderToString } from 'react-dom/server';
 import { expect, test } from 'vitest';
 import { RelaySettings, RelayStatus, useRelayPool } from '../../src/react/index.ts';
-import { PoolStore } from '../../src/react/pool-store.ts';
+import { NO_STATUS, PoolStore, storeOf } from '../../src/react/pool-store.ts';
 import { signedEvents } from '../../src/testing/index.ts';
 import { world } from '../kit/world.ts';
 
@@ -20,7 +20,7 @@ test('what components see changes only with what they see', () => {
   expect(calls).toBe(before);
 
   relays[0]?.stop();
-  clock.advance(1);
+  clock.advance(60);
   const after = store.getSnapshot();
   const [first = '', second = ''] = relays.map(({ url }) => url);
   expect(calls).toBeGreaterThan(before);
@@ -45,6 +45,28 @@ test('what components see changes only with what they see', () => {
   expect(calls).toBe(left);
   void pool.close({ drainMs: 0 });
   clock.advance(10_000);
+  expect(clock.pending).toBe(0);
+});
+
+test('however many components look, a pool is looked at once, and not any more when it is over', async () => {
+  const { clock, pool } = world(3);
+  expect(storeOf(pool)).toBe(storeOf(pool));
+  const store = new PoolStore(pool, clock);
+  const metrics = pool.metrics.bind(pool);
+  let looks = 0;
+  pool.metrics = () => {
+    looks += 1;
+    return metrics();
+  };
+  const unsubscribe = [store.subscribe(() => {}), store.subscribe(() => {})];
+  clock.advance(1_000);
+  // The first, those of three relays that connect together, and the one after a second.
+  expect(looks).toBeLessThanOrEqual(4);
+  const closed = pool.close({ drainMs: 0 });
+  clock.advance(10_000);
+  await closed;
+  expect(store.getSnapshot()).toBe(NO_STATUS);
+  for (const each of unsubscribe) each();
   expect(clock.pending).toBe(0);
 });
 

@@ -2,10 +2,14 @@ import own from 'virtual:drawings';
 import type { AnyStateMachine } from 'xstate';
 import { createMachine } from 'xstate';
 import type { Drawing } from '../layout.ts';
-import { layOut } from '../layout.ts';
+import { below, layOut } from '../layout.ts';
 
 /** Charts with more arrows than this are drawn without labels, or nothing could be read. */
 const LABELLED_ARROWS_MAX = 16;
+
+/** What is larger would keep the page busy for longer than anybody waits, and could not be read. */
+const STATES_MAX = 100;
+const ARROWS_MAX = 250;
 
 const known = new Map<string, Drawing | 'failed' | 'pending'>(own);
 let engine: Promise<ElkConstructor> | undefined;
@@ -43,10 +47,25 @@ export function drawingOf(definition: string, made: () => void): Drawing | 'fail
   return undefined;
 }
 
+/** The id of a chart by its configuration; nothing where it has none, or is none. */
+export function chartIdOf(definition: string): string | undefined {
+  try {
+    const { id } = (JSON.parse(definition) ?? {}) as { id?: unknown };
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function draw(definition: string): Promise<Drawing> {
   const config = JSON.parse(definition) as { id?: string };
   const machine: AnyStateMachine = createMachine({ ...config, id: config.id ?? 'machine' } as never);
+  const states = below(machine.root);
+  const arrows = states.reduce(
+    (sum, { transitions, always = [] }) => sum + [...transitions.values()].flat().length + always.length,
+    0,
+  );
+  if (states.length > STATES_MAX || arrows > ARROWS_MAX) throw new Error('It is too large to be drawn.');
   const elk = new (await loadEngine())();
-  const arrows = JSON.stringify(config).split('"target"').length;
   return layOut(machine, elk, { labels: arrows <= LABELLED_ARROWS_MAX });
 }

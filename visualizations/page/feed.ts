@@ -9,7 +9,8 @@ export interface Feed {
 export interface FeedHandlers {
   /** What was known does not hold any more: everything is told anew. */
   begin(): void;
-  take(message: InspectorMessage): void;
+  /** `bytes` is how long it was as text. */
+  take(message: InspectorMessage, bytes: number): void;
   status(words: string): void;
 }
 
@@ -29,8 +30,9 @@ export function serverFeed({ begin, take, status }: FeedHandlers): Feed {
       status('');
     };
     socket.onmessage = ({ data }) => {
-      const message: unknown = JSON.parse(String(data));
-      if (isInspectorMessage(message)) take(message);
+      const text = String(data);
+      const message: unknown = JSON.parse(text);
+      if (isInspectorMessage(message)) take(message, text.length);
     };
     socket.onclose = () => {
       if (isOver) return;
@@ -54,7 +56,7 @@ export function serverFeed({ begin, take, status }: FeedHandlers): Feed {
 /** The application that has opened this page, or has it in a frame: by the handshake of the Stately protocol. */
 export function openerFeed(application: Window, { begin, take }: FeedHandlers): Feed {
   const hear = ({ source, data }: MessageEvent): void => {
-    if (source === application && isInspectorMessage(data)) take(data);
+    if (source === application && isInspectorMessage(data)) take(data, JSON.stringify(data).length);
   };
   addEventListener('message', hear);
   begin();

@@ -1,4 +1,5 @@
 import type { StateValue } from '../../src/inspect/messages.ts';
+import { drawnEvent } from '../events.ts';
 import type { Drawing, DrawnArrow } from '../layout.ts';
 
 /** What of a drawing is lit. */
@@ -10,25 +11,24 @@ export interface Lighting {
   readonly enabled: ReadonlySet<string>;
 }
 
-/** The ids of the states of a value, the outer ones too. */
-function statesOf(machineId: string, value: StateValue | undefined): readonly string[] {
+/** The paths of the states of a value, the outer ones too. */
+function pathsOf(machineId: string, value: StateValue | undefined): readonly string[] {
   if (value === undefined) return [];
   if (typeof value === 'string') return [`${machineId}.${value}`];
   return Object.entries(value).flatMap(([state, inner]) => {
     const id = `${machineId}.${state}`;
-    return [id, ...statesOf(id, inner)];
+    return [id, ...pathsOf(id, inner)];
   });
+}
+
+/** The ids of the states of a value: charts may have given them their own. */
+function statesOf({ id, states }: Drawing, value: StateValue | undefined): ReadonlySet<string> {
+  const paths = new Set(pathsOf(id, value));
+  return new Set(states.filter(({ path }) => paths.has(path)).map((state) => state.id));
 }
 
 /** The events of an arrow's labels: what comes before a guard. */
 const eventOf = (label: string): string => label.replace(/ ?\[.*\]$/, '').replace(/^otherwise$/, '');
-
-/** The event as drawings call it. */
-export const drawnEvent = (event: string): string => {
-  const delay = /^xstate\.after\.([^.]+)\./.exec(event)?.[1];
-  if (delay !== undefined) return `after ${delay}`;
-  return event.replace(/^xstate\.error\.actor\.(.+)$/, '$1 crashed').replace(/^xstate\.done\.actor\.(.+)$/, '$1 ended');
-};
 
 export function lightingOf(
   drawing: Drawing,
@@ -36,11 +36,11 @@ export function lightingOf(
   from: StateValue | undefined,
   by: string | undefined,
 ): Lighting {
-  const active = new Set(statesOf(drawing.id, value));
+  const active = statesOf(drawing, value);
   const enabled = drawing.arrows.filter(({ source, label }) => label.length > 0 && active.has(source));
   return {
     active,
-    taken: takenArrows(drawing, new Set(statesOf(drawing.id, from)), active, by),
+    taken: takenArrows(drawing, statesOf(drawing, from), active, by),
     enabled: new Set(enabled.map(({ id }) => id)),
   };
 }

@@ -2,6 +2,7 @@
 import { type JSX, render } from 'preact';
 import { useEffect, useReducer, useState } from 'preact/hooks';
 import { LOOKS } from '../../src/looks.ts';
+import { chartIdOf } from './drawings.ts';
 import type { ActorView, Model } from './model.ts';
 import { Session } from './session.ts';
 import './style.css';
@@ -31,13 +32,17 @@ const session = new Session(() => {
 type Theme = 'light' | 'dark';
 const systemTheme = (): Theme => (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 
-/** The actor that is shown: the one that was chosen, or else the first relay, or else the first that has a chart. */
+/** The actor that is shown: the one that was chosen, or else the first relay, or else the first root that has a chart. */
 function shownActor(model: Model, selected: string | undefined): ActorView | undefined {
   const chosen = selected === undefined ? undefined : model.actors.get(selected);
   if (chosen) return chosen;
   const [relay] = model.relays.keys();
   const first = relay === undefined ? undefined : model.actorOf(relay);
-  return first ?? [...model.actors.values()].find(({ definition }) => definition !== undefined);
+  const charts = [...model.actors.values()].filter(({ definition }) => definition !== undefined);
+  const roots = charts.filter(({ parentId }) => parentId === undefined);
+  // Actors that move change places; by their ids they do not.
+  const [oldest] = (roots.length > 0 ? roots : charts).sort((a, b) => a.sessionId.localeCompare(b.sessionId));
+  return first ?? oldest;
 }
 
 const relayOf = ({ name }: ActorView): string | undefined => (name.startsWith('relay:') ? name.slice(6) : undefined);
@@ -81,7 +86,7 @@ function Page(): JSX.Element {
       const fault = faults[Number(event.key) - 1];
       if (event.key === 'ArrowLeft') session.step(-1);
       else if (event.key === 'ArrowRight') session.step(1);
-      else if (event.key === ' ' && !(event.target instanceof HTMLButtonElement)) session.pause();
+      else if (event.key === ' ' && !isPressed(event.target)) session.pause();
       else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') moveSelection(event.key === 'ArrowUp' ? -1 : 1);
       else if (fault !== undefined) breakRelay(fault);
       else return;
@@ -168,14 +173,17 @@ function Page(): JSX.Element {
   );
 }
 
+/** Whether Space means something else to what has the focus. */
+const isPressed = (target: EventTarget | null): boolean =>
+  target instanceof HTMLElement && (target.tagName === 'BUTTON' || target.tagName === 'SUMMARY');
+
 /** Events that may be sent to an actor, by the id of its chart. */
 function controlsOf(
   { definition }: ActorView,
   controls: Readonly<Record<string, readonly string[]>> = {},
 ): readonly string[] {
-  if (definition === undefined) return [];
-  const { id } = JSON.parse(definition) as { id?: string };
-  return (id !== undefined && controls[id]) || [];
+  const id = definition === undefined ? undefined : chartIdOf(definition);
+  return id !== undefined && Object.hasOwn(controls, id) ? (controls[id] ?? []) : [];
 }
 
 for (const [status, { light, dark }] of Object.entries(LOOKS)) {

@@ -211,7 +211,7 @@ export class Model {
     if (raised) this.alerts.set(key, alert);
     else this.alerts.delete(key);
     const who = relay === undefined ? 'pool' : shortUrl(relay);
-    const words = `alert: ${name} ${raised ? '' : 'no more '}(${rounded(value)})`;
+    const words = `alert: ${name}${raised ? '' : ' no more'}${value === undefined ? '' : ` (${rounded(value)})`}`;
     this.#write({ at: timeOf({ ...message, alert }), who, words });
   }
 
@@ -253,8 +253,10 @@ export class Model {
     const { status, value, context } = message.snapshot;
     const at = timeOf(message);
     const by = message.event?.type ?? '';
-    const hasMoved = value !== undefined && JSON.stringify(value) !== JSON.stringify(known.value);
+    const hasMoved = value !== undefined && !isSameValue(value, known.value);
     const hasEnded = status !== known.status;
+    // The one that has not moved for longest is first, and the first to be forgotten.
+    this.actors.delete(message.sessionId);
     this.actors.set(message.sessionId, {
       ...known,
       status,
@@ -328,6 +330,14 @@ function isFailover(given: FailoverView): boolean {
   const { slowest, to, count, ms } = given;
   const numbers = [count, ms, slowest?.publishedMs, slowest?.movedMs, slowest?.acceptedMs];
   return Array.isArray(to) && typeof slowest?.relay === 'string' && numbers.every(Number.isFinite);
+}
+
+/** Whether two values are the same state, in whatever order its regions are told. */
+function isSameValue(one: StateValue, other: StateValue | undefined): boolean {
+  if (typeof one === 'string' || typeof other === 'string' || other === undefined) return one === other;
+  const regions = Object.entries(one);
+  if (regions.length !== Object.keys(other).length) return false;
+  return regions.every(([region, inner]) => Object.hasOwn(other, region) && isSameValue(inner, other[region]));
 }
 
 /** A state as words: of nested ones the innermost, of parallel ones all. */

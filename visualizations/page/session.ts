@@ -34,7 +34,7 @@ export class Session {
   begin(): void {
     const handlers: FeedHandlers = {
       begin: () => this.#begin(),
-      take: (message) => this.#take(message),
+      take: (message, bytes) => this.#take(message, bytes),
       status: (words) => {
         this.status = words;
         this.#changed();
@@ -102,8 +102,8 @@ export class Session {
     this.#changed();
   }
 
-  #take(message: InspectorMessage): void {
-    this.#log.add(message);
+  #take(message: InspectorMessage, bytes: number): void {
+    this.#log.add(message, bytes);
     this.#live.apply(message);
     if (!this.replay) this.#changed();
   }

@@ -1,9 +1,10 @@
 /** @jsxImportSource preact */
 import type { JSX } from 'preact';
 import { colourOf, LOOKS } from '../../../src/looks.ts';
+import { drawnEvent } from '../../events.ts';
 import type { Drawing, DrawnArrow, DrawnState } from '../../layout.ts';
 import { drawingOf } from '../drawings.ts';
-import { drawnEvent, type Lighting, lightingOf, possibleEvents } from '../lighting.ts';
+import { type Lighting, lightingOf, possibleEvents } from '../lighting.ts';
 import { type ActorView, type Model, shortName, wordsOf } from '../model.ts';
 
 interface ActorProps {
@@ -56,7 +57,7 @@ export function Actor({ model, actor, controls, onSend, onDrawn }: ActorProps): 
                 <code key={event}>{event}</code>
               ),
             )}
-            {rootControls(drawing, lighting, controls).map((event) => (
+            {rootControls(drawing, controls).map((event) => (
               <button key={event} type="button" onClick={() => onSend(event)} data-send={event}>
                 {event}
               </button>
@@ -66,7 +67,7 @@ export function Actor({ model, actor, controls, onSend, onDrawn }: ActorProps): 
         </>
       )}
       {definition === undefined && <p class="empty">This actor has no chart; its events are in the log.</p>}
-      {drawing === 'failed' && <p class="empty">Its chart cannot be drawn.</p>}
+      {drawing === 'failed' && <p class="empty">Its chart cannot be drawn: it is none, or too large to be read.</p>}
       {definition !== undefined && drawing === undefined && <p class="empty">Drawing its chart…</p>}
     </section>
   );
@@ -86,7 +87,7 @@ function contextOf({ context }: ActorView): readonly (readonly [string, string])
 }
 
 /** What may be sent in every state, as far as the picture tells. */
-function rootControls({ footnotes }: Drawing, _lighting: Lighting, controls: readonly string[]): readonly string[] {
+function rootControls({ footnotes }: Drawing, controls: readonly string[]): readonly string[] {
   return controls.filter((event) => footnotes.some((note) => note.split(/[ →[]/)[0] === event));
 }
 

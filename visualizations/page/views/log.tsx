@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { colourOf, lookOf } from '../../../src/looks.ts';
-import { drawnEvent } from '../lighting.ts';
+import { drawnEvent } from '../../events.ts';
 import type { LogLine, Model } from '../model.ts';
 import type { Session } from '../session.ts';
 

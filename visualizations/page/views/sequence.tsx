@@ -36,7 +36,7 @@ function failoverSequence({ url, cause, slowest, count }: FailoverView): Exchang
       message(2, 1, `✖ ${cause}, ${count} on their way`, 0, 'bad'),
       message(1, 3, 'EVENT', movedMs),
       message(3, 1, 'OK', acceptedMs, 'good'),
-      message(1, 0, 'confirmed', acceptedMs, 'good'),
+      message(1, 0, 'accepted', acceptedMs, 'good'),
     ],
   };
 }

@@ -9,10 +9,13 @@ interface TreeProps {
   readonly onSelect: (sessionId: string) => void;
 }
 
+const DEPTH_MAX = 50;
+
 /** All actors, each below the one that has started it. */
 export function Tree({ model, selected, onSelect }: TreeProps): JSX.Element {
-  const branch = (actor: ActorView): JSX.Element => {
-    const children = model.childrenOf(actor.sessionId);
+  const branch = (actor: ActorView, depth: number): JSX.Element => {
+    // No application means what is deeper than that.
+    const children = depth < DEPTH_MAX ? model.childrenOf(actor.sessionId) : [];
     const words = wordsOf(actor.value);
     const status = actor.name.startsWith('relay:') ? statusOf(model, actor) : 'idle';
     return (
@@ -28,11 +31,11 @@ export function Tree({ model, selected, onSelect }: TreeProps): JSX.Element {
           </i>{' '}
           {shortName(actor.name)} <small>{actor.status === 'active' ? words : actor.status}</small>
         </button>
-        {children.length > 0 && <ul>{children.map(branch)}</ul>}
+        {children.length > 0 && <ul>{children.map((child) => branch(child, depth + 1))}</ul>}
       </li>
     );
   };
-  return <ul class="tree">{model.childrenOf(undefined).map(branch)}</ul>;
+  return <ul class="tree">{model.childrenOf(undefined).map((actor) => branch(actor, 0))}</ul>;
 }
 
 const statusOf = (model: Model, { name }: ActorView): string =>
