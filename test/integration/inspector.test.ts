@@ -182,6 +182,53 @@ test('a page that does not read holds up nobody and is sent away', async () => {
   await gone;
 });
 
+test('a long history is told to a page that comes late, and does not send it away', async () => {
+  const server = await InspectorServer.start();
+  onTestFinished(() => server.stop());
+  const filler = 'x'.repeat(30_000);
+  const event = (at: number): InspectorMessage => ({
+    type: '@xstate.event',
+    ...stamped(at),
+    sessionId: 'x:0',
+    rootId: 'x:0',
+    event: { type: 'A', filler },
+  });
+  for (let index = 0; index < 2_000; index += 1) server.tell(event(index));
+  const late = await watch(server.url);
+  for (let index = 2_000; index < 2_100; index += 1) server.tell(event(index));
+  await late.told((message) => message.createdAt === '2099');
+  expect(server.pages).toBe(1);
+  // As much as is kept, and no more: the oldest have gone.
+  expect(late.messages.length).toBeGreaterThan(1_000);
+  expect(late.messages.length).toBeLessThan(1_300);
+});
+
+test('an application that says too much at once, or has many short-lived actors, goes on to be heard', async () => {
+  const { url, applicationUrl } = await serve();
+  const page = await watch(url);
+  const application = new WebSocket(applicationUrl);
+  onTestFinished(() => application.terminate());
+  await once(application, 'open');
+  const tell = (message: object): void =>
+    application.send(JSON.stringify({ ...stamped(1), rootId: 'x:0', ...message }));
+  for (let job = 0; job < 2_100; job += 1) {
+    const sessionId = `x:${job}`;
+    tell({ type: '@xstate.actor', name: `job ${job}`, sessionId, snapshot: { status: 'active' } });
+    tell({ type: '@xstate.snapshot', sessionId, event: { type: 'done' }, snapshot: { status: 'done' } });
+  }
+  await page.told((message) => message.type === '@xstate.actor' && message.name === 'job 2099');
+  tell({
+    type: '@xstate.actor',
+    name: 'large',
+    sessionId: 'large',
+    snapshot: { status: 'active', context: 'x'.repeat(2 << 20) },
+  });
+  tell({ type: '@xstate.actor', name: 'after it', sessionId: 'after', snapshot: { status: 'active' } });
+  await page.told((message) => message.type === '@xstate.actor' && message.name === 'after it');
+  expect(page.messages.filter(({ type }) => type === 'recloser.omitted')).toHaveLength(1);
+  expect(page.messages.some((message) => message.type === '@xstate.actor' && message.name === 'large')).toBe(false);
+});
+
 test('a page that is dead is let go of', async () => {
   const server = await InspectorServer.start({ heartbeatMs: 50 });
   onTestFinished(() => server.stop());
