@@ -7,7 +7,7 @@ import { createInspector, createRecorder, observePool } from '../../dist/src/ins
 import { signedEvents } from '../../dist/src/testing/index.js';
 
 const IN_FLIGHT = 256;
-const EVENTS = 10_000;
+const EVENTS = 40_000;
 const ROUNDS = 7;
 const WARM_UP = 2;
 
