@@ -1,7 +1,7 @@
 import type { AnyActorRef } from 'xstate';
 import { type Clock, type Fact, type Pool, RecloserError, systemClock } from '../index.ts';
 import { ActorReporter } from './actor-reporter.ts';
-import { type AlertRule, checkRules, watchThresholds } from './alerts.ts';
+import { type Alert, type AlertRule, checkRules, watchThresholds } from './alerts.ts';
 import { type InspectorMessage, type ShownEvent, stamped } from './messages.ts';
 import { RecordReporter } from './record-reporter.ts';
 import { redacted, withoutQuery } from './redact.ts';
@@ -87,11 +87,11 @@ export function observePool(
   const inspection = actor.system.inspect({ next: actors.next });
   const unhear = pool.actor.on('*', (fact) => hear(fact as Fact));
   const unfollow = records ? pool.on('record.stepped', followed.next) : undefined;
-  const unwatch = alerts.length
-    ? watchThresholds(pool, alerts, (alert) => emit({ type: 'recloser.alert', ...stamped(now()), alert }), {
-        clock,
-      })
-    : undefined;
+  const tellAlert = ({ relay, ...alert }: Alert): void => {
+    const about = relay === undefined ? alert : { ...alert, relay: withoutQuery(relay) };
+    emit({ type: 'recloser.alert', ...stamped(now()), alert: about });
+  };
+  const unwatch = alerts.length > 0 ? watchThresholds(pool, alerts, tellAlert, { clock }) : undefined;
   const ended = pool.actor.subscribe({ complete: () => stop(), error: () => stop() });
   const stop = (): void => {
     if (isOver) return;

@@ -42,10 +42,12 @@ export interface RecordReporterNeeds {
  */
 export class RecordReporter {
   readonly #needs: RecordReporterNeeds;
-  /** By session, the one that has not moved for longest first. */
+  /** Publications and deliveries by session, the one that has not moved for longest first. */
   readonly #followed = new Map<string, ShownSnapshot>();
   /** What was taken up last, with its records that have been introduced: those may move again after their end. */
   readonly #taken = new Map<string, Set<string>>();
+  /** The same of what stays: subscriptions and authentications. There are no more than the pool has. */
+  readonly #lasting = new Map<string, Set<string>>();
   #takes = TAKEN_PER_SPAN;
 
   constructor(needs: RecordReporterNeeds) {
@@ -56,7 +58,8 @@ export class RecordReporter {
     const { chart, id, relay, state } = step;
     const { rootId, relaySession } = this.#needs;
     const sessionId = `${rootId}/${chart}/${id}${relay === undefined ? '' : `/${withoutQuery(relay)}`}`;
-    const introduced = this.#taken.get(id) ?? this.#takeUp(chart, id);
+    const isOfMany = chart === 'publication' || chart === 'delivery';
+    const introduced = isOfMany ? (this.#taken.get(id) ?? this.#takeUp(id)) : this.#keep(id);
     if (!introduced || !this.#needs.spend()) return;
     const isOver = ENDS[chart].has(state);
     const snapshot: ShownSnapshot = {
@@ -80,6 +83,11 @@ export class RecordReporter {
     }
     this.#needs.emit({ type: '@xstate.event', ...common, event: { ...redacted(step.event), type: step.event.type } });
     this.#needs.emit({ type: '@xstate.snapshot', ...common, event: { type: step.event.type }, snapshot });
+    if (!isOfMany) {
+      if (isOver) introduced.delete(sessionId);
+      if (introduced.size === 0) this.#lasting.delete(id);
+      return;
+    }
     this.#followed.delete(sessionId);
     if (!isOver) this.#followed.set(sessionId, snapshot);
     if (this.#followed.size > FOLLOWED) this.#letGo();
@@ -90,11 +98,15 @@ export class RecordReporter {
     this.#takes = TAKEN_PER_SPAN;
   }
 
-  /** Subscriptions are few and stay; of publications there are always more. */
-  #takeUp(chart: Chart, id: string): Set<string> | undefined {
-    const isOfMany = chart === 'publication' || chart === 'delivery';
-    if (isOfMany && this.#takes === 0) return undefined;
-    if (isOfMany) this.#takes -= 1;
+  #keep(id: string): Set<string> {
+    const introduced = this.#lasting.get(id) ?? new Set();
+    this.#lasting.set(id, introduced);
+    return introduced;
+  }
+
+  #takeUp(id: string): Set<string> | undefined {
+    if (this.#takes === 0) return undefined;
+    this.#takes -= 1;
     const introduced = new Set<string>();
     this.#taken.set(id, introduced);
     const [oldest] = this.#taken.keys();

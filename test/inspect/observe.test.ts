@@ -87,12 +87,33 @@ test('an actor that begins while it is watched is told before anything that it d
 test('addresses are told without what may be a token in them', () => {
   const all = world(0);
   const messages: InspectorMessage[] = [];
-  observePool(all.pool, (message) => messages.push(message), { clock: all.clock });
+  const alerts = [{ name: 'away', metric: 'relay.openConnections', below: 1, forMs: 0 } as const];
+  observePool(all.pool, (message) => messages.push(message), { clock: all.clock, alerts });
   all.pool.addRelay('wss://relay.example/?token=SECRET123');
   all.clock.advance(5_000);
+  expect(messages.some(({ type }) => type === 'recloser.alert')).toBe(true);
   expect(JSON.stringify(messages)).toContain('wss://relay.example/?…');
   expect(JSON.stringify(messages)).not.toContain('SECRET123');
   void all.pool.close();
+});
+
+test('a subscription is told once, and is not told to have ended for what is published meanwhile', () => {
+  const { clock, told, pool } = observed();
+  clock.advance(1_000);
+  const subscription = pool.subscribe({ kinds: [1] });
+  clock.advance(1_000);
+  for (let index = 0; index < 300; index += 1) {
+    void pool.publish({ ...next(), id: index.toString(16).padStart(64, '0') });
+    clock.advance(150);
+  }
+  const isOurs = ({ sessionId }: { readonly sessionId: string }): boolean => sessionId.includes(`/${subscription.id}/`);
+  expect(told('@xstate.actor').filter(isOurs)).toHaveLength(2);
+  expect(
+    told('@xstate.snapshot')
+      .filter(isOurs)
+      .every(({ snapshot }) => snapshot.status === 'active'),
+  ).toBe(true);
+  void pool.close();
 });
 
 test('a pool that is closed cannot be observed, and a rule without a bound is refused before anything is', async () => {
