@@ -12,7 +12,10 @@ const ROWS = 50;
 export function redraw(lines: () => readonly string[], everyMs = 100): () => void {
   let drawn = 0;
   // A line that is wider than the terminal would take two, and lines that are above it cannot be gone back to.
+  const wrap = (): void => void process.stdout.write('\u001b[?7h');
   process.stdout.write('\u001b[?7l');
+  // However it ends, the terminal is left as it was.
+  process.once('exit', wrap);
   const draw = (): void => {
     const now = lines().slice(0, Math.max(1, (process.stdout.rows || ROWS) - 1));
     const back = drawn === 0 ? '' : `\u001b[${drawn}A`;
@@ -24,7 +27,8 @@ export function redraw(lines: () => readonly string[], everyMs = 100): () => voi
   return () => {
     clearInterval(timer);
     draw();
-    process.stdout.write('\u001b[?7h');
+    process.off('exit', wrap);
+    wrap();
   };
 }
 

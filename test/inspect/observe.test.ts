@@ -6,6 +6,7 @@ import { watchThresholds } from '../../src/inspect/alerts.ts';
 import type { InspectorMessage } from '../../src/inspect/messages.ts';
 import { isInspectorMessage } from '../../src/inspect/messages.ts';
 import { type ObserveOptions, observePool } from '../../src/inspect/observe.ts';
+import { RecordReporter } from '../../src/inspect/record-reporter.ts';
 import { signedEvents } from '../../src/testing/index.ts';
 import { world } from '../kit/world.ts';
 
@@ -97,23 +98,28 @@ test('addresses are told without what may be a token in them', () => {
   void all.pool.close();
 });
 
-test('a subscription is told once, and is not told to have ended for what is published meanwhile', () => {
-  const { clock, told, pool } = observed();
-  clock.advance(1_000);
-  const subscription = pool.subscribe({ kinds: [1] });
-  clock.advance(1_000);
+test('a subscription is told once, and is not told to have ended while others are followed', () => {
+  const messages: InspectorMessage[] = [];
+  const reporter = new RecordReporter({
+    now: () => 0,
+    emit: (message) => messages.push(message),
+    spend: () => true,
+    rootId: 'x:0',
+    relaySession: () => undefined,
+  });
+  const step = { type: 'record.stepped', event: { type: 'frame.sent' }, context: {} } as const;
+  const live = { ...step, chart: 'subscription', id: 'mine', relay: 'wss://a.example/', state: 'live' } as const;
+  reporter.next(live);
   for (let index = 0; index < 300; index += 1) {
-    void pool.publish({ ...next(), id: index.toString(16).padStart(64, '0') });
-    clock.advance(150);
+    reporter.flush();
+    reporter.next({ ...step, chart: 'delivery', id: `${index}`, relay: 'wss://a.example/', state: 'sent' });
   }
-  const isOurs = ({ sessionId }: { readonly sessionId: string }): boolean => sessionId.includes(`/${subscription.id}/`);
-  expect(told('@xstate.actor').filter(isOurs)).toHaveLength(2);
-  expect(
-    told('@xstate.snapshot')
-      .filter(isOurs)
-      .every(({ snapshot }) => snapshot.status === 'active'),
-  ).toBe(true);
-  void pool.close();
+  reporter.next(live);
+  const ours = messages.filter((message) => 'sessionId' in message && message.sessionId.includes('/mine/'));
+  expect(ours.filter(({ type }) => type === '@xstate.actor')).toHaveLength(1);
+  expect(JSON.stringify(ours)).not.toContain('stopped');
+  // Of what there is always more, the oldest make room.
+  expect(JSON.stringify(messages)).toContain('stopped');
 });
 
 test('a pool that is closed cannot be observed, and a rule without a bound is refused before anything is', async () => {
