@@ -20,7 +20,8 @@ const DEADLINE_MS = 20_000;
 
 const isThere = existsSync(EXECUTABLE);
 let browser: Browser | undefined;
-const opened = new Set<Page>();
+/** Pages that are open, with what they have complained of. */
+const opened = new Map<Page, string[]>();
 
 /** Gives the tests of a file a real browser. Where there is none, they are left out, and say so; not so in CI. */
 export function withBrowser(): void {
@@ -38,9 +39,12 @@ export const inBrowser = (name: string, work: () => Promise<void>): void => {
     try {
       await work();
     } catch (error) {
-      for (const frame of [...opened].flatMap((page) => page.frames())) {
-        const words = await frame.evaluate(() => document.body.innerText.slice(0, 2_000)).catch(String);
-        console.log(`${frame.url()} says:\n${words}`);
+      for (const [page, complaints] of opened) {
+        console.log(`${page.url()} complains of:\n${complaints.join('\n')}`);
+        for (const frame of page.frames()) {
+          const words = await frame.evaluate(() => document.body.innerText.slice(0, 2_000)).catch(String);
+          console.log(`${frame.url()} says:\n${words}`);
+        }
       }
       throw error;
     }
@@ -67,9 +71,9 @@ export async function open(url: string, options: BrowserContextOptions = {}): Pr
   context.setDefaultTimeout(DEADLINE_MS);
   onTestFinished(() => context.close());
   const page = await context.newPage();
-  opened.add(page);
-  page.on('close', () => opened.delete(page));
   const complaints: string[] = [];
+  opened.set(page, complaints);
+  page.on('close', () => opened.delete(page));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
