@@ -34,6 +34,8 @@ export default defineConfig({
           include: ['test/**/*.test.{ts,tsx}'],
           exclude: ON_SOCKETS,
           maxWorkers: '100%',
+          // Nothing that a file leaves behind matters to another, and loading everything anew for each takes long.
+          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },

@@ -15,9 +15,9 @@ import { QUICK } from '../kit/relays.ts';
 const FOLDER = new URL('nostr-relay/', import.meta.url);
 const INSTALL_MS = 300_000;
 
-/** Installs the relay where that has not been done; it compiles for a minute. Why it cannot, or nothing. */
+/** Installs the relay where that has not been done. Why it cannot, or nothing. */
 async function install(): Promise<string | undefined> {
-  if (existsSync(new URL('node_modules/better-sqlite3/build/Release/better_sqlite3.node', FOLDER))) return undefined;
+  if (existsSync(new URL('node_modules/.package-lock.json', FOLDER))) return undefined;
   try {
     await promisify(execFile)('npm', ['ci', '--silent'], { cwd: fileURLToPath(FOLDER), timeout: INSTALL_MS });
     return undefined;
