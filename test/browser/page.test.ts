@@ -214,6 +214,26 @@ inBrowser('everything can be reached with the keyboard alone', async () => {
   await row(page, first).filter({ hasText: 'connected' }).waitFor();
 });
 
+inBrowser('a key means what is seen when it is pressed, however soon that is', async () => {
+  const broken: string[] = [];
+  const { relays, inspector } = await setUp({ faults: [{ name: 'note', begin: (url) => broken.push(url) }] });
+  const [, second] = relays as [FaultableRelay, FaultableRelay];
+  const { page } = await open(inspector.url);
+  await page.getByText('4 / 4').waitFor();
+  await row(page, second).evaluate((element) => {
+    const press = (key: string) => dispatchEvent(new KeyboardEvent('keydown', { key }));
+    // Called before the browser does anything else.
+    const observer = new MutationObserver(() => {
+      if (element.getAttribute('aria-selected') !== 'true') return;
+      observer.disconnect();
+      press('1');
+    });
+    observer.observe(element, { attributes: true });
+    press('ArrowDown');
+  });
+  await expect.poll(() => broken).toEqual([second.url]);
+});
+
 inBrowser('without leave, a page breaks nothing and steers nothing', async () => {
   const { relays, pool, inspector } = await setUp({ faults: [] });
   const { page } = await open(inspector.url);

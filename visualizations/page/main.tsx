@@ -1,6 +1,6 @@
 /** @jsxImportSource preact */
 import { type JSX, render } from 'preact';
-import { useEffect, useReducer, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useReducer, useState } from 'preact/hooks';
 import { LOOKS } from '../../src/looks.ts';
 import { chartIdOf } from './drawings.ts';
 import type { ActorView, Model } from './model.ts';
@@ -75,7 +75,8 @@ function Page(): JSX.Element {
   useEffect(() => {
     document.documentElement.dataset.theme = theme;
   }, [theme]);
-  useEffect(() => {
+  // With what is drawn, and not a moment later: a key means what is seen when it is pressed.
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
       const isTyping = event.target instanceof HTMLInputElement;
       if (event.key === 'Escape') {
