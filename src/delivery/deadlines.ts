@@ -3,17 +3,42 @@ import type { Clock } from '../clock.ts';
 /** Something that is due at a time. */
 export interface Deadline {
   readonly dueAt: number;
-  readonly durationMs: number;
-  readonly expire: () => void;
 }
 
+/** Deadlines of one duration. */
 interface Row {
-  readonly pending: Set<Deadline>;
+  readonly durationMs: number;
+  /** The next to be due first. Those that are over leave when they are half of it: taking one out would cost more. */
+  pending: Pending[];
+  open: number;
   /** `SWEEPING` while its deadlines expire: whatever they add is looked at when all have. */
   timer: unknown;
 }
 
+class Pending implements Deadline {
+  readonly dueAt: number;
+  readonly expire: () => void;
+  readonly row: Row;
+  isOver = false;
+
+  constructor(dueAt: number, expire: () => void, row: Row) {
+    this.dueAt = dueAt;
+    this.expire = expire;
+    this.row = row;
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.row.open -= 1;
+  }
+}
+
 const SWEEPING = null;
+
+/** Shorter rows are left as they are. */
+const TIDIED_MIN = 64;
+
+const isOpen = ({ isOver }: Pending): boolean => !isOver;
 
 /**
  * Deadlines that are nearly always met. Those with the same duration stand in one row in the order in which they are
@@ -27,50 +52,59 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  add(durationMs: number, expire: () => void): Deadline {
-    const deadline: Deadline = { dueAt: this.#clock.now() + durationMs, durationMs, expire };
+  /** `now` is what the clock says, for whoever has just asked. */
+  add(durationMs: number, expire: () => void, now = this.#clock.now()): Deadline {
     let row = this.#rows.get(durationMs);
     if (!row) {
-      row = { pending: new Set(), timer: undefined };
+      row = { durationMs, pending: [], open: 0, timer: undefined };
       this.#rows.set(durationMs, row);
     }
-    row.pending.add(deadline);
-    if (row.timer === undefined) this.#arm(durationMs, row, durationMs);
+    const deadline = new Pending(now + durationMs, expire, row);
+    row.pending.push(deadline);
+    row.open += 1;
+    if (row.timer === undefined) this.#arm(row, durationMs);
     return deadline;
   }
 
   /** The deadline has been met. A row's timer is left to run: it finds nothing due and goes on, or ends. */
   remove(deadline: Deadline): void {
-    const row = this.#rows.get(deadline.durationMs);
-    if (row?.pending.delete(deadline) && row.pending.size === 0) this.#drop(deadline.durationMs, row);
+    if (!(deadline instanceof Pending) || deadline.isOver) return;
+    const { row } = deadline;
+    deadline.end();
+    if (row.open === 0) this.#drop(row);
+    else if (row.timer !== SWEEPING && row.pending.length >= Math.max(TIDIED_MIN, 2 * row.open)) {
+      row.pending = row.pending.filter(isOpen);
+    }
   }
 
   /** Forgets everything; nothing expires any more. */
   clear(): void {
-    for (const [durationMs, row] of this.#rows) this.#drop(durationMs, row);
+    for (const row of this.#rows.values()) this.#drop(row);
   }
 
-  #drop(durationMs: number, row: Row): void {
+  #drop(row: Row): void {
     this.#clock.clearTimeout(row.timer);
-    this.#rows.delete(durationMs);
+    if (this.#rows.get(row.durationMs) === row) this.#rows.delete(row.durationMs);
   }
 
-  #arm(durationMs: number, row: Row, delayMs: number): void {
-    row.timer = this.#clock.setTimeout(() => this.#sweep(durationMs, row), delayMs);
+  #arm(row: Row, delayMs: number): void {
+    row.timer = this.#clock.setTimeout(() => this.#sweep(row), delayMs);
   }
 
-  #sweep(durationMs: number, row: Row): void {
+  #sweep(row: Row): void {
     const now = this.#clock.now();
     row.timer = SWEEPING;
     for (const deadline of row.pending) {
+      if (deadline.isOver) continue;
       if (deadline.dueAt > now) break;
-      row.pending.delete(deadline);
+      deadline.end();
       deadline.expire();
     }
     // The last one to expire may have taken the whole row away.
-    if (this.#rows.get(durationMs) !== row) return;
+    if (this.#rows.get(row.durationMs) !== row) return;
+    row.pending = row.pending.filter(isOpen);
     const [next] = row.pending;
-    if (next) this.#arm(durationMs, row, next.dueAt - now);
-    else this.#rows.delete(durationMs);
+    if (next) this.#arm(row, next.dueAt - now);
+    else this.#drop(row);
   }
 }

@@ -258,9 +258,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
   }
 
   /** The relay answered an item; with the time that it took, where that measures the relay. */
-  answered(item: Item, latencyMs: number | undefined): void {
-    this.#taken.add(1, this.#owner.clock.now());
-    if (latencyMs !== undefined) this.#wayOf(item.sentOn)?.answered(latencyMs);
+  answered(item: Item, latencyMs: number | undefined, at: number): void {
+    this.#taken.add(1, at);
+    if (latencyMs !== undefined) this.#wayOf(item.sentOn)?.answered(latencyMs, at);
   }
 
   /** Takes an item out of the window; there may be room for another. */

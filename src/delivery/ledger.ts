@@ -34,7 +34,7 @@ export interface LedgerNeeds {
   /** Something happened to a publication. */
   report(publication: Publication, fact: PublicationFact): void;
   /** A relay answered; `latencyMs` is left out where it would not measure the relay. */
-  answered(lane: DeliveryLane, latencyMs: number | undefined): void;
+  answered(lane: DeliveryLane, latencyMs: number | undefined, at: number): void;
   /** A relay failed to answer, or said that it failed. */
   failed(lane: DeliveryLane): void;
   /** A relay wants to be asked less often. */
@@ -272,8 +272,8 @@ export class Ledger implements LaneOwner<Delivery> {
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#mover.answered();
       const latencyMs = isSample ? at - sentAt : undefined;
-      lane.answered(delivery, latencyMs);
-      this.#needs.answered(lane, latencyMs);
+      lane.answered(delivery, latencyMs, at);
+      this.#needs.answered(lane, latencyMs, at);
     } else {
       this.#needs.failed(lane);
     }

@@ -100,10 +100,11 @@ export class Publications implements Iterable<Publication> {
     const { priority = 'normal' } = request.options;
     const publication =
       known && !known.isOver ? this.#widen(known, target, priority) : this.#begin(request, target, priority);
+    const now = publication === known ? this.#needs.clock.now() : publication.acceptedAt;
     // The end comes before whoever waits for as long, so that they hear how it ended.
     if (publication.isHeld) publication.expiresMs = Math.max(publication.expiresMs, request.expiresMs);
-    else this.#expireAfter(publication, request.expiresMs);
-    if (waiter) publication.waiters.add(waiter, request.timeoutMs);
+    else this.#expireAfter(publication, request.expiresMs, now);
+    if (waiter) publication.waiters.add(waiter, request.timeoutMs, now);
     if (waiter?.signal) this.#own(publication, waiter);
     else publication.isFirm = true;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
@@ -214,7 +215,7 @@ export class Publications implements Iterable<Publication> {
   #unhold(publication: Publication): void {
     publication.isHeld = false;
     if (!publication.isUnwanted) {
-      this.#expireAfter(publication, publication.expiresMs);
+      this.#expireAfter(publication, publication.expiresMs, this.#needs.clock.now());
       return this.#start(publication);
     }
     this.#reportAccepted(publication);
@@ -296,11 +297,11 @@ export class Publications implements Iterable<Publication> {
     });
   }
 
-  #expireAfter(publication: Publication, expiresMs: number): void {
+  #expireAfter(publication: Publication, expiresMs: number, now: number): void {
     const { expiry } = publication;
-    if (publication.completed || (expiry && this.#needs.clock.now() + expiresMs <= expiry.dueAt)) return;
+    if (publication.completed || (expiry && now + expiresMs <= expiry.dueAt)) return;
     if (expiry) this.#deadlines.remove(expiry);
-    publication.expiry = this.#deadlines.add(expiresMs, () => this.#expire(publication, 'expired'));
+    publication.expiry = this.#deadlines.add(expiresMs, () => this.#expire(publication, 'expired'), now);
   }
 
   #expire(publication: Publication, cause: FailureCause): void {
@@ -314,16 +315,12 @@ export class Publications implements Iterable<Publication> {
 
   accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
+    const { sentAt, answeredAt } = record.context;
     const accepted = publication.countAcceptance(lane);
-    const failover = this.#needs.failovers.accepted(
-      publication,
-      lane.url,
-      record.context.sentAt,
-      this.#needs.clock.now(),
-    );
-    publication.first ??= { relay: lane.url, latencyMs: record.context.answeredAt - publication.acceptedAt };
+    const failover = this.#needs.failovers.accepted(publication, lane.url, sentAt, answeredAt);
+    publication.first ??= { relay: lane.url, latencyMs: answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
-    this.report(publication, facts.settled(delivery, this.#needs.clock.now()));
+    this.report(publication, facts.settled(delivery, answeredAt));
     if (this.#settlesFirst(publication, accepted)) void this.#settle(publication);
     else this.#count(publication);
     if (failover) this.#needs.failedOver(failover);

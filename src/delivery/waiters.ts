@@ -24,11 +24,11 @@ export class Waiters {
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
-  add(waiter: Waiter, timeoutMs?: number): void {
+  add(waiter: Waiter, timeoutMs?: number, now?: number): void {
     if (this.#refusal) return waiter.resolve(this.#refusal);
     if (this.#awaited.hasCome(waiter.until)) return waiter.resolve(this.#awaited.receipt());
     this.#waiting.push(waiter);
-    if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter));
+    if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter), now);
   }
 
   waitFor(moment: Moment): Promise<Receipt> {

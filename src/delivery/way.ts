@@ -110,8 +110,8 @@ export class Way<Item extends WayItem> {
   }
 
   /** The relay answered; with the time that it took, where that measures the relay. */
-  answered(latencyMs: number): void {
-    this.#window.answered(latencyMs, this.inFlight.size + 1, this.#needs.clock.now());
+  answered(latencyMs: number, at: number): void {
+    this.#window.answered(latencyMs, this.inFlight.size + 1, at);
   }
 
   /** Takes an item out of the window; there may be room for another. */

@@ -31,8 +31,9 @@ export type FeedMessage = Extract<Message, { subscription: string }>;
 /** Takes what relays say to the subscriptions that it is about: events to be screened, and everything else to their charts. */
 export class Inbox {
   readonly #needs: InboxNeeds;
-  /** The id in the frame that is being looked at, where it was found without parsing and is new. */
-  #newId: string | undefined;
+  /** The frame that is being looked at, where an id was found in it without parsing that is new; and where that stands. */
+  #newIn: string | undefined;
+  #newAt = 0;
 
   constructor(needs: InboxNeeds) {
     this.#needs = needs;
@@ -43,7 +44,7 @@ export class Inbox {
    * verified and delivered.
    */
   handles(url: string, frame: string): boolean {
-    this.#newId = undefined;
+    this.#newIn = undefined;
     const found = this.#needs.codec.skim(frame);
     const feed = found && this.#needs.feedOf(url);
     if (!feed) return false;
@@ -52,9 +53,10 @@ export class Inbox {
       this.#unasked(feed, found.subscription);
       return true;
     }
-    const atMs = request.wanted.seen.again(found.id, url);
+    const atMs = request.wanted.seen.again(frame, url, found.idAt);
     if (atMs === undefined) {
-      this.#newId = found.id;
+      this.#newIn = frame;
+      this.#newAt = found.idAt;
       return false;
     }
     feed.heard(request);
@@ -74,7 +76,7 @@ export class Inbox {
         // Its time is up, and only what has come before is looked at.
         return kind === 'once' && isStoredEnding
           ? undefined
-          : this.#needs.screening.take(request, message, message.id === this.#newId);
+          : this.#needs.screening.take(request, message, this.#newIn?.startsWith(message.id, this.#newAt));
       case 'end-of-stored':
         return this.#takeEnd(request, message.more);
       case 'closed':

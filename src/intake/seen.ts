@@ -1,30 +1,48 @@
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
+import { IdKey, IdTable } from './id-table.ts';
 
-/** One event that has been delivered, and the relays that have sent it, by their numbers. */
-interface Sighting {
-  readonly atMs: number;
-  /** One bit for each of the first relays; the others, where there are any. */
-  bits: number;
-  others: readonly number[] | undefined;
-}
-
+/** Relays that are noted by a bit each; those beyond by a list. */
 const BITS = 30;
 /** The number of relays that are too many to be told apart. */
 const NOBODY = -1;
 
-function note(sighting: Sighting, relay: number): void {
-  if (relay === NOBODY) return;
-  if (relay < BITS) sighting.bits |= 1 << relay;
-  else if (!sighting.others?.includes(relay)) sighting.others = [...(sighting.others ?? []), relay];
-}
+/** Events that were delivered one after the other, by their numbers in the table, and the relays that have sent them. */
+class Generation {
+  readonly ids = new IdTable();
+  /** The newest time of its events. */
+  newestMs = Number.NEGATIVE_INFINITY;
+  readonly #atMs: number[] = [];
+  readonly #bits: number[] = [];
+  /** Relays beyond the first, where there are any. */
+  readonly #others = new Map<number, readonly number[]>();
 
-/** Events that were delivered one after the other, and the time of the newest of them. */
-interface Generation {
-  readonly sightings: Map<string, Sighting>;
-  newestMs: number;
-}
+  add(key: IdKey, relay: number, atMs: number): void {
+    const number = this.ids.add(key);
+    this.#atMs.push(atMs);
+    this.#bits.push(0);
+    this.note(number, relay);
+    if (atMs > this.newestMs) this.newestMs = atMs;
+  }
 
-const emptyGeneration = (): Generation => ({ sightings: new Map(), newestMs: Number.NEGATIVE_INFINITY });
+  note(number: number, relay: number): void {
+    if (relay === NOBODY) return;
+    if (relay < BITS) {
+      this.#bits[number] = (this.#bits[number] ?? 0) | (1 << relay);
+      return;
+    }
+    const others = this.#others.get(number) ?? [];
+    if (!others.includes(relay)) this.#others.set(number, [...others, relay]);
+  }
+
+  atMs(number: number): number {
+    return this.#atMs[number] as number;
+  }
+
+  isFrom(number: number, relay: number): boolean {
+    if (relay < BITS) return ((this.#bits[number] ?? 0) & (1 << relay)) !== 0;
+    return this.#others.get(number)?.includes(relay) ?? false;
+  }
+}
 
 /**
  * The events that a subscription has delivered, so that it delivers each once. It forgets by generations: of the last fifty
@@ -32,10 +50,11 @@ const emptyGeneration = (): Generation => ({ sightings: new Map(), newestMs: Num
  */
 export class Seen {
   /** The youngest first. */
-  #generations: Generation[] = [emptyGeneration()];
+  #generations: Generation[] = [new Generation()];
   readonly #relays: string[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
+  readonly #key = new IdKey();
 
   /** `horizonMs` tells from which time on events may be sent again. */
   constructor(horizonMs: () => number) {
@@ -43,42 +62,40 @@ export class Seen {
   }
 
   get size(): number {
-    return this.#generations.reduce((sum, { sightings }) => sum + sightings.size, 0);
+    return this.#generations.reduce((sum, { ids }) => sum + ids.size, 0);
   }
 
-  /** The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. */
-  again(id: string, relay: string): number | undefined {
-    const sighting = this.#find(id);
-    if (!sighting) return undefined;
-    note(sighting, this.#numberOf(relay));
-    return sighting.atMs;
+  /**
+   * The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. Its id
+   * stands in a text from a place on.
+   */
+  again(text: string, relay: string, from = 0): number | undefined {
+    if (!this.#key.read(text, from)) return undefined;
+    for (const generation of this.#generations) {
+      const number = generation.ids.numberOf(this.#key);
+      if (number < 0) continue;
+      generation.note(number, this.#numberOf(relay));
+      return generation.atMs(number);
+    }
+    return undefined;
   }
 
   /** It is delivered now. Only what has been verified may be put here. */
   add(id: string, relay: string, atMs: number): void {
+    if (!this.#key.read(id)) throw new Error(`${JSON.stringify(id)} is no id: a codec gives 64 lower-case hex digits.`);
     const [young] = this.#generations as [Generation];
-    const sighting: Sighting = { atMs, bits: 0, others: undefined };
-    note(sighting, this.#numberOf(relay));
-    young.sightings.set(id, sighting);
-    if (atMs > young.newestMs) young.newestMs = atMs;
-    if (young.sightings.size >= SEEN.generation) this.#rotate();
+    young.add(this.#key, this.#numberOf(relay), atMs);
+    if (young.ids.size >= SEEN.generation) this.#rotate();
   }
 
   /** The relays that have sent an event, as far as it is remembered. */
   relaysOf(id: string): readonly string[] {
-    const sighting = this.#find(id);
-    if (!sighting) return [];
-    return this.#relays.filter((_, number) =>
-      number < BITS ? sighting.bits & (1 << number) : sighting.others?.includes(number),
-    );
-  }
-
-  #find(id: string): Sighting | undefined {
-    for (const { sightings } of this.#generations) {
-      const sighting = sightings.get(id);
-      if (sighting) return sighting;
+    if (!this.#key.read(id)) return [];
+    for (const generation of this.#generations) {
+      const number = generation.ids.numberOf(this.#key);
+      if (number >= 0) return this.#relays.filter((_, relay) => generation.isFrom(number, relay));
     }
-    return undefined;
+    return [];
   }
 
   #numberOf(relay: string): number {
@@ -96,6 +113,6 @@ export class Seen {
     const horizonMs = this.#horizonMs();
     const [young, ...older] = this.#generations as [Generation, ...Generation[]];
     const kept = older.filter(({ newestMs }) => newestMs >= horizonMs).slice(0, SEEN.most / SEEN.generation - 2);
-    this.#generations = [emptyGeneration(), young, ...kept];
+    this.#generations = [new Generation(), young, ...kept];
   }
 }

@@ -87,7 +87,7 @@ export class DataPlane {
       canonical: (url) => canonicalRelayUrl(url, settings.trust),
       hears: (publication) => this.#hears(publication),
       report: (publication, fact) => this.#report(publication, fact),
-      answered: (lane, latencyMs) => callsOf(lane.url).succeeded(latencyMs, clock.now()),
+      answered: (lane, latencyMs, at) => callsOf(lane.url).succeeded(latencyMs, at),
       failed: (lane) => callsOf(lane.url).failed(clock.now()),
       paced: (lane) => callsOf(lane.url).paced(clock.now()),
       answerTimes: (url) => {

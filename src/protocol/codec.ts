@@ -2,7 +2,7 @@ import type { Refusal } from '../../machines/policy/refusal.ts';
 
 /** An event of the application, checked and made ready to be sent. */
 export interface PreparedEvent {
-  /** Names the event; the same content has the same id. */
+  /** Names the event by a hash of what it says: 64 lower-case hex digits, the same for the same content. */
   readonly id: string;
   /** The frame that publishes it. */
   readonly frame: string;
@@ -68,10 +68,10 @@ export interface Codec {
   /** Whether two received events are the same in every part. */
   isSame(one: unknown, other: unknown): boolean;
   /**
-   * The subscription and the id of an event in a frame, found without parsing it. Nothing where the frame is not
-   * one, or is written in another way than usual. No content of an event can make it find another id.
+   * The subscription of an event in a frame, and where its id begins, found without parsing it. Nothing where the frame is
+   * not one, or is written in another way than usual. No content of an event can make it find another id.
    */
-  skim(frame: string): { readonly subscription: string; readonly id: string } | undefined;
+  skim(frame: string): { readonly subscription: string; readonly idAt: number } | undefined;
   subscribe(subscription: string, filters: readonly object[]): string;
   unsubscribe(subscription: string): string;
   count(subscription: string, filters: readonly object[]): string;

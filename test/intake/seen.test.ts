@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import { Newest } from '../../src/intake/newest.ts';
@@ -23,6 +24,24 @@ test('knows of an event also where relays are too many to be told apart', () => 
     expect(seen.again(id(1), `wss://relay${index}.example/`)).toBe(5);
   }
   expect(seen.relaysOf(id(1))).toHaveLength(RELAYS_REMEMBERED);
+});
+
+test('tells ids apart that differ in any digit, wherever they stand in a text', () => {
+  const digits = fc.array(fc.integer({ min: 0, max: 15 }), { minLength: 64, maxLength: 64 });
+  const text = (values: readonly number[]): string => values.map((value) => value.toString(16)).join('');
+  const prefix = fc.string({ maxLength: 100 });
+  fc.assert(
+    fc.property(digits, fc.nat(63), fc.integer({ min: 1, max: 15 }), prefix, (values, place, by, before) => {
+      const other = values.map((value, index) => (index === place ? (value + by) % 16 : value));
+      const seen = new Seen(() => 0);
+      seen.add(text(values), 'a', 7);
+      expect(seen.again(`${before}${text(values)}"`, 'a', before.length)).toBe(7);
+      expect(seen.again(`${before}${text(other)}"`, 'a', before.length)).toBeUndefined();
+      expect(seen.again(text(values).slice(1), 'a')).toBeUndefined();
+      expect(seen.again(text(values).toUpperCase().replace(/\d/g, 'A'), 'a')).toBeUndefined();
+    }),
+  );
+  expect(() => new Seen(() => 0).add('no id', 'a', 1)).toThrow('64 lower-case hex digits');
 });
 
 test('forgets the old ones, but never the last fifty thousand', () => {

@@ -97,8 +97,13 @@ describe('looking at a frame without parsing it', () => {
   const frame = (content: string, tags: string[][] = []) =>
     JSON.stringify(['EVENT', 'r1', { kind: 1, content, tags, id, pubkey: HEX[1], sig: 'd'.repeat(128) }]);
 
+  const skimmed = (text: string) => {
+    const found = nostrCodec.skim(text);
+    return found && [found.subscription, text.slice(found.idAt, found.idAt + id.length)];
+  };
+
   test('finds subscription and id', () => {
-    expect(nostrCodec.skim(frame('hello'))).toEqual({ subscription: 'r1', id });
+    expect(skimmed(frame('hello'))).toEqual(['r1', id]);
   });
 
   test('no content of an event makes it find another id', () => {
@@ -108,14 +113,11 @@ describe('looking at a frame without parsing it', () => {
         fc.array(fc.oneof(fc.string(), fc.constant(forged), fc.constant('\\'), fc.constant('"'))),
         (parts) => {
           const text = parts.join('');
-          expect(
-            nostrCodec.skim(
-              frame(text, [
-                ['id', text],
-                [text, 'id'],
-              ]),
-            ),
-          ).toEqual({ subscription: 'r1', id });
+          const tags = [
+            ['id', text],
+            [text, 'id'],
+          ];
+          expect(skimmed(frame(text, tags))).toEqual(['r1', id]);
         },
       ),
     );
@@ -124,7 +126,7 @@ describe('looking at a frame without parsing it', () => {
   test.each(['', '["EVENT"', '["EVENT","', '["EVENT","r1"]', '["EOSE","r1"]', '{}', `["EVENT","r1",{"id": "${id}"}]`])(
     '%s is left to the parser',
     (text) => {
-      expect(nostrCodec.skim(text)).toBeUndefined();
+      expect(skimmed(text)).toBeUndefined();
     },
   );
 });

@@ -9,6 +9,9 @@ import { safeText } from './text.ts';
 const SUBSCRIPTION_LENGTH_MAX = 64;
 const CHALLENGE_LENGTH_MAX = 1_024;
 
+/** Digits of an id. */
+const ID_LENGTH = 64;
+
 /** Kind of the event that authenticates (NIP-42). */
 const AUTH_KIND = 22_242;
 
@@ -31,6 +34,18 @@ function decodeOk([, id, accepted, text]: readonly unknown[]): Message {
   return { type: 'answer', id, accepted: false, refusal: refusalOf(words) };
 }
 
+const ACCEPTED = { begins: '["OK","', ends: '",true,""]' } as const;
+const ACCEPTED_LENGTH = ACCEPTED.begins.length + ID_LENGTH + ACCEPTED.ends.length;
+
+/** The answer that says yes and no more, as nearly all do: it has one way to be written without spaces, and needs no parser. */
+function readAcceptance(frame: string): Message | undefined {
+  if (frame.length !== ACCEPTED_LENGTH || !frame.startsWith(ACCEPTED.begins) || !frame.endsWith(ACCEPTED.ends)) {
+    return undefined;
+  }
+  const id = frame.slice(ACCEPTED.begins.length, ACCEPTED.begins.length + ID_LENGTH);
+  return isId(id) ? { type: 'answer', id, accepted: true, duplicate: false } : undefined;
+}
+
 function decodeEvent([, subscription, value]: readonly unknown[]): Message {
   if (!isSubscription(subscription)) return malformed('event-subscription');
   const event = adoptEvent(value);
@@ -40,21 +55,20 @@ function decodeEvent([, subscription, value]: readonly unknown[]): Message {
 
 const EVENT_BEGINS = '["EVENT","';
 const ID_BEGINS = '"id":"';
-const ID_LENGTH = 64;
 
 /**
  * Within a string, JSON writes a quote as `\\"`, so `"id":"` outside of one is a key of an object; and events have no other
  * object within them. A relay that puts one there, or two ids, hides its own events only.
  */
-function skim(frame: string): { subscription: string; id: string } | undefined {
+function skim(frame: string): { subscription: string; idAt: number } | undefined {
   if (!frame.startsWith(EVENT_BEGINS)) return undefined;
   const end = frame.indexOf('"', EVENT_BEGINS.length);
   if (end < 0 || end > EVENT_BEGINS.length + SUBSCRIPTION_LENGTH_MAX) return undefined;
   const found = frame.indexOf(ID_BEGINS, end);
   if (found < 0) return undefined;
-  const from = found + ID_BEGINS.length;
-  if (frame.charCodeAt(from + ID_LENGTH) !== QUOTE) return undefined;
-  return { subscription: frame.slice(EVENT_BEGINS.length, end), id: frame.slice(from, from + ID_LENGTH) };
+  const idAt = found + ID_BEGINS.length;
+  if (frame.charCodeAt(idAt + ID_LENGTH) !== QUOTE) return undefined;
+  return { subscription: frame.slice(EVENT_BEGINS.length, end), idAt };
 }
 
 const QUOTE = 34;
@@ -95,13 +109,21 @@ const DECODERS: ReadonlyMap<unknown, (frame: readonly unknown[]) => Message> = n
   ['NOTICE', decodeNotice],
 ]);
 
+/** As JSON would have it, at half its price: of the seven fields, only two can hold anything that has to be escaped. */
+function frameOf({ id, pubkey, created_at, kind, tags, content, sig }: NostrEvent): string {
+  return (
+    `["EVENT",{"id":"${id}","pubkey":"${pubkey}","created_at":${created_at},"kind":${kind},` +
+    `"tags":${JSON.stringify(tags)},"content":${JSON.stringify(content)},"sig":"${sig}"}]`
+  );
+}
+
 /** Nostr: NIP-01, with the messages of NIP-42 and NIP-45, and the third element of EOSE from NIP-67. */
 export const nostrCodec: Codec = {
   name: 'nostr',
   prepare(value) {
     const event = requireEvent(value);
     const version = versionOf(event);
-    return { id: event.id, frame: JSON.stringify(['EVENT', event]), ...(version ? { version } : {}) };
+    return { id: event.id, frame: frameOf(event), ...(version ? { version } : {}) };
   },
   filters: prepareFilters,
   filtersSince,
@@ -139,6 +161,8 @@ export const nostrCodec: Codec = {
   },
   decode(frame) {
     if (typeof frame !== 'string') return malformed('binary');
+    const acceptance = readAcceptance(frame);
+    if (acceptance) return acceptance;
     let parsed: unknown;
     try {
       parsed = JSON.parse(frame);

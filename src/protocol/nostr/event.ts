@@ -1,5 +1,6 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
 import type { Version } from '../codec.ts';
+import { isHex } from './hex.ts';
 
 /** A signed Nostr event (NIP-01). */
 export interface NostrEvent {
@@ -17,10 +18,7 @@ export interface NostrEvent {
 /** Bounds on the shape of an event, beyond the size of its frame. */
 const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
 
-const HEX_64 = /^[0-9a-f]{64}$/;
-const HEX_128 = /^[0-9a-f]{128}$/;
-
-export const isId = (value: unknown): value is string => typeof value === 'string' && HEX_64.test(value);
+export const isId = (value: unknown): value is string => isHex(value, 64);
 
 // Loops, because this is done for every event that is received.
 function areTags(values: readonly unknown[]): boolean {
@@ -36,8 +34,7 @@ function shapeProblem(event: Partial<Record<keyof NostrEvent, unknown>>): string
   const { id, pubkey, created_at, kind, tags, content, sig } = event;
   if (!isId(id)) return 'id is not 64 lower-case hex digits';
   if (!isId(pubkey)) return 'pubkey is not 64 lower-case hex digits';
-  if (typeof sig !== 'string' || !HEX_128.test(sig))
-    return 'sig is not 128 lower-case hex digits; sign the event first';
+  if (!isHex(sig, 128)) return 'sig is not 128 lower-case hex digits; sign the event first';
   if (!Number.isSafeInteger(created_at) || (created_at as number) < 0) return 'created_at is not a time in seconds';
   if (!Number.isInteger(kind) || (kind as number) < 0 || (kind as number) > EVENT_LIMITS.kindMax) {
     return `kind is not a whole number from 0 to ${EVENT_LIMITS.kindMax}`;
