@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
-import { createPool, poolMachine, providePoolMachine } from '../src/index.ts';
+import { createPool, type NostrEvent, poolMachine, providePoolMachine } from '../src/index.ts';
 import { signedEvents, type VirtualClock } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
 import { startRelays } from './kit/relays.ts';
@@ -322,6 +322,49 @@ describe('the books', () => {
     expect(facts.filter((fact) => fact.type === 'publication.failed')).toMatchObject([{ cause: 'evicted' }]);
     expect(await pool.publish(next(), { priority: 'low' })).toMatchObject({ status: 'refused', cause: 'backpressure' });
     expect(pool.metrics().openPublications).toBe(2);
+  });
+
+  test('are given up the sooner the less they matter, but not before their callers have stopped waiting', async () => {
+    const { clock, relays, pool, facts } = world(1);
+    for (const relay of relays) relay.stop();
+    const failed = () => facts.flatMap((fact) => (fact.type === 'publication.failed' ? [fact.id] : []));
+    const [low, patient, normal, high, critical] = Array.from({ length: 5 }, next) as [
+      NostrEvent,
+      NostrEvent,
+      NostrEvent,
+      NostrEvent,
+      NostrEvent,
+    ];
+    void pool.publish(low, { priority: 'low' });
+    void pool.publish(patient, { priority: 'low', timeoutMs: 2 * MINUTE });
+    void pool.publish(normal);
+    void pool.publish(high, { priority: 'high' });
+    void pool.publish(critical, { priority: 'critical' });
+    clock.advance(MINUTE / 2 + 1);
+    expect(failed()).toEqual([low.id]);
+    clock.advance(2 * MINUTE);
+    expect(failed()).toEqual([low.id, patient.id]);
+    clock.advance(3 * MINUTE);
+    expect(failed()).toEqual([low.id, patient.id, normal.id]);
+    clock.advance(60 * MINUTE);
+    for (const relay of relays) relay.start();
+    clock.advance(10 * MINUTE);
+    expect([...(relays[0]?.stored.keys() ?? [])].sort()).toEqual([high.id, critical.id].sort());
+  });
+
+  test('of low priority go the newest first once the oldest are late', async () => {
+    const { clock, pool, relays } = world(1, { publish: { window: 1 } });
+    clock.advance(10);
+    const [relay] = relays as [MemoryRelay];
+    relay.stop();
+    clock.advance(10);
+    const waiting = Array.from({ length: 6 }, next);
+    for (const event of waiting) void pool.publish(event, { priority: 'low' });
+    // Late by now, all of them; before, they would go in their order.
+    clock.advance(20_000);
+    relay.start();
+    for (let step = 0; step < 20_000 && relay.stored.size < waiting.length; step += 1) clock.advance(1);
+    expect([...relay.stored.keys()]).toEqual(waiting.map(({ id }) => id).reverse());
   });
 
   test('send the newest version, whatever listeners do in between', async () => {

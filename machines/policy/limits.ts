@@ -101,8 +101,10 @@ export const BREAKER_LIMITS = {
 export const PUBLISH_LIMITS = {
   /** Milliseconds that a caller waits for a receipt. */
   timeoutMs: { default: 30 * SECOND, min: 1, max: 24 * HOUR },
-  /** Milliseconds that the pool keeps trying before it gives a publication up. */
+  /** Milliseconds that the pool keeps trying before it gives a publication of priority `normal` up. */
   expiresMs: { default: 5 * MINUTE, min: 1, max: 7 * 24 * HOUR },
+  /** The same for `low`. What matters more is not given up, or only after the longest time that there is. */
+  lowExpiresMs: { default: 30 * SECOND, min: 1, max: 7 * 24 * HOUR },
   /** Milliseconds to wait for one acknowledgement before it counts as unknown. */
   ackTimeoutMs: { default: 5 * SECOND, min: 5, max: 2 * MINUTE },
   /** Unacknowledged messages per connection, at most; how many it is depends on how the relay answers. */
@@ -118,6 +120,9 @@ export const PUBLISH_LIMITS = {
   /** Bytes of all open publications together; more are refused at the door. */
   queueBytesMax: { default: 16 * 1024 * 1024, min: 1024, max: 4 * 1024 * 1024 * 1024, whole: true },
 } as const satisfies Record<string, Limit>;
+
+/** Milliseconds of waiting after which events of priority `low` go the newest first. */
+export const LOW_LATE_MS = 5 * SECOND;
 
 /** Subscribing, and what is received. */
 export const SUBSCRIBE_LIMITS = {

@@ -31,7 +31,7 @@ export interface PublishOptions {
   readonly affinityKey?: string | undefined;
   /** Milliseconds that the caller waits for its receipt. */
   readonly timeoutMs?: number | undefined;
-  /** Milliseconds after which the pool gives the publication up. */
+  /** Milliseconds after which the pool gives the publication up. Default: by its priority, and not before `timeoutMs`. */
   readonly expiresMs?: number | undefined;
 }
 

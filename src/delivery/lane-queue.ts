@@ -9,6 +9,12 @@ export class LaneQueue<Item extends Queued> {
   #queues: readonly Set<Item>[] = PRIORITIES.map(() => new Set());
   #round: Round = FULL_ROUND;
   #size = 0;
+  readonly #isTooLate: (oldest: Item) => boolean;
+
+  /** Where the oldest of equals is too late, the newest of them goes first. */
+  constructor(isTooLate: (oldest: Item) => boolean = () => false) {
+    this.#isTooLate = isTooLate;
+  }
 
   get size(): number {
     return this.#size;
@@ -53,11 +59,11 @@ export class LaneQueue<Item extends Queued> {
     // Where all that waits matters equally, as it mostly does, there are no turns to take.
     const alone = this.#queues.find(({ size }) => size === this.#size);
     if (alone) {
-      const item = firstOf(alone, isHeld);
+      const item = this.#firstOf(alone, isHeld);
       if (item) this.delete(item);
       return item;
     }
-    const first = this.#queues.map((queue) => firstOf(queue, isHeld));
+    const first = this.#queues.map((queue) => this.#firstOf(queue, isHeld));
     const turn = nextTurn(this.#round, (rank) => first[rank] !== undefined);
     if (!turn) return undefined;
     this.#round = turn.round;
@@ -66,12 +72,14 @@ export class LaneQueue<Item extends Queued> {
     return item;
   }
 
+  #firstOf(queue: ReadonlySet<Item>, isHeld: (item: Item) => boolean): Item | undefined {
+    const [oldest] = queue;
+    if (oldest && this.#isTooLate(oldest)) return [...queue].findLast((item) => !isHeld(item));
+    for (const item of queue) if (!isHeld(item)) return item;
+    return undefined;
+  }
+
   #of({ priority }: Item): Set<Item> {
     return this.#queues[PRIORITIES.indexOf(priority)] as Set<Item>;
   }
-}
-
-function firstOf<Item>(queue: Iterable<Item>, isHeld: (item: Item) => boolean): Item | undefined {
-  for (const item of queue) if (!isHeld(item)) return item;
-  return undefined;
 }

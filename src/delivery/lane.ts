@@ -2,7 +2,7 @@ import type { Candidate } from '../../machines/policy/balance/candidate.ts';
 import type { Burden } from '../../machines/policy/balance/cost.ts';
 import { SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
-import type { Priority } from '../../machines/policy/priority.ts';
+import { goesNewestFirst, type Priority } from '../../machines/policy/priority.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 import { Rate } from '../health/rate.ts';
@@ -12,6 +12,8 @@ import { type LaneSession, Way, type WayItem } from './way.ts';
 /** What travels on a lane. */
 export interface LaneItem extends WayItem {
   readonly priority: Priority;
+  /** When it was published. */
+  readonly acceptedAt: number;
   /** The connection that it was last sent on; the lane writes it. */
   sentOn: LaneSession | undefined;
 }
@@ -69,7 +71,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
   readonly items = new Map<string, Item>();
   /** What was given up, and the relay still owes an answer to. It keeps its place in the window. */
   readonly owed = new Map<string, Item>();
-  readonly queue = new LaneQueue<Item>();
+  readonly queue: LaneQueue<Item>;
   state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
   standing: LaneStanding = { weight: 1, priority: 0 };
@@ -89,6 +91,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.url = url;
     this.host = host;
     this.#owner = owner;
+    this.queue = new LaneQueue(({ priority, acceptedAt }) => goesNewestFirst(priority, owner.clock.now() - acceptedAt));
   }
 
   get status(): RelayStatus {

@@ -48,6 +48,10 @@ export class Delivery implements LaneItem {
     return this.publication.priority;
   }
 
+  get acceptedAt(): number {
+    return this.publication.acceptedAt;
+  }
+
   get order(): string | undefined {
     return this.publication.version?.key;
   }

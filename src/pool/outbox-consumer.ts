@@ -1,5 +1,5 @@
 import { RecloserError } from '../../machines/policy/error.ts';
-import type { Priority } from '../../machines/policy/priority.ts';
+import { expiresAfterMs, type Priority } from '../../machines/policy/priority.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
@@ -124,7 +124,7 @@ export class OutboxConsumer {
       const since = this.#strandedAt.get(lease.id) ?? clock.now();
       this.#strandedAt.set(lease.id, since);
       const reason = messageOf(error);
-      if (clock.now() - since < (kept.options.expiresMs ?? settings.expiresMs)) {
+      if (clock.now() - since < (kept.options.expiresMs ?? expiresAfterMs(lease.priority, settings))) {
         return this.#tell(lease.nack({ delayMs: this.#retryDelayMs(lease.attempt), reason }));
       }
       this.#strandedAt.delete(lease.id);

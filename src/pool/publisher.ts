@@ -1,6 +1,6 @@
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
-import { isPriority, PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
+import { expiresAfterMs, isPriority, PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
 import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import type { PoolCommand, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
@@ -79,12 +79,12 @@ export class Publisher {
     const consumer = this.#consumer;
     const event = this.#needs.codec.prepare(command.event);
     this.#checkSize(event);
-    const { timeoutMs, expiresMs } = this.#deadlines(options);
+    const priority = priorityOf(options);
+    const { timeoutMs, expiresMs } = this.#deadlines(options, priority);
     if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
     if (this.#needs.ledger.publications.isSuperseded(event)) {
       return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
     }
-    const priority = priorityOf(options);
     checkKey(options.affinityKey);
     const body = consumer && readable('The options of a publish', () => keptBody(event, options));
     if (!this.#needs.ledger.publications.makeRoomFor(event, priority)) {
@@ -113,7 +113,7 @@ export class Publisher {
         ledger.publish({
           event,
           options,
-          ...this.#deadlines(options),
+          ...this.#deadlines(options, priorityOf(options)),
           waiter: undefined,
           listener: (fact) => this.#needs.report(fact),
           lease,
@@ -133,10 +133,10 @@ export class Publisher {
     });
   }
 
-  #deadlines(options: PublishOptions): { timeoutMs: number; expiresMs: number } {
+  #deadlines(options: PublishOptions, priority: Priority): { timeoutMs: number; expiresMs: number } {
     const { publish } = this.#needs.settings;
     const timeoutMs = options.timeoutMs ?? publish.timeoutMs;
-    const expiresMs = options.expiresMs ?? Math.max(publish.expiresMs, timeoutMs);
+    const expiresMs = options.expiresMs ?? Math.max(expiresAfterMs(priority, publish), timeoutMs);
     checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
     checkNumber('expiresMs', expiresMs, PUBLISH_LIMITS.expiresMs);
     return { timeoutMs: Math.min(timeoutMs, expiresMs), expiresMs };

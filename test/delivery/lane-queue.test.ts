@@ -78,6 +78,18 @@ test('what is held back keeps its place and holds nobody back', () => {
   expect(queue.next(never)).toBe(held);
 });
 
+test('where the oldest is too late, the newest goes first, but for what is held back', () => {
+  const late = new Set<string>();
+  const queue = new LaneQueue<Item>(({ name }) => late.has(name));
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => ({ priority: 'low' as const, name }));
+  for (const item of [a, b, c, d]) queue.add(item as Item);
+  const normal: Item = { priority: 'normal', name: 'normal' };
+  queue.add(normal);
+  late.add('b');
+  const next = (): string | undefined => queue.next((item) => item === d)?.name;
+  expect([next(), next(), next(), next()]).toEqual(['normal', 'a', 'c', 'b']);
+});
+
 test('what is put first goes before what matters as much, and only once', () => {
   const queue = new LaneQueue<Item>();
   const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ priority: 'normal' as const, name }));

@@ -17,6 +17,7 @@ interface Life {
 
 /** Milliseconds that something may be late: other callbacks of the same moment come first. */
 const PROMPT_MS = 1;
+const WEEK_MS = 7 * 24 * 3_600_000;
 
 /**
  * How much longer something may take where a clock was set: nobody knows how much time had passed since it was last
@@ -138,8 +139,10 @@ const ends: Invariant = {
         due = [];
       },
       asked({ id, plan }) {
+        const { expiresMs: usualMs, lowExpiresMs } = scene.publishing;
         const { timeoutMs = scene.publishing.timeoutMs } = plan;
-        const expiresMs = plan.expiresMs ?? Math.max(scene.publishing.expiresMs, timeoutMs);
+        const lasting = { critical: WEEK_MS, high: WEEK_MS, normal: usualMs, low: lowExpiresMs };
+        const expiresMs = plan.expiresMs ?? Math.max(lasting[plan.priority ?? 'normal'], timeoutMs);
         const known = expiries.get(id);
         const at = scene.awakeMs + expiresMs;
         expiries.set(id, { at: Math.max(known?.at ?? 0, at), forMs: Math.max(known?.forMs ?? 0, expiresMs) });
