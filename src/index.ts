@@ -62,6 +62,7 @@ export { nostrCodec } from './protocol/nostr/codec.ts';
 export type { NostrEvent } from './protocol/nostr/event.ts';
 export type { NostrFilter } from './protocol/nostr/filter.ts';
 export { nostrVerifier } from './protocol/nostr/verifier.ts';
+export type { KnownEvent, Reconciler, Reconciliation } from './protocol/reconciler.ts';
 export type { Verifier } from './protocol/verifier.ts';
 export { browserNetwork, type NetworkEvents, type NetworkStatus } from './transport/network-status.ts';
 export type { Connection, Transport, TransportHandlers, TransportOptions } from './transport/transport.ts';

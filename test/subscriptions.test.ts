@@ -1,72 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
-import {
-  type CreatePoolOptions,
-  createPool,
-  type NostrEvent,
-  nostrCodec,
-  type Received,
-  type Verifier,
-} from '../src/index.ts';
+import { createPool, nostrCodec, type Received, type Verifier } from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
-import { SimulatedNetwork, SimulatedRelay, seededRandom, signedEvents, VirtualClock } from '../src/testing/index.ts';
-
-const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
-/** Events of these tests are as old as their clock says. */
-const BEGINNING = 1_700_000_000_000;
-
-const [sample] = signedEvents();
-if (!sample) throw new Error('There are no events.');
-const template: NostrEvent = sample;
-let made = 0;
-
-const believing: Verifier = { name: 'believing', batchMax: 1, parallel: 1, verify: (events) => events.map(() => true) };
-
-/** A whole pool on a clock that stands still, over simulated relays. */
-function world(count: number, options: CreatePoolOptions = {}) {
-  const clock = new VirtualClock(BEGINNING);
-  const network = new SimulatedNetwork({ clock });
-  const asked: { url: string; frame: unknown[] }[] = [];
-  const relays = Array.from({ length: count }, (_, index) => {
-    const url = `wss://relay${index}.example/`;
-    const relay = new SimulatedRelay(network, { url, clock, dice: seededRandom(`relay ${index}`) });
-    relay.received = (frame: string) => {
-      const parsed = JSON.parse(frame) as unknown[];
-      if (parsed[0] === 'REQ' && !String(parsed[1]).startsWith('probe')) asked.push({ url, frame: parsed });
-    };
-    return relay;
-  });
-  const parts = {
-    clock,
-    transport: network.transport,
-    codec: nostrCodec,
-    random: seededRandom(7),
-    verifier: believing,
-  };
-  const pool = createPool({ ...parts, relays: relays.map(({ url }) => url), ...options });
-  const event = (change: Partial<NostrEvent> = {}): NostrEvent => {
-    made += 1;
-    const id = made.toString(16).padStart(64, '0');
-    return { ...template, id, created_at: Math.floor(clock.now() / 1_000), ...change };
-  };
-  const put = (...to: SimulatedRelay[]) => {
-    const one = event();
-    for (const relay of to) relay.publish(one);
-    return one;
-  };
-  const received: Received[] = [];
-  const ids = () => received.map((each) => each.event.id);
-  const onEvent = (each: Received) => {
-    received.push(each);
-  };
-  clock.advance(SECOND);
-  return { clock, network, relays, pool, parts, asked, event, put, received, ids, onEvent };
-}
+import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
+import { BEGINNING, believing, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
 
 describe('a gap', () => {
   test('of a minute is asked for from the newest event on, less the overlap, without a limit', () => {
-    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const { clock, relays, pool, asked, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     const filter = Object.freeze({ kinds: Object.freeze([1]), limit: 1 });
     put(relay);
@@ -90,7 +31,7 @@ describe('a gap', () => {
   });
 
   test('that cuts what is stored short is asked for in full again', () => {
-    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const { clock, relays, pool, asked, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     const stored = [put(relay), put(relay)];
     relay.set({ swallowEose: true });
@@ -104,7 +45,7 @@ describe('a gap', () => {
   });
 
   test('of a relay that had nothing is asked for from the beginning, and by our clock where nothing was asked for', () => {
-    const { clock, relays, pool, asked, put, ids, onEvent } = world(1);
+    const { clock, relays, pool, asked, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     pool.subscribe({ kinds: [1] }, { onEvent });
     pool.subscribe({ kinds: [2], limit: 0 }, { onEvent });
@@ -122,7 +63,7 @@ describe('a gap', () => {
   });
 
   test('is not asked for where nothing new can come', () => {
-    const { clock, relays, pool, asked, put } = world(1);
+    const { clock, relays, pool, asked, put } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     put(relay);
     const subscription = pool.subscribe({ kinds: [1], limit: 0, until: BEGINNING / 1_000 - 3_600 });
@@ -136,7 +77,7 @@ describe('a gap', () => {
 
 describe('an application', () => {
   test('may close its subscription while it hears of an event', () => {
-    const { clock, relays, pool, put, received } = world(1);
+    const { clock, relays, pool, put, received } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     put(relay);
     put(relay);
@@ -156,7 +97,7 @@ describe('an application', () => {
   });
 
   test('may close the pool while it hears of an event, and nothing is left', async () => {
-    const { clock, relays, pool, put } = world(2);
+    const { clock, relays, pool, put } = readingWorld(2);
     put(...relays);
     const causes: string[] = [];
     let closed: Promise<void> | undefined;
@@ -178,7 +119,7 @@ describe('an application', () => {
   });
 
   test('may subscribe again when the end is told, and may throw', async () => {
-    const { clock, relays, pool, put, ids, onEvent } = world(1);
+    const { clock, relays, pool, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     put(relay);
     const thrown: unknown[] = [];
@@ -201,7 +142,7 @@ describe('an application', () => {
   });
 
   test('withdraws by a signal, also by one that has been given already', () => {
-    const { clock, relays, pool, ids, put, onEvent } = world(2);
+    const { clock, relays, pool, ids, put, onEvent } = readingWorld(2);
     const controller = new AbortController();
     const subscriptions = [
       pool.subscribe({ kinds: [1] }, { onEvent, signal: controller.signal }),
@@ -219,7 +160,7 @@ describe('an application', () => {
   });
 
   test('is told at once what makes no sense', async () => {
-    const { pool } = world(1, { subscribe: { subscriptionsMax: 1 } });
+    const { pool } = readingWorld(1, { subscribe: { subscriptionsMax: 1 } });
     const code = (name: string) => expect.objectContaining({ code: name });
     expect(() => pool.subscribe({ kinds: 'x' } as never)).toThrow(code('INVALID_FILTER'));
     expect(() => pool.subscribe({}, { relays: ['wss://nobody.example'] })).toThrow(code('NO_RELAYS'));
@@ -242,7 +183,7 @@ describe('an application', () => {
 
 describe('relays that come and go', () => {
   test('are asked when they are added, and what they have sent is kept when they are removed', () => {
-    const { clock, network, relays, pool, put, ids, onEvent } = world(1);
+    const { clock, network, relays, pool, put, ids, onEvent } = readingWorld(1);
     const subscription = pool.subscribe({ kinds: [1] }, { onEvent });
     clock.advance(SECOND);
     const late = new SimulatedRelay(network, { url: 'wss://late.example/', clock, dice: seededRandom('late') });
@@ -261,7 +202,7 @@ describe('relays that come and go', () => {
   });
 
   test('of a number of relays, one that falls silent has another take its place', () => {
-    const { clock, relays, pool, put, ids, onEvent } = world(3);
+    const { clock, relays, pool, put, ids, onEvent } = readingWorld(3);
     const subscription = pool.subscribe({ kinds: [1] }, { relays: 1, onEvent });
     clock.advance(SECOND);
     const [url] = Object.keys(subscription.status());
@@ -277,7 +218,7 @@ describe('relays that come and go', () => {
   });
 
   test('of a key, the same ones are asked by the strategy affinity, and of others, others', () => {
-    const { clock, pool, asked } = world(6, { balance: { strategy: 'affinity' } });
+    const { clock, pool, asked } = readingWorld(6, { balance: { strategy: 'affinity' } });
     const placesOf = (affinityKey: string): string[] => {
       asked.length = 0;
       const subscription = pool.subscribe({ kinds: [1] }, { relays: 2, affinityKey });
@@ -295,7 +236,7 @@ describe('relays that come and go', () => {
   });
 
   test('by the thousand take nothing from those that stay', () => {
-    const { clock, pool, relays, put, ids, onEvent } = world(1);
+    const { clock, pool, relays, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     const subscription = pool.subscribe({ kinds: [1] }, { onEvent });
     clock.advance(SECOND);
@@ -317,7 +258,7 @@ describe('relays that come and go', () => {
   });
 
   test('that refuse in turns are not asked in turns as fast as they answer', () => {
-    const { clock, relays, pool, asked, onEvent } = world(2);
+    const { clock, relays, pool, asked, onEvent } = readingWorld(2);
     for (const relay of relays) relay.set({ closeWith: 'error: not now' });
     pool.subscribe({ kinds: [1] }, { relays: 1, onEvent });
     clock.advance(30 * SECOND);
@@ -328,7 +269,7 @@ describe('relays that come and go', () => {
 
 describe('a relay that refuses', () => {
   test('does not end a subscription that another one has refused for now only', () => {
-    const { clock, relays, pool, put, ids, onEvent } = world(2);
+    const { clock, relays, pool, put, ids, onEvent } = readingWorld(2);
     const [a, b] = relays as [SimulatedRelay, SimulatedRelay];
     a.set({ closeWith: 'error: not now' });
     b.set({ closeWith: 'restricted: not you' });
@@ -395,7 +336,7 @@ describe('more than can be verified at once', () => {
       parallel: 1,
       verify: (events) => new Promise((resolve) => open.push(() => resolve(events.map(() => true)))),
     };
-    const { clock, relays, pool, put, ids, onEvent } = world(1, { verifier, subscribe: { backlogMax } });
+    const { clock, relays, pool, put, ids, onEvent } = readingWorld(1, { verifier, subscribe: { backlogMax } });
     const [relay] = relays as [SimulatedRelay];
     const stored = Array.from({ length: 12 }, () => put(relay));
     pool.subscribe({ kinds: [1] }, { onEvent });
@@ -411,7 +352,7 @@ describe('more than can be verified at once', () => {
 
 describe('versions', () => {
   test('only what is newer than what has come is brought, unless all are asked for', async () => {
-    const { clock, relays, pool, event, received } = world(2);
+    const { clock, relays, pool, event, received } = readingWorld(2);
     const [a, b] = relays as [SimulatedRelay, SimulatedRelay];
     const at = (seconds: number, id: string) =>
       event({ kind: 0, id: id.repeat(64), created_at: BEGINNING / 1_000 + seconds });
@@ -441,7 +382,7 @@ describe('versions', () => {
 
 describe('as actors', () => {
   test('a subscription by an event answers to whoever asked, and one of the same name takes its place', () => {
-    const { clock, relays, parts, put } = world(1);
+    const { clock, relays, parts, put } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
     put(relay);
     const heard: string[] = [];

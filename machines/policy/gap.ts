@@ -41,3 +41,27 @@ export const markAfterLoss = ({ newestMs }: Mark): Mark => ({ newestMs, pendingM
  */
 export const gapSinceMs = ({ newestMs }: Mark, nowMs: number, overlapMs: number): number | undefined =>
   newestMs === undefined ? undefined : Math.max(0, Math.min(newestMs, nowMs) - overlapMs);
+
+/** A span of time, in milliseconds since the epoch; both ends are in it. */
+export interface Span {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** What a subscription knows of events that are older than what a relay is asked for after a gap. */
+export interface Remembered {
+  /** From when on all that was delivered is remembered. */
+  readonly fromMs: number;
+  /** The oldest that is remembered; nothing where there is none. */
+  readonly oldestMs: number | undefined;
+}
+
+/**
+ * Where something may be missing after a gap that the overlap does not reach: what was dated back further while the relay
+ * could not be reached. Older than what is remembered nothing is looked for, or it would be delivered twice; nor older than
+ * what there was, where only so many of what is stored were wanted.
+ */
+export function backfillSpan(sinceMs: number, { fromMs, oldestMs }: Remembered, isBounded: boolean): Span | undefined {
+  const from = isBounded ? Math.max(fromMs, oldestMs ?? sinceMs) : fromMs;
+  return from < sinceMs ? { fromMs: from, untilMs: sinceMs } : undefined;
+}

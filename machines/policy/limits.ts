@@ -328,6 +328,12 @@ export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SEC
 /** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
 
+/**
+ * Finding out what a relay has that we have not (NIP-77): events that are compared, and fetched, at most; how many are asked
+ * for at a time; and messages that a comparison may take.
+ */
+export const BACKFILL = { comparedMax: 5_000, missingMax: 5_000, idsPerRequest: 200, roundsMax: 50 } as const;
+
 /** Relays that a subscription remembers, those that it is on aside: how far each has served it, and who has sent what. */
 export const RELAYS_REMEMBERED = 1_000;
 

@@ -62,6 +62,13 @@ export class IdTable {
     }
   }
 
+  /** An id by its number. */
+  idOf(number: number): string {
+    const from = number * WORDS;
+    const words = this.#words.subarray(from, from + WORDS);
+    return Array.from(words, (word) => word.toString(16).padStart(DIGITS_PER_WORD, '0')).join('');
+  }
+
   /** Adds an id that is not here, and returns its number. */
   add({ words, hash }: IdKey): number {
     if (this.size === this.#hashes.length) this.#grow();

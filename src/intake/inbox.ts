@@ -3,6 +3,7 @@ import { isAboutRoom } from '../../machines/policy/request.ts';
 import type { SubscriptionEvent } from '../../machines/subscription/subscription.events.ts';
 import type { Clock } from '../clock.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
+import type { Backfill } from './backfill.ts';
 import type { Feed } from './feed.ts';
 import type { Screening } from './screening.ts';
 import type { Request } from './wanted.ts';
@@ -12,6 +13,7 @@ export interface InboxNeeds {
   readonly clock: Clock;
   readonly codec: Codec;
   readonly screening: Screening;
+  readonly backfill: Backfill | undefined;
   feedOf(url: string): Feed<Request> | undefined;
   /** Steps a request by its chart, and does what follows from it. */
   step(request: Request, event: SubscriptionEvent): void;
@@ -84,6 +86,13 @@ export class Inbox {
       case 'count':
         return this.#takeCount(request, message);
     }
+  }
+
+  /** Takes what a relay says about a comparison of what it has with what we have. */
+  compared(url: string, message: Extract<Message, { type: 'comparison' }>): void {
+    const { backfill, charge } = this.#needs;
+    if (backfill) backfill.take(url, message);
+    else charge(url, 'unexpected-comparison');
   }
 
   /** A notice may be all that a relay says about a request for which it has no room. */

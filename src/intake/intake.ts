@@ -5,15 +5,17 @@ import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
 import { type Clock, wallTime } from '../clock.ts';
-import type { Codec } from '../protocol/codec.ts';
+import type { Codec, PreparedFilters } from '../protocol/codec.ts';
+import type { Reconciler } from '../protocol/reconciler.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Steps } from '../steps.ts';
+import { Backfill } from './backfill.ts';
 import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
 import { Inbox } from './inbox.ts';
 import { Placer } from './placer.ts';
 import { Requests } from './requests.ts';
 import { Screening } from './screening.ts';
-import { type Request, Wanted, type WantedInput } from './wanted.ts';
+import { type Request, type Sink, Wanted, type WantedInput } from './wanted.ts';
 
 /** What the intake needs from around it. */
 export interface IntakeNeeds {
@@ -22,6 +24,7 @@ export interface IntakeNeeds {
   readonly settings: SubscribeSettings;
   readonly codec: Codec;
   readonly verifier: Verifier;
+  readonly reconciler: Reconciler | undefined;
   /** Hears of every step of a subscription. */
   readonly steps: Steps;
   /** One of these relays, by the pool's strategy. */
@@ -52,6 +55,9 @@ export interface FeedState {
   readonly retryAtMs: number | undefined;
 }
 
+/** What the names of subscriptions begin with that no application has given. */
+export const OWN_NAME = '#';
+
 /**
  * What is received: the subscriptions that are wanted, and the feed of every relay. It sees to it that every subscription is
  * where it should be.
@@ -64,11 +70,13 @@ export class Intake implements FeedOwner<Request> {
   readonly #requests: Requests;
   readonly #placer: Placer;
   readonly #screening: Screening;
+  readonly #backfill: Backfill | undefined;
   /** Where what relays say is taken. */
   readonly inbox: Inbox;
   /** Subscriptions that something has happened to, which are looked at when all that follows from it is done. */
   readonly #unsettled = new Set<Wanted>();
   #depth = 0;
+  #fetched = 0;
 
   constructor(needs: IntakeNeeds) {
     this.clock = needs.clock;
@@ -84,6 +92,7 @@ export class Intake implements FeedOwner<Request> {
       wording: { codec, overlapMs: settings.overlapMs, now: () => wallTime(clock) },
       changed: (request) => {
         this.#unsettled.add(request.wanted);
+        if (request.record.state === 'live') this.#backfill?.begin(request);
         request.wanted.sink.changed(request.feed.url, request.standing(clock.now()));
       },
     });
@@ -103,8 +112,19 @@ export class Intake implements FeedOwner<Request> {
         this.#step(request, { type: 'intake.overflowed', at: clock.now() });
       },
     });
+    const { reconciler } = needs;
+    this.#backfill =
+      reconciler &&
+      new Backfill({
+        ...needs,
+        reconciler,
+        answerTimeoutMs: settings.answerTimeoutMs,
+        feedOf: (url) => this.#feeds.get(url),
+        fetch: (wanted, url, filters, over) => this.#fetch(wanted, url, filters, over),
+      });
     this.inbox = new Inbox({
       ...needs,
+      backfill: this.#backfill,
       screening: this.#screening,
       feedOf: (url) => this.#feeds.get(url),
       step: (request, event) => this.#step(request, event),
@@ -156,6 +176,7 @@ export class Intake implements FeedOwner<Request> {
     const feed = this.#feeds.get(url);
     if (!feed) return;
     this.#feeds.delete(url);
+    this.#backfill?.lost(feed);
     this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.leave(request);
       feed.dispose();
@@ -181,6 +202,7 @@ export class Intake implements FeedOwner<Request> {
   detach(url: string, session: FeedSession): void {
     const feed = this.#feeds.get(url);
     if (!feed?.detach(session)) return;
+    this.#backfill?.lost(feed);
     this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.step(request, { type: 'socket.lost' });
       this.#unsettleAll();
@@ -226,6 +248,7 @@ export class Intake implements FeedOwner<Request> {
 
   /** Ends all, and leaves no timer behind. */
   close(): void {
+    this.#backfill?.end();
     this.around(() => {
       for (const wanted of [...this.#wanted.values()]) this.#end(wanted, 'pool-closed');
     });
@@ -279,6 +302,31 @@ export class Intake implements FeedOwner<Request> {
     // Where all are over, nobody waits for their slots.
     if (cause !== 'pool-closed') for (const feed of feeds) feed.pump();
     wanted.sink.closed(cause);
+  }
+
+  /** Asks one relay for what a subscription has missed. */
+  #fetch(behalf: Wanted, url: string, filters: PreparedFilters, over: () => void): void {
+    this.#fetched += 1;
+    const id = `${OWN_NAME}missed-${this.#fetched}`;
+    const sink: Sink = {
+      event: (received) => {
+        if (behalf.isOver) return;
+        behalf.delivered += 1;
+        behalf.sink.event(received);
+      },
+      stored: () => {},
+      changed: () => {},
+      counted: () => {},
+      closed: over,
+    };
+    const scope = { urls: new Set([url]), copies: 1 };
+    const input = { id, kind: 'once', filters, scope, affinityKey: id, newestOnly: false, sink, behalf } as const;
+    try {
+      this.subscribe(input, this.#needs.settings.timeoutMs);
+    } catch {
+      // There are as many subscriptions as there may be, and what is wanted by name comes first.
+      over();
+    }
   }
 
   #setStoredTimer(wanted: Wanted, delayMs: number, act: () => void): void {

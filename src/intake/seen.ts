@@ -1,4 +1,6 @@
+import type { Remembered, Span } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
+import type { KnownEvent } from '../protocol/reconciler.ts';
 import { IdKey, IdTable } from './id-table.ts';
 
 /** Relays that are noted by a bit each; those beyond by a list. */
@@ -38,6 +40,17 @@ class Generation {
     return this.#atMs[number] as number;
   }
 
+  /** Its events of a span of time. */
+  *within({ fromMs, untilMs }: Span): Iterable<KnownEvent> {
+    for (const [number, atMs] of this.#atMs.entries()) {
+      if (atMs >= fromMs && atMs <= untilMs) yield { id: this.ids.idOf(number), atMs };
+    }
+  }
+
+  get oldestMs(): number {
+    return this.#atMs.reduce((least, atMs) => Math.min(least, atMs), Number.POSITIVE_INFINITY);
+  }
+
   isFrom(number: number, relay: number): boolean {
     if (relay < BITS) return ((this.#bits[number] ?? 0) & (1 << relay)) !== 0;
     return this.#others.get(number)?.includes(relay) ?? false;
@@ -55,6 +68,7 @@ export class Seen {
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
   readonly #key = new IdKey();
+  #fromMs = 0;
 
   /** `horizonMs` tells from which time on events may be sent again. */
   constructor(horizonMs: () => number) {
@@ -88,6 +102,19 @@ export class Seen {
     if (young.ids.size >= SEEN.generation) this.#rotate();
   }
 
+  /** From when on all is remembered, and the oldest that is. */
+  get remembered(): Remembered {
+    const oldestMs = Math.min(...this.#generations.map((generation) => generation.oldestMs));
+    return { fromMs: this.#fromMs, oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined };
+  }
+
+  /** The events of a span of time; where there are more, the newest of them. */
+  within(span: Span, most: number): readonly KnownEvent[] {
+    const known = this.#generations.flatMap((generation) => [...generation.within(span)]);
+    if (known.length <= most) return known;
+    return known.sort((one, other) => other.atMs - one.atMs).slice(0, most);
+  }
+
   /** The relays that have sent an event, as far as it is remembered. */
   relaysOf(id: string): readonly string[] {
     if (!this.#key.read(id)) return [];
@@ -114,5 +141,6 @@ export class Seen {
     const [young, ...older] = this.#generations as [Generation, ...Generation[]];
     const kept = older.filter(({ newestMs }) => newestMs >= horizonMs).slice(0, SEEN.most / SEEN.generation - 2);
     this.#generations = [new Generation(), young, ...kept];
+    for (const old of older) if (!kept.includes(old)) this.#fromMs = Math.max(this.#fromMs, old.newestMs + 1);
   }
 }

@@ -50,6 +50,8 @@ export interface WantedInput {
   readonly affinityKey: string;
   readonly newestOnly: boolean;
   readonly sink: Sink;
+  /** On whose behalf it is wanted: what one of the two has delivered, the other does not. */
+  readonly behalf?: Wanted;
 }
 
 /** What is remembered of a relay, also while the subscription is not there. */
@@ -105,8 +107,8 @@ export class Wanted {
     this.scope = input.scope;
     this.affinityKey = input.affinityKey;
     this.sink = input.sink;
-    this.newest = input.newestOnly ? new Newest() : undefined;
-    this.seen = new Seen(() => this.#horizonMs(overlapMs));
+    this.newest = input.behalf ? input.behalf.newest : input.newestOnly ? new Newest() : undefined;
+    this.seen = input.behalf?.seen ?? new Seen(() => this.#horizonMs(overlapMs));
   }
 
   /** Something of it waits to be verified, or waits no longer. */
@@ -183,6 +185,8 @@ export class Request implements FeedItem {
   refusedAfterwards: Refusal | undefined;
   /** Waits because more came than could be looked at, which is not the relay's fault. */
   isBehind = false;
+  /** The time from which on it was asked for after a gap; nothing where all of it was. */
+  askedSinceMs: number | undefined;
   retryTimer: unknown;
   retryAtMs: number | undefined;
   readonly #wording: Wording;
@@ -233,6 +237,7 @@ export class Request implements FeedItem {
     if (wanted.kind === 'once') return codec.subscribe(name, list);
     const now = this.#wording.now();
     const since = gapSinceMs(this.mark, now, overlapMs);
+    this.askedSinceMs = since;
     if (since !== undefined) {
       const missed = codec.filtersSince(list, since);
       return missed.length === 0 ? undefined : codec.subscribe(name, missed);

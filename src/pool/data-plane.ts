@@ -117,6 +117,7 @@ export class DataPlane {
       steps: this.steps,
       settings: settings.subscribe,
       verifier: parts.verifier,
+      reconciler: parts.reconciler,
       choose: (urls, key) => this.ledger.choose(urls, key),
       answered: (url) => callsOf(url).succeeded(undefined, clock.now()),
       failed: (url) => callsOf(url).failed(clock.now()),
@@ -272,6 +273,8 @@ export class DataPlane {
       case 'closed':
       case 'count':
         return this.intake.inbox.receive(link.url, message);
+      case 'comparison':
+        return this.intake.inbox.compared(link.url, message);
       case 'notice':
         link.lastNotice = message.text;
         return this.intake.inbox.noticed(link.url, message.text);

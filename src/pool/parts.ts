@@ -2,6 +2,7 @@ import type { Signer } from '../auth/signer.ts';
 import type { Clock } from '../clock.ts';
 import type { Outbox } from '../delivery/outbox/outbox.ts';
 import type { Codec } from '../protocol/codec.ts';
+import type { Reconciler } from '../protocol/reconciler.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -16,6 +17,8 @@ export interface PoolParts {
   readonly random: () => number;
   /** Tells whether received events are genuine. */
   readonly verifier: Verifier;
+  /** Finds out after a gap what the overlap does not reach (NIP-77). Default: nothing does. */
+  readonly reconciler?: Reconciler | undefined;
   /** Whose keys may authenticate at relays (NIP-42), where `authenticate` of the relay allows it. Default: none. */
   readonly signers?: readonly Signer[] | undefined;
   /** What the platform knows of our own network. Default: nothing. */

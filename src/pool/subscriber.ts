@@ -8,16 +8,13 @@ import type {
 } from '../../machines/pool/pool.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
 import type { Clock } from '../clock.ts';
-import type { Intake } from '../intake/intake.ts';
+import { type Intake, OWN_NAME } from '../intake/intake.ts';
 import { type Answer, type CountResult, newestFirst, type QueryResult, Question } from '../intake/query.ts';
 import type { WhenFull } from '../intake/reader.ts';
 import { LiveSubscription, type Subscription, type SubscriptionHandlers } from '../intake/subscription.ts';
 import type { Kind, Scope, Sink, Wanted, WantedInput } from '../intake/wanted.ts';
 import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
-
-/** Begins the names that the pool gives to subscriptions. */
-const OWN = '#';
 
 type Subscribe = Extract<PoolCommand, { type: 'SUBSCRIBE' }>;
 
@@ -115,8 +112,8 @@ export class Subscriber {
     try {
       taken = readable('SUBSCRIBE', () => ({ ...command }));
       const { id, filters, replyTo } = taken;
-      if (typeof id !== 'string' || id.length === 0 || id.length > 64 || id.startsWith(OWN)) {
-        const wanted = `a name of at most 64 characters that does not begin with ${OWN}`;
+      if (typeof id !== 'string' || id.length === 0 || id.length > 64 || id.startsWith(OWN_NAME)) {
+        const wanted = `a name of at most 64 characters that does not begin with ${OWN_NAME}`;
         throw new RecloserError('INVALID_OPTION', `id is ${shown(id)}; give ${wanted}.`);
       }
       const options = readable('The options of SUBSCRIBE', () => optionsOf(taken.options));
@@ -185,7 +182,7 @@ export class Subscriber {
 
   #nextId(): string {
     this.#named += 1;
-    return `${OWN}${this.#named}`;
+    return `${OWN_NAME}${this.#named}`;
   }
 
   #filters(given: unknown): PreparedFilters {

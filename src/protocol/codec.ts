@@ -1,3 +1,4 @@
+import type { Span } from '../../machines/policy/gap.ts';
 import type { Refusal } from '../../machines/policy/refusal.ts';
 
 /** An event of the application, checked and made ready to be sent. */
@@ -41,6 +42,8 @@ export type Message =
   | { readonly type: 'end-of-stored'; readonly subscription: string; readonly more: boolean }
   | { readonly type: 'closed'; readonly subscription: string; readonly refusal: Refusal }
   | { readonly type: 'count'; readonly subscription: string; readonly count: number; readonly approximate: boolean }
+  /** About a comparison of what the relay has with what we have; `isRefused` with the relay's words, made safe to show. */
+  | { readonly type: 'comparison'; readonly name: string; readonly text: string; readonly isRefused: boolean }
   | { readonly type: 'challenge'; readonly challenge: string }
   | { readonly type: 'notice'; readonly text: string }
   /** Not understood. `problem` is one of a fixed set of words, fit for counting. */
@@ -75,6 +78,12 @@ export interface Codec {
   subscribe(subscription: string, filters: readonly object[]): string;
   unsubscribe(subscription: string): string;
   count(subscription: string, filters: readonly object[]): string;
+  /** What asks for events by their ids. */
+  byIds(ids: readonly string[]): PreparedFilters;
+  /** Begins a comparison of all that a filter asks for within a span, goes on with it, and ends it (NIP-77). */
+  compare(name: string, filter: object, span: Span, message: string): string;
+  compareOn(name: string, message: string): string;
+  endComparison(name: string): string;
   /** The event that answers a challenge of the relay that was dialled at this URL, before it is signed (NIP-42). */
   authTemplate(url: string, challenge: string, nowMs: number): object;
   /** Checks that a signer has signed just that; throws `INVALID_EVENT` with what is wrong. */

@@ -19,9 +19,14 @@ export class Reader {
   /** Puts a new event to some relays; it is due. */
   async put(...relays: readonly RemoteRelay[]): Promise<NostrEvent> {
     const event = this.#stage.event();
+    await this.expect(event, ...relays);
+    return event;
+  }
+
+  /** The same with an event of one's own. */
+  async expect(event: NostrEvent, ...relays: readonly RemoteRelay[]): Promise<void> {
     this.#due.push(event);
     for (const relay of relays) await relay.put(event);
-    return event;
   }
 
   get missing(): number {

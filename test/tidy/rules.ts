@@ -39,6 +39,8 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table|socket)\.ts$/, /^xstate$/, /^immer$/]],
   [/^src\/(clock|steps)\.ts$/, []],
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/clock\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
+  // What is of no use to most pools has a door of its own.
+  [/^src\/protocol\/nostr\/negentropy/, [/^src\/protocol\//, /^nostr-tools$/]],
   [/^src\/protocol\//, [/^machines\/policy\//, /^src\/protocol\//, /^nostr-tools\/pure$/]],
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],

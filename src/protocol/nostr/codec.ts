@@ -1,7 +1,7 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
 import type { Codec, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
-import { filtersSince, prepareFilters } from './filter.ts';
+import { filtersSince, filterWithin, type NostrFilter, prepareFilters } from './filter.ts';
 import { isDuplicate, refusalOf } from './refusal.ts';
 import { safeText } from './text.ts';
 
@@ -95,6 +95,17 @@ function decodeAuth([, challenge]: readonly unknown[]): Message {
   return fits ? { type: 'challenge', challenge } : malformed('auth-challenge');
 }
 
+function decodeComparison([, name, text]: readonly unknown[]): Message {
+  if (!isSubscription(name)) return malformed('comparison-name');
+  if (typeof text !== 'string' || !/^([0-9a-f]{2})+$/.test(text)) return malformed('comparison-message');
+  return { type: 'comparison', name, text, isRefused: false };
+}
+
+function decodeComparisonError([, name, text]: readonly unknown[]): Message {
+  if (!isSubscription(name)) return malformed('comparison-name');
+  return { type: 'comparison', name, text: safeText(typeof text === 'string' ? text : ''), isRefused: true };
+}
+
 function decodeNotice([, text]: readonly unknown[]): Message {
   return typeof text === 'string' ? { type: 'notice', text: safeText(text) } : malformed('notice-text');
 }
@@ -106,6 +117,8 @@ const DECODERS: ReadonlyMap<unknown, (frame: readonly unknown[]) => Message> = n
   ['CLOSED', decodeClosed],
   ['COUNT', decodeCount],
   ['AUTH', decodeAuth],
+  ['NEG-MSG', decodeComparison],
+  ['NEG-ERR', decodeComparisonError],
   ['NOTICE', decodeNotice],
 ]);
 
@@ -117,7 +130,7 @@ function frameOf({ id, pubkey, created_at, kind, tags, content, sig }: NostrEven
   );
 }
 
-/** Nostr: NIP-01, with the messages of NIP-42 and NIP-45, and the third element of EOSE from NIP-67. */
+/** Nostr: NIP-01, with the messages of NIP-42, NIP-45 and NIP-77, and the third element of EOSE from NIP-67. */
 export const nostrCodec: Codec = {
   name: 'nostr',
   prepare(value) {
@@ -133,6 +146,11 @@ export const nostrCodec: Codec = {
   subscribe: (subscription, filters) => JSON.stringify(['REQ', subscription, ...filters]),
   unsubscribe: (subscription) => JSON.stringify(['CLOSE', subscription]),
   count: (subscription, filters) => JSON.stringify(['COUNT', subscription, ...filters]),
+  byIds: (ids) => prepareFilters({ ids }),
+  compare: (name, filter: NostrFilter, span, message) =>
+    JSON.stringify(['NEG-OPEN', name, filterWithin(filter, span), message]),
+  compareOn: (name, message) => JSON.stringify(['NEG-MSG', name, message]),
+  endComparison: (name) => JSON.stringify(['NEG-CLOSE', name]),
   authTemplate: (url, challenge, nowMs) => ({
     kind: AUTH_KIND,
     created_at: Math.floor(nowMs / 1_000),

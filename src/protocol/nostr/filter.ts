@@ -1,4 +1,5 @@
 import { RecloserError, readable, shown } from '../../../machines/policy/error.ts';
+import type { Span } from '../../../machines/policy/gap.ts';
 import type { PreparedFilters } from '../codec.ts';
 import { isId, type NostrEvent } from './event.ts';
 
@@ -103,4 +104,11 @@ export function filtersSince(filters: readonly NostrFilter[], sinceMs: number): 
     const since = Math.max(from, filter.since ?? 0);
     return filter.until !== undefined && filter.until < since ? [] : [{ ...filter, since }];
   });
+}
+
+/** The same filter for a span of time, however many that are. */
+export function filterWithin({ limit: _limit, ...filter }: NostrFilter, { fromMs, untilMs }: Span): NostrFilter {
+  const since = Math.max(filter.since ?? 0, Math.ceil(fromMs / 1_000));
+  const until = Math.min(filter.until ?? Number.POSITIVE_INFINITY, Math.floor(untilMs / 1_000));
+  return { ...filter, since, until };
 }

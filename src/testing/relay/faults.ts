@@ -64,6 +64,11 @@ export interface RelayFaults {
   unknown: Share;
   /** Send every event twice. */
   repeatEvents: Share;
+  /**
+   * Not know what a comparison is (NIP-77); refuse it; answer nonsense; name events that were not asked for; or begin, and
+   * say no more.
+   */
+  comparing: 'unknown' | 'refuse' | 'nonsense' | 'strangers' | 'stall' | undefined;
   /** Demand authentication (NIP-42): with a challenge on connecting, or only with the refusal. */
   requireAuth: 'before' | 'after' | undefined;
 }
@@ -104,6 +109,7 @@ export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
   ahead: false,
   unknown: false,
   repeatEvents: false,
+  comparing: undefined,
   requireAuth: undefined,
 });
 

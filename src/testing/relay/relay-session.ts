@@ -2,6 +2,7 @@ import type { Filter } from 'nostr-tools/filter';
 import type { Clock } from '../../clock.ts';
 import { type NostrEvent, rebuildEvent } from '../../protocol/nostr/event.ts';
 import type { Dice } from '../random.ts';
+import { allIds, somethingDiffers } from './comparison.ts';
 import type { Desk } from './desk.ts';
 import { type EventStore, matches } from './event-store.ts';
 import { happens, type RelayFaults } from './faults.ts';
@@ -54,11 +55,13 @@ export interface RelayHost {
   rumour(): string;
 }
 
-/** One client at a relay, over whatever wire: NIP-01, the COUNT of NIP-45, and the AUTH of NIP-42. */
+/** One client at a relay, over whatever wire: NIP-01, the AUTH of NIP-42, the COUNT of NIP-45, and comparing by NIP-77. */
 export class RelaySession {
   readonly #send: (frame: string | Uint8Array) => void;
   readonly #host: RelayHost;
   readonly #subscriptions = new Map<string, readonly Filter[]>();
+  /** What is compared, by the name of the comparison. */
+  readonly #comparisons = new Map<string, Filter>();
   readonly #challenge: string;
   readonly #timers = new Set<unknown>();
   #authenticated = false;
@@ -105,6 +108,7 @@ export class RelaySession {
     if (type === 'EVENT') return this.#publish(first);
     if (type === 'AUTH') return this.#authenticate(first);
     if (typeof first !== 'string') return this.#say(['NOTICE', 'error: the subscription id is missing']);
+    if (type === 'NEG-OPEN' || type === 'NEG-MSG' || type === 'NEG-CLOSE') return this.#compare(type, first, rest[0]);
     if (!rest.every(isFilter)) return this.#say(['NOTICE', 'error: this is not a filter']);
     if (type === 'REQ') return this.#subscribe(first, rest);
     if (type === 'COUNT') return this.#count(first, rest);
@@ -200,6 +204,20 @@ export class RelaySession {
   #count(id: string, filters: readonly Filter[]): void {
     if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
     this.#say(['COUNT', id, { count: this.#host.store.query(filters).length }]);
+  }
+
+  #compare(type: string, name: string, filter: unknown): void {
+    const { faults, store } = this.#host;
+    if (faults.comparing === 'unknown') return this.#say(['NOTICE', 'error: this is not understood']);
+    if (faults.comparing === 'refuse') return this.#say(['NEG-ERR', name, 'blocked: this is too much']);
+    if (type === 'NEG-CLOSE') this.#comparisons.delete(name);
+    if (type === 'NEG-OPEN' && isFilter(filter)) {
+      this.#comparisons.set(name, faults.comparing === 'strangers' ? {} : filter);
+      return this.#say(['NEG-MSG', name, faults.comparing === 'nonsense' ? '00ff' : somethingDiffers()]);
+    }
+    const compared = this.#comparisons.get(name);
+    if (type !== 'NEG-MSG' || !compared || faults.comparing === 'stall') return;
+    this.#say(['NEG-MSG', name, allIds(store.query([compared]).map(({ id }) => id))]);
   }
 
   #mustAuthenticate(): boolean {

@@ -1,3 +1,5 @@
+import { negentropy } from '../../../src/protocol/nostr/negentropy.ts';
+import { signedEvents } from '../../../src/testing/index.ts';
 import { Reader } from '../reader.ts';
 import type { RemoteRelay } from '../remote-relay.ts';
 import type { Pace, Scenario, Stage } from '../scenario.ts';
@@ -51,6 +53,31 @@ const outage = (name: 'short' | 'long'): Scenario =>
     (relay) => relay.proxy.heal(),
     (pace) => 2 * pace.outageMs[name] + 4 * backAgain(pace),
   );
+
+/** While the relay is away, it gets an event that is a day old, which no overlap reaches. */
+const datedBack: Scenario = {
+  name: 'a subscription, and what was dated back by a day during an outage',
+  observe: 'found by comparing (NIP-77), and comes once',
+  within: (pace) => 2 * pace.outageMs.short + 4 * backAgain(pace),
+  async run(stage) {
+    const [relay] = stage.relays;
+    const reader = new Reader(stage);
+    await reader.put(relay);
+    const pool = stage.pool([relay], { reconciler: negentropy });
+    pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => reader.receive(event) });
+    await reader.caughtUp('what was stored');
+    relay.proxy.set({ refuse: true });
+    relay.proxy.reset();
+    await reader.put(relay);
+    const old = signedEvents('a day old', 24 * 3_600);
+    for (const event of [old.next().value, old.next().value]) await reader.expect(event, relay);
+    await stage.pass(stage.pace.outageMs.short);
+    relay.proxy.heal();
+    await reader.caughtUp();
+    reader.check();
+    return undefined;
+  },
+};
 
 /** A relay closes what is asked for with these words. */
 const closed = (
@@ -125,6 +152,7 @@ export const SUBSCRIBING_SCENARIOS: readonly Scenario[] = [
   gap('a reset connection', (relay) => relay.proxy.reset()),
   outage('short'),
   outage('long'),
+  datedBack,
   gap(
     'a socket that is dead on one side',
     (relay) => {

@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { BACKFILL } from '../machines/policy/limits.ts';
+import type { NostrEvent, NostrFilter, Verifier } from '../src/index.ts';
+import { negentropy } from '../src/protocol/nostr/negentropy.ts';
+import type { SimulatedRelay } from '../src/testing/index.ts';
+import type { MemoryRelay } from './kit/memory-relay.ts';
+import { believing, MINUTE, readingWorld, SECOND } from './kit/reading-world.ts';
+import { world } from './kit/world.ts';
+
+const DAY_SECONDS = 24 * 3_600;
+
+/** A relay that cannot be reached for a while, and meanwhile gets what is dated back further than the overlap. */
+function gap(
+  filter: NostrFilter,
+  { faults = {}, verifier = believing, count = 3 }: { faults?: object; verifier?: Verifier; count?: number } = {},
+) {
+  const scene = readingWorld(1, { reconciler: negentropy, verifier });
+  const { clock, relays, pool, event, put, onEvent } = scene;
+  const [relay] = relays as [SimulatedRelay];
+  const before = [put(relay), put(relay)];
+  const old = event({ created_at: Math.floor(clock.now() / 1_000) - 10 * DAY_SECONDS });
+  relay.publish(old);
+  pool.subscribe(filter, { onEvent });
+  clock.advance(SECOND);
+  relay.set(faults);
+  relay.stop();
+  clock.advance(MINUTE);
+  const missed = Array.from({ length: count }, () =>
+    event({ created_at: Math.floor(clock.now() / 1_000) - DAY_SECONDS }),
+  );
+  for (const each of missed) relay.publish(each);
+  const recent = put(relay);
+  const frames: unknown[][] = [];
+  relay.received = (frame: string) => frames.push(JSON.parse(frame) as unknown[]);
+  relay.listen();
+  const again = (): void => {
+    clock.advance(3 * MINUTE);
+  };
+  again();
+  const verbs = (): unknown[] => frames.map(([verb]) => verb).filter((verb) => String(verb).startsWith('NEG'));
+  return { ...scene, relay, before: [...before, old], missed, recent, frames, verbs, again };
+}
+
+const idsOf = (events: readonly NostrEvent[]): readonly string[] => events.map(({ id }) => id).sort();
+
+describe('what was dated back while a relay could not be reached', () => {
+  test('is found by comparing, and comes once', () => {
+    const { before, missed, recent, ids, verbs, frames, pool, relay } = gap({ kinds: [1] });
+    expect(ids().sort()).toEqual(idsOf([...before, ...missed, recent]));
+    expect(verbs()).toEqual(['NEG-OPEN', 'NEG-MSG', 'NEG-CLOSE']);
+    const opened = frames.find(([verb]) => verb === 'NEG-OPEN')?.[2];
+    const asked = frames
+      .map(([, , each]) => each as { since?: number } | undefined)
+      .find((each) => each?.since !== undefined);
+    expect(opened).toEqual({ kinds: [1], since: 0, until: asked?.since });
+    const fetched = frames.filter(
+      ([verb, name, each]) => verb === 'REQ' && !String(name).startsWith('probe') && (each as { ids?: string[] }).ids,
+    );
+    expect(fetched.map(([, , filter]) => (filter as { ids: string[] }).ids.toSorted())).toEqual([idsOf(missed)]);
+    expect(pool.relayMetrics(relay.url)?.faults).toEqual({});
+  });
+
+  test('is asked for in parts where there is much of it', () => {
+    const count = 2 * BACKFILL.idsPerRequest + 1;
+    const { before, missed, recent, ids } = gap({ kinds: [1] }, { count });
+    expect(missed).toHaveLength(count);
+    expect(ids().sort()).toEqual(idsOf([...before, ...missed, recent]));
+  });
+
+  test('is looked for no further back than there was anything, where only so much was wanted', () => {
+    const { missed, recent, ids, frames, before } = gap({ kinds: [1], limit: 2 });
+    expect(ids().sort()).toEqual(idsOf([...before.slice(0, 2), recent]));
+    expect(frames.some(([verb]) => verb === 'NEG-OPEN')).toBe(false);
+    expect(missed).toHaveLength(3);
+  });
+
+  test('is left where it is by relays that do not know how, which are not asked again', () => {
+    const { before, recent, ids, verbs, again, relay, clock } = gap(
+      { kinds: [1] },
+      { faults: { comparing: 'unknown' } },
+    );
+    expect(ids().sort()).toEqual(idsOf([...before, recent]));
+    expect(verbs().filter((verb) => verb === 'NEG-OPEN')).toHaveLength(1);
+    relay.cut();
+    again();
+    clock.advance(10 * MINUTE);
+    expect(verbs().filter((verb) => verb === 'NEG-OPEN')).toHaveLength(1);
+  });
+
+  test.each(['refuse', 'nonsense', 'stall'] as const)(
+    'is asked for again after the next gap by relays that %s',
+    (how) => {
+      const { before, missed, recent, ids, again, relay, pool } = gap({ kinds: [1] }, { faults: { comparing: how } });
+      expect(ids().sort()).toEqual(idsOf([...before, recent]));
+      const { faults = {} } = pool.relayMetrics(relay.url) ?? {};
+      if (how === 'refuse') expect(faults).toEqual({ 'comparison-refused': 1 });
+      if (how === 'nonsense') expect(faults).toEqual({ 'comparison-nonsense': 1 });
+      relay.heal();
+      relay.cut();
+      again();
+      expect(ids().sort()).toEqual(idsOf([...before, ...missed, recent]));
+    },
+  );
+
+  test('is verified like everything else', () => {
+    const forged = new Set<string>();
+    const verifier: Verifier = {
+      ...believing,
+      verify: (events) =>
+        (events as readonly NostrEvent[]).map(({ id, created_at }) => {
+          if (created_at % 2 === 0) return true;
+          forged.add(id);
+          return false;
+        }),
+    };
+    const { ids, missed, recent, before } = gap({ kinds: [1] }, { verifier });
+    const genuine = [...before, ...missed, recent].filter(({ created_at }) => created_at % 2 === 0);
+    expect(genuine.length).toBeGreaterThan(0);
+    expect(forged.size).toBeGreaterThan(0);
+    expect(ids().sort()).toEqual(idsOf(genuine));
+  });
+
+  test('is nothing that was not asked for, whatever the relay says that is missing', () => {
+    const { ids, before, missed, recent, relay, event, again, pool } = gap(
+      { kinds: [1] },
+      { faults: { comparing: 'strangers' } },
+    );
+    relay.publish(event({ kind: 7, created_at: 1_600_000_000 }));
+    relay.cut();
+    again();
+    expect(ids().sort()).toEqual(idsOf([...before, ...missed, recent]));
+    expect(pool.relayMetrics(relay.url)?.faults).toEqual({ 'unmatched-event': 1 });
+  });
+
+  test('leaves nothing behind when the pool is closed in the middle of it', async () => {
+    const { relay, clock, pool } = gap({ kinds: [1] }, { faults: { comparing: 'stall' } });
+    relay.cut();
+    for (let step = 0; step < 60_000 && clock.pending > 0; step += 50) clock.advance(50);
+    const closed = pool.close({ drainMs: 0 });
+    clock.advance(MINUTE);
+    await closed;
+    expect(clock.pending).toBe(0);
+  });
+
+  test('may be unasked: a message about a comparison that nobody began is charged', () => {
+    const { relays, clock, pool } = world(1, { reconciler: negentropy });
+    const [relay] = relays as [MemoryRelay];
+    clock.advance(SECOND);
+    for (const frame of ['["NEG-MSG","c1","61"]', '["NEG-MSG","c1","xyz"]', '["NEG-MSG","c1",""]', '["NEG-ERR",5]']) {
+      for (const peer of relay.peers) peer.send(frame);
+    }
+    clock.advance(SECOND);
+    expect(pool.relayMetrics(relay.url)?.faults).toEqual({
+      'unknown-comparison': 1,
+      'comparison-message': 2,
+      'comparison-name': 1,
+    });
+  });
+});
