@@ -352,6 +352,27 @@ describe('the books', () => {
     expect([...(relays[0]?.stored.keys() ?? [])].sort()).toEqual([high.id, critical.id].sort());
   });
 
+  test('are not brought to relays that take no frame so large, and are refused where too many are left out', async () => {
+    const { clock, pool, relays } = world(3);
+    const [small, ...large] = relays as [MemoryRelay, MemoryRelay, MemoryRelay];
+    clock.advance(10);
+    pool.configureRelay(small.url, { frameBytesMax: 2_048 });
+    const big = { ...next(), content: 'é'.repeat(20_000) };
+    const publishing = pool.publish(big, { until: 'complete' });
+    clock.advance(100);
+    expect(Object.keys((await publishing).outcomes)).toEqual(large.map(({ url }) => url));
+    expect(small.stored.size).toBe(0);
+    const problem = { code: 'INVALID_EVENT', message: expect.stringContaining('2 of 3 hosts') };
+    await expect(pool.publish({ ...big, id: 'f'.repeat(64) }, { quorum: 'all' })).rejects.toMatchObject(problem);
+    await expect(pool.publish({ ...big, id: 'e'.repeat(64) }, { relays: [small.url] })).rejects.toMatchObject({
+      code: 'INVALID_EVENT',
+    });
+    pool.configureRelay(small.url, { frameBytesMax: 100_000 });
+    void pool.publish({ ...big, id: 'd'.repeat(64) }, { quorum: 'all' });
+    clock.advance(100);
+    expect(small.stored.size).toBe(1);
+  });
+
   test('of low priority go the newest first once the oldest are late', async () => {
     const { clock, pool, relays } = world(1, { publish: { window: 1 } });
     clock.advance(10);

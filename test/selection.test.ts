@@ -92,6 +92,46 @@ describe('a pool', () => {
     expect(b).toBeGreaterThan(1.5 * a);
   });
 
+  test('goes on to the next tier by as much as the first lacks, also where its relays are down', () => {
+    const relays = Array.from({ length: 12 }, (_, index) => ({
+      url: `wss://relay${index}.example/`,
+      options: { priority: index < 10 ? 0 : 1 },
+    }));
+    const field = new Field(12, { balance: 'priority', relays });
+    field.publish(100);
+    expect(field.seen().slice(10)).toEqual([0, 0]);
+    for (const relay of field.relays.slice(0, 9)) relay.stop();
+    field.clock.advance(1_000);
+    field.publish(200);
+    // A tenth of the first tier is left, and takes 1.4 times that.
+    const left = field.seen()[9] ?? 0;
+    expect(left).toBeGreaterThan(0.07 * 200);
+    expect(left).toBeLessThan(0.28 * 200);
+  });
+
+  test('asks degraded relays as well while so few serve that none can be spared', () => {
+    const field = new Field(8);
+    const degraded = field.relays.slice(5, 7);
+    for (const relay of degraded) {
+      relay.answer = (id) => ['OK', id, false, 'rate-limited: slow down'];
+      void field.pool.publish(next(), { relays: [relay.url] });
+    }
+    field.clock.advance(200);
+    for (const relay of degraded) relay.answer = (id) => ['OK', id, true, ''];
+    // What was refused has been sent again.
+    field.clock.advance(4_000);
+    field.seen();
+    field.publish(30);
+    expect(field.seen().slice(5, 7)).toEqual([0, 0]);
+    for (const relay of field.relays.slice(0, 5)) relay.stop();
+    field.clock.advance(500);
+    expect(degraded.map(({ url }) => field.pool.status()[url])).toEqual(['degraded', 'degraded']);
+    field.seen();
+    field.publish(60);
+    const [, , , , , first = 0, second = 0, healthy = 0] = field.seen();
+    for (const each of [first, second, healthy]) expect(each).toBeGreaterThan(0);
+  });
+
   test('keeps a key with its relay while that serves, and takes it elsewhere while it does not', () => {
     const field = new Field(5, { balance: 'affinity' });
     const homes = (): (string | undefined)[] =>

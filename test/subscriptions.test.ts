@@ -268,6 +268,34 @@ describe('relays that come and go', () => {
 });
 
 describe('a relay that refuses', () => {
+  test('by a notice that it has too many is alive, whatever the question was', () => {
+    const { clock, relays, pool, event } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    const opened: unknown[] = [];
+    pool.on('relay.circuit-opened', (fact) => opened.push(fact));
+    relay.set({ subscriptionsMax: 10, tooManyByNotice: true });
+    for (let index = 0; index < 10; index += 1) pool.subscribe({ kinds: [1] });
+    clock.advance(SECOND);
+    relay.set({ refuseWith: 'rate-limited: slow down' });
+    void pool.publish(event());
+    clock.advance(SECOND);
+    expect(pool.status()[relay.url]).toBe('degraded');
+    relay.set({ refuseWith: undefined });
+    clock.advance(2 * MINUTE);
+    expect(opened).toEqual([]);
+    expect(pool.status()[relay.url]).toBe('connected');
+  });
+
+  test('is asked for fewer than it serves, so that the question whether it lives has room', () => {
+    const { clock, relays, pool } = readingWorld(1, { subscriptionsMax: 10 });
+    const [relay] = relays as [SimulatedRelay];
+    const subscriptions = Array.from({ length: 12 }, () => pool.subscribe({ kinds: [1] }));
+    clock.advance(SECOND);
+    const states = subscriptions.map((each) => each.status()[relay.url]?.state);
+    expect(states.filter((state) => state === 'live')).toHaveLength(9);
+    expect(states.filter((state) => state === 'queued')).toHaveLength(3);
+  });
+
   test('does not end a subscription that another one has refused for now only', () => {
     const { clock, relays, pool, put, ids, onEvent } = readingWorld(2);
     const [a, b] = relays as [SimulatedRelay, SimulatedRelay];

@@ -48,6 +48,8 @@ export interface LaneStanding {
   readonly weight: number;
   readonly priority: number;
   readonly region?: string;
+  /** Bytes of a frame, at most. */
+  readonly frameBytesMax: number;
 }
 
 /** What the relay's chart says of it, as far as sending is concerned. */
@@ -74,7 +76,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
   readonly queue: LaneQueue<Item>;
   state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
   closed = false;
-  standing: LaneStanding = { weight: 1, priority: 0 };
+  standing: LaneStanding = { weight: 1, priority: 0, frameBytesMax: Number.POSITIVE_INFINITY };
   /** Turns that it has had when relays are asked in turn. */
   turns = 0;
   #servingSince = 0;
@@ -169,6 +171,10 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   get region(): string | undefined {
     return this.standing.region;
+  }
+
+  get frameBytesMax(): number {
+    return this.standing.frameBytesMax;
   }
 
   /** Why nothing is sent here, for the outcome of a skipped delivery. */

@@ -5,6 +5,7 @@ import type { BalanceSettings, PoolSettings, PublishSettings } from '../../machi
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { Clock } from '../clock.ts';
+import type { PreparedEvent } from '../protocol/codec.ts';
 import type { Steps } from '../steps.ts';
 import { type Answer, Deliveries } from './deliveries.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -16,7 +17,7 @@ import type { Durability, Lease } from './outbox/outbox.ts';
 import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 import { Publications, type PublishRequest } from './publications.ts';
 import { Selector } from './selector.ts';
-import { resolveTarget } from './target.ts';
+import { fitting, resolveTarget, type Target } from './target.ts';
 import type { LaneSession } from './way.ts';
 
 /** What the ledger needs from around it. */
@@ -73,6 +74,10 @@ export class Ledger implements LaneOwner<Delivery> {
   /** The lanes as a list, made anew when one comes or goes. */
   #all: readonly DeliveryLane[] = [];
   #draining = false;
+  /** Bytes of a frame that every relay takes. */
+  #frameBytesMin = 0;
+  /** So few relays serve that none of them is spared. */
+  isStrained = false;
 
   constructor(settings: PublishSettings, needs: LedgerNeeds) {
     this.#settings = settings;
@@ -104,7 +109,13 @@ export class Ledger implements LaneOwner<Delivery> {
       abandon: ({ publication, lane }) => this.publications.abandon(publication, [lane]),
     });
     const { clock, random, balance } = needs;
-    this.#selector = new Selector({ clock, random, balance, lanes: () => this.#all });
+    this.#selector = new Selector({
+      clock,
+      random,
+      balance,
+      lanes: () => this.#all,
+      isStrained: () => this.isStrained,
+    });
     this.#dispatcher = new Dispatcher(settings.triesMax, this.#selector, (delivery, event) =>
       this.#deliveries.step(delivery, event),
     );
@@ -184,6 +195,7 @@ export class Ledger implements LaneOwner<Delivery> {
   tuneLane(url: string, standing: LaneStanding): void {
     const lane = this.#lanes.get(url);
     if (lane) lane.standing = standing;
+    this.#frameBytesMin = Math.min(...this.#all.map(({ frameBytesMax }) => frameBytesMax));
   }
 
   /** The relay is leaving: nothing more goes there, and what was under way is made up for elsewhere. */
@@ -251,8 +263,12 @@ export class Ledger implements LaneOwner<Delivery> {
 
   /** Accepts an event, or joins the publication of it that is open. Throws for misuse; refuses nothing else. */
   publish(request: PublishRequest): void {
-    const target = readable('relays', () => resolveTarget(request.options, this.#known));
-    this.publications.publish(request, target);
+    this.publications.publish(request, this.#targetOf(request.event, request.options));
+  }
+
+  /** Throws for an event that too few of the relays that it is for take, so that nothing makes room for it. */
+  checkSize(event: PreparedEvent, options: PublishOptions): void {
+    if (this.#mayBeTooLarge(event)) this.#targetOf(event, options);
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
@@ -328,6 +344,16 @@ export class Ledger implements LaneOwner<Delivery> {
     else this.#deliveries.step(delivery, { type: 'answer.overdue' });
     this.#needs.failed(lane);
     this.#checkDrained();
+  }
+
+  #targetOf(event: PreparedEvent, options: PublishOptions): Target<DeliveryLane> {
+    const target = readable('relays', () => resolveTarget(options, this.#known));
+    return this.#mayBeTooLarge(event) ? fitting(target, event) : target;
+  }
+
+  // A character takes at most three bytes of UTF-8, so most events need not be measured.
+  #mayBeTooLarge({ frame }: PreparedEvent): boolean {
+    return 3 * frame.length > this.#frameBytesMin;
   }
 
   get #known() {

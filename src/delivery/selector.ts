@@ -14,7 +14,11 @@ export interface SelectorNeeds {
   readonly balance: BalanceSettings;
   /** The ways to all relays; the same list while none comes or goes. */
   lanes(): readonly DeliveryLane[];
+  /** Whether so few relays serve that none of them is spared. */
+  isStrained(): boolean;
 }
+
+const NOBODY: readonly DeliveryLane[] = [];
 
 /** Draws that are tried before all candidates are looked at. */
 const DRAWS = 3;
@@ -45,8 +49,8 @@ export class Selector {
   among(lanes: readonly DeliveryLane[], key: string): DeliveryLane | undefined {
     const { balance, random } = this.#needs;
     const { healthWeight, regions } = balance;
-    const request = { key, isUrgent: false, healthWeight, regions, random };
-    const chosen = this.#chosen(keepsDegraded(this.#strategy) ? lanes : foremost(lanes), request);
+    const request = { key, isUrgent: false, healthWeight, absent: NOBODY, regions, random };
+    const chosen = this.#chosen(this.#keepsDegraded ? lanes : foremost(lanes), request);
     if (!chosen) return undefined;
     this.#turn = Math.max(this.#turn, chosen.turns);
     chosen.turns += turnLength(this.#strategy, chosen, request);
@@ -69,6 +73,7 @@ export class Selector {
     const all = this.#needs.lanes();
     if (this.#strategy !== twoChoices || publication.candidates !== all || all.length <= APERTURE.from)
       return undefined;
+    if (this.#needs.isStrained()) return undefined;
     const aperture = this.#currentAperture(all);
     const asked = new Set(Array.from(publication.deliveries.keys(), ({ host }) => host));
     const isFit = (lane: DeliveryLane): boolean =>
@@ -101,16 +106,23 @@ export class Selector {
 
   /** By looking at all candidates. */
   #ranked(publication: Publication, request: Request): DeliveryLane | undefined {
-    const { candidates, deliveries } = publication;
+    const { deliveries } = publication;
     // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
     // that has.
-    const untried = candidates.filter((lane) => !deliveries.has(lane) && !publication.isSupersededOn(lane));
+    const untried = publication.candidates.filter((lane) => !deliveries.has(lane) && !publication.isSupersededOn(lane));
     const serving = untried.filter((lane) => lane.isServing);
     const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
     const best = serving.length > 0 ? serving : untried;
     const fresh = best.filter((lane) => !asked.has(lane.host));
     const from = fresh.length > 0 ? fresh : best;
-    return this.#chosen(keepsDegraded(this.#strategy) && serving.length > 0 ? from : foremost(from), request);
+    const absent = serving.length > 0 && serving.length < untried.length ? untried.filter(isAbsent) : NOBODY;
+    const candidates = this.#keepsDegraded && serving.length > 0 ? from : foremost(from);
+    return this.#chosen(candidates, { ...request, absent });
+  }
+
+  /** Whether degraded relays are asked like others: by the strategy, or because there are too few. */
+  get #keepsDegraded(): boolean {
+    return keepsDegraded(this.#strategy) || this.#needs.isStrained();
   }
 
   #chosen(from: readonly DeliveryLane[], request: Request): DeliveryLane | undefined {
@@ -127,6 +139,9 @@ export class Selector {
   #requestOf({ id, affinityKey = id, priority }: Publication): Request {
     const { balance, random } = this.#needs;
     const { healthWeight, regions } = balance;
-    return { key: affinityKey, isUrgent: isMoreUrgent(priority, 'normal'), healthWeight, regions, random };
+    const isUrgent = isMoreUrgent(priority, 'normal');
+    return { key: affinityKey, isUrgent, healthWeight, absent: NOBODY, regions, random };
   }
 }
+
+const isAbsent = (lane: DeliveryLane): boolean => !lane.isServing;

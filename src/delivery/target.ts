@@ -4,6 +4,8 @@ import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 /** A relay as a voter: URLs that share a host are one voice. */
 interface Voice {
   readonly host: string;
+  /** Bytes of a frame, at most. */
+  readonly frameBytesMax: number;
 }
 
 /** Whom a publication may ask, how many shall have the event, and how many distinct hosts must confirm. */
@@ -50,6 +52,23 @@ export function resolveTarget<Relay extends Voice>(options: PublishOptions, know
     throw new RecloserError('INVALID_QUORUM', problem);
   }
   return { lanes, copies: Math.min(copies, lanes.length), quorum, hosts };
+}
+
+/** The same without relays that take no frame as large as this one; throws `INVALID_EVENT` where none is left. */
+export function fitting<Relay extends Voice>(
+  target: Target<Relay>,
+  { frame }: { readonly frame: string },
+): Target<Relay> {
+  const bytes = new TextEncoder().encode(frame).length;
+  const lanes = target.lanes.filter(({ frameBytesMax }) => bytes <= frameBytesMax);
+  if (lanes.length === target.lanes.length) return target;
+  const hosts = countHosts(lanes, false);
+  if (hosts < target.quorum) {
+    const most = Math.max(...target.lanes.map(({ frameBytesMax }) => frameBytesMax));
+    const problem = `The event takes ${bytes} bytes; ${hosts} of ${target.hosts} hosts take as many, the quorum is ${target.quorum}, and the largest frameBytesMax is ${most}.`;
+    throw new RecloserError('INVALID_EVENT', problem);
+  }
+  return { lanes, copies: Math.min(target.copies, lanes.length), quorum: target.quorum, hosts };
 }
 
 function chosen<Relay extends Voice>(

@@ -93,9 +93,12 @@ export class Feed<Item extends FeedItem> {
     return this.#open.size + this.#queue.size < this.slots;
   }
 
-  /** Requests that may be open there at the moment, that are, and that wait. */
+  /**
+   * Requests that may be open there at the moment, that are, and that wait. One of what the application allows is left for
+   * the question whether the relay lives, which is a subscription as well.
+   */
   get slots(): number {
-    return Math.min(this.slotsMax, this.#learned);
+    return Math.min(Math.max(1, this.slotsMax - 1), this.#learned);
   }
 
   get openCount(): number {
@@ -249,7 +252,7 @@ export class Feed<Item extends FeedItem> {
 
   #hasSlot(): boolean {
     if (this.#open.size < this.slots) return true;
-    if (this.#learned < this.slotsMax) this.#lookForRoom();
+    if (this.#learned < this.slotsMax - 1) this.#lookForRoom();
     return false;
   }
 
@@ -263,7 +266,7 @@ export class Feed<Item extends FeedItem> {
   }
 
   #tryMore(): void {
-    if (this.#learned < this.slotsMax) this.#learned += 1;
+    if (this.#learned < this.slotsMax - 1) this.#learned += 1;
   }
 
   #mayAsk(): boolean {

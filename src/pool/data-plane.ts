@@ -220,6 +220,11 @@ export class DataPlane {
     this.#keeper?.keep(kept);
   }
 
+  /** Whether so few relays serve that none of them is spared. */
+  set isStrained(isStrained: boolean) {
+    this.ledger.isStrained = isStrained;
+  }
+
   /** Whether our own network is in doubt, so that fewer relays are dialled at one time. */
   set isNetworkInDoubt(inDoubt: boolean) {
     this.links.gate.isInDoubt = inDoubt;

@@ -1,6 +1,6 @@
 import { type AnyActorRef, assign, fromCallback } from 'xstate';
 import { connectionMachine as bareConnectionMachine } from '../../machines/connection/connection.machine.ts';
-import { actorIdOf, keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
+import { actorIdOf, isStrained, keptPool, subjectOf } from '../../machines/pool/pool.context.ts';
 import type { PoolEvent } from '../../machines/pool/pool.events.ts';
 import { poolMachine as barePoolMachine } from '../../machines/pool/pool.machine.ts';
 import type { DataPlaneInput } from '../../machines/pool/pool.setup.ts';
@@ -133,6 +133,7 @@ export function providePoolMachine(given: PoolParts) {
         if (url === undefined || !record) return;
         const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
         const { status, suspect, generation } = record;
+        planeOf(self).isStrained = isStrained(context);
         planeOf(self).updateRelay(url, { status, suspect, retryAtMs }, generation);
       },
       updateNetwork: ({ self, context }) => {

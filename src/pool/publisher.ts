@@ -9,7 +9,7 @@ import type { Ledger } from '../delivery/ledger.ts';
 import type { Lease, Outbox } from '../delivery/outbox/outbox.ts';
 import type { Publication } from '../delivery/publication.ts';
 import { emptyReceipt, Waiter } from '../delivery/receipt.ts';
-import type { Codec, PreparedEvent } from '../protocol/codec.ts';
+import type { Codec } from '../protocol/codec.ts';
 import { keptBody, OutboxConsumer } from './outbox-consumer.ts';
 
 type Publish = Extract<PoolCommand, { type: 'PUBLISH' }>;
@@ -78,19 +78,20 @@ export class Publisher {
     const waiter = command.waiter instanceof Waiter ? command.waiter : undefined;
     const consumer = this.#consumer;
     const event = this.#needs.codec.prepare(command.event);
-    this.#checkSize(event);
+    const { ledger } = this.#needs;
+    ledger.checkSize(event, options);
     const priority = priorityOf(options);
     const { timeoutMs, expiresMs } = this.#deadlines(options, priority);
     if (waiter?.signal?.aborted) return waiter.resolve(emptyReceipt(event.id, 'cancelled'));
-    if (this.#needs.ledger.publications.isSuperseded(event)) {
+    if (ledger.publications.isSuperseded(event)) {
       return this.#refuse(command, event.id, 'superseded', 'a newer version of the event is being published');
     }
     checkKey(options.affinityKey);
     const body = consumer && readable('The options of a publish', () => keptBody(event, options));
-    if (!this.#needs.ledger.publications.makeRoomFor(event, priority)) {
+    if (!ledger.publications.makeRoomFor(event, priority)) {
       return this.#refuse(command, event.id, 'backpressure', 'too much is open already; wait for receipts');
     }
-    this.#needs.ledger.publish({
+    ledger.publish({
       event,
       options,
       waiter,
@@ -109,15 +110,11 @@ export class Publisher {
       settings: settings.publish,
       clock,
       random,
-      publish: (event, options, lease) =>
-        ledger.publish({
-          event,
-          options,
-          ...this.#deadlines(options, priorityOf(options)),
-          waiter: undefined,
-          listener: (fact) => this.#needs.report(fact),
-          lease,
-        }),
+      publish: (event, options, lease) => {
+        const deadlines = this.#deadlines(options, priorityOf(options));
+        const listener = (fact: PublicationFact): void => this.#needs.report(fact);
+        ledger.publish({ event, options, ...deadlines, waiter: undefined, listener, lease });
+      },
       refused: (id, cause, problem) => {
         ledger.publications.refuse(id, emptyReceipt(id, 'refused', { cause, problem }), {
           type: 'publication.refused',
@@ -140,16 +137,6 @@ export class Publisher {
     checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
     checkNumber('expiresMs', expiresMs, PUBLISH_LIMITS.expiresMs);
     return { timeoutMs: Math.min(timeoutMs, expiresMs), expiresMs };
-  }
-
-  #checkSize({ frame }: PreparedEvent): void {
-    const { frameBytesMax } = this.#needs.settings.relay;
-    // A character takes at most three bytes of UTF-8, so most events need not be measured.
-    if (frame.length * 3 <= frameBytesMax) return;
-    const bytes = new TextEncoder().encode(frame).length;
-    if (bytes > frameBytesMax) {
-      throw new RecloserError('INVALID_EVENT', `The event takes ${bytes} bytes; frameBytesMax is ${frameBytesMax}.`);
-    }
   }
 
   #refuse(

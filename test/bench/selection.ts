@@ -138,6 +138,7 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
     clock,
     random,
     balance: poolSettings({ balance: strategy }).balance,
+    isStrained: () => false,
     lanes: () => lanes,
   });
   const publication = {

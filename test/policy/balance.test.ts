@@ -26,7 +26,7 @@ function relay(name: string, given: Partial<Candidate> = {}): Relay {
 }
 
 function request(given: Partial<Request> = {}): Request {
-  return { key: 'key', isUrgent: false, healthWeight: 0, regions: [], random: seededRandom(1), ...given };
+  return { key: 'key', isUrgent: false, healthWeight: 0, absent: [], regions: [], random: seededRandom(1), ...given };
 }
 
 /** How often each is chosen of so many times, with turns taken. */

@@ -27,6 +27,8 @@ export interface Request {
   readonly isUrgent: boolean;
   /** From 0, where weights are those that were given, to 1, where they are as good as the relay is. */
   readonly healthWeight: number;
+  /** Relays that would be candidates as well, did they serve. */
+  readonly absent: readonly Candidate[];
   /** Preferred regions, the best first. */
   readonly regions: readonly string[];
   /** At least 0 and below 1. */

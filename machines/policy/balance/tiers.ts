@@ -27,14 +27,19 @@ function byTier(tierOf: (candidate: Candidate, request: Request) => number): Str
       if (members) members.push(each);
       else tiers.set(tier, [each]);
     }
-    const ordered = [...tiers].sort(([a], [b]) => a - b).map(([, members]) => members);
-    const healths = ordered.map((members) => members.reduce((sum, { success }) => sum + success, 0) / members.length);
+    const ordered = [...tiers].sort(([a], [b]) => a - b);
+    // Those that do not serve are what a tier lacks, however well the others are.
+    const absent = request.absent.map((each) => tierOf(each, request));
+    const healths = ordered.map(([tier, members]) => {
+      const all = members.length + absent.filter((each) => each === tier).length;
+      return members.reduce((sum, { success }) => sum + success, 0) / all;
+    });
     let left = request.random();
     const tier = tierShares(healths).findIndex((share) => {
       left -= share;
       return left < 0;
     });
-    return twoChoices(ordered[Math.max(0, tier)] ?? [], request);
+    return twoChoices(ordered[Math.max(0, tier)]?.[1] ?? [], request);
   };
 }
 

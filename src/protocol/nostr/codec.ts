@@ -1,4 +1,5 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
+import { isAboutRoom } from '../../../machines/policy/request.ts';
 import type { Codec, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
 import { filtersSince, filterWithin, type NostrFilter, prepareFilters } from './filter.ts';
@@ -173,7 +174,10 @@ export const nostrCodec: Codec = {
     return {
       frame: nostrCodec.subscribe(subscription, [{ ids: [NO_EVENT], limit: 1 }]),
       isAnswer: (message) =>
-        (message.type === 'end-of-stored' || message.type === 'closed') && message.subscription === subscription,
+        message.type === 'end-of-stored' || message.type === 'closed'
+          ? message.subscription === subscription
+          : // Some say in this way that there are too many already, and that they live.
+            message.type === 'notice' && isAboutRoom({ prefix: '', text: message.text }),
       cleanup: nostrCodec.unsubscribe(subscription),
     };
   },
