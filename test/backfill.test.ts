@@ -157,3 +157,76 @@ describe('what was dated back while a relay could not be reached', () => {
     });
   });
 });
+
+describe('what a relay leaves out of its answer, because it sends only so many events at a time', () => {
+  /** A relay that sends at most so many gets more than that while it cannot be reached. */
+  function longGap(missedCount: number, storedMax: number, spacingMs = SECOND) {
+    const scene = readingWorld(1);
+    const { clock, relays, pool, put, onEvent } = scene;
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const subscription = pool.subscribe({ kinds: [1] }, { onEvent });
+    clock.advance(SECOND);
+    relay.stop();
+    const missed = Array.from({ length: missedCount }, () => {
+      clock.advance(spacingMs);
+      return put(relay).id;
+    });
+    // Answers take their time, so that something can happen in between.
+    relay.set({ storedMax, delayMs: 100 });
+    relay.listen();
+    return { ...scene, relay, subscription, missed };
+  }
+
+  test('is asked for page by page, and only then counts as served', () => {
+    const { clock, ids, missed, relay, asked, subscription } = longGap(1_200, 500);
+    let sawIncomplete = false;
+    for (let step = 0; step < 6_000 && ids().length < 1_201; step += 1) {
+      clock.advance(50);
+      const standing = subscription.status()[relay.url];
+      const isBack = standing?.state === 'live' && ids().length > 1;
+      if (isBack && standing.isStoredComplete) expect(ids()).toHaveLength(1_201);
+      sawIncomplete ||= isBack && ids().length < 1_201;
+    }
+    clock.advance(SECOND);
+    expect(new Set(ids())).toEqual(new Set([...missed, ids()[0]]));
+    expect(ids()).toHaveLength(1_201);
+    expect(sawIncomplete).toBe(true);
+    expect(subscription.status()[relay.url]?.isStoredComplete).toBe(true);
+    // The first, the gap, and three pages: after one of two hundred there may be more, after one of a single event not.
+    expect(asked).toHaveLength(5);
+  });
+
+  test('is asked for again after the next gap where the connection was lost in between', () => {
+    const { clock, ids, relay, missed } = longGap(600, 200, 5 * SECOND);
+    while (ids().length < 201) clock.advance(10);
+    expect(ids().length).toBeLessThan(601);
+    relay.cut();
+    clock.advance(5 * MINUTE);
+    expect(new Set(ids())).toEqual(new Set([...missed, ids()[0]]));
+    expect(ids()).toHaveLength(601);
+  });
+
+  test('goes on where more than a page is of one second, without asking for it for ever', () => {
+    const { clock, ids, asked } = longGap(300, 150, 0);
+    clock.advance(5 * MINUTE);
+    expect(ids().length).toBeGreaterThanOrEqual(150);
+    expect(asked.length).toBeLessThan(6);
+  });
+
+  test('has room where all of a relay’s slots are taken', () => {
+    const { clock, ids, relay, pool } = longGap(600, 200);
+    const open = new Set<unknown>();
+    let most = 0;
+    relay.received = (frame: string) => {
+      const [verb, name] = JSON.parse(frame) as unknown[];
+      if (verb === 'REQ') open.add(name);
+      else if (verb === 'CLOSE') open.delete(name);
+      most = Math.max(most, open.size);
+    };
+    for (let index = 0; index < 30; index += 1) pool.subscribe({ kinds: [2] });
+    clock.advance(5 * MINUTE);
+    expect(ids()).toHaveLength(601);
+    expect(most).toBe(20);
+  });
+});

@@ -1,3 +1,5 @@
+import { PAGES } from './limits.ts';
+
 /**
  * How far a relay has served a subscription. `newestMs` is the time of the newest event that it is known to have sent all up
  * to; `pendingMs` that of the newest since it was asked last, which counts once everything stored has come: relays send the
@@ -65,3 +67,21 @@ export function backfillSpan(sinceMs: number, { fromMs, oldestMs }: Remembered, 
   const from = isBounded ? Math.max(fromMs, oldestMs ?? sinceMs) : fromMs;
   return from < sinceMs ? { fromMs: from, untilMs: sinceMs } : undefined;
 }
+
+/** What came in answer to what was asked for after a gap, before the end of what is stored. */
+export interface Page {
+  readonly events: number;
+  readonly oldestMs: number;
+  /** Whether the relay says that it has more (NIP-67). */
+  readonly hasMore: boolean;
+}
+
+/** Whether a relay may have left out the older ones of what was asked for: they send the newest, and only so many. */
+export const mayBeCut = ({ events, hasMore }: Page): boolean => hasMore || events >= PAGES.eventsMin;
+
+/**
+ * The time up to which the next page is asked for: the oldest that has come, again, for others may be of the same second. A
+ * page that went no further back is one of a single second, and more of that cannot be had.
+ */
+export const nextPageUntilMs = ({ oldestMs }: Page, untilMs: number): number =>
+  oldestMs < untilMs ? oldestMs : untilMs - 1_000;

@@ -329,6 +329,12 @@ export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SEC
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
 
 /**
+ * Events in answer to what was asked for after a gap from which on there may be more: relays send no more than so many at a
+ * time, mostly 500, and do not say so. And pages that are asked for then, at most.
+ */
+export const PAGES = { eventsMin: 100, most: 1_000 } as const;
+
+/**
  * Finding out what a relay has that we have not (NIP-77): events that are compared, and fetched, at most; how many are asked
  * for at a time; and messages that a comparison may take.
  */

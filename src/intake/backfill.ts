@@ -1,5 +1,5 @@
-import { backfillSpan, type Span } from '../../machines/policy/gap.ts';
-import { BACKFILL } from '../../machines/policy/limits.ts';
+import { backfillSpan, mayBeCut, nextPageUntilMs, type Page, type Span } from '../../machines/policy/gap.ts';
+import { BACKFILL, PAGES } from '../../machines/policy/limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Codec, Message, PreparedFilters } from '../protocol/codec.ts';
 import type { Reconciler, Reconciliation } from '../protocol/reconciler.ts';
@@ -9,12 +9,14 @@ import type { Request, Wanted } from './wanted.ts';
 export interface BackfillNeeds {
   readonly clock: Clock;
   readonly codec: Codec;
-  readonly reconciler: Reconciler;
+  readonly reconciler: Reconciler | undefined;
   /** Milliseconds to wait for an answer. */
   readonly answerTimeoutMs: number;
   feedOf(url: string): Feed<Request> | undefined;
-  /** Asks one relay for some events on behalf of a subscription, and says when it is over. */
-  fetch(wanted: Wanted, url: string, filters: PreparedFilters, over: () => void): void;
+  /** Asks one relay for some events on behalf of a subscription, and says when it is over; without a page, it was in vain. */
+  fetch(wanted: Wanted, url: string, filters: PreparedFilters, over: (page: Page | undefined) => void): void;
+  /** All that was asked for after a gap has come. */
+  filled(request: Request): void;
   /** A relay did something against the protocol: counted by kind, and charged as well. */
   charge(url: string, kind: string): void;
   count(url: string, kind: string): void;
@@ -39,9 +41,19 @@ interface Run {
 
 type ComparisonMessage = Extract<Message, { type: 'comparison' }>;
 
-/** What is to be compared with one relay on one connection, one thing after the other. */
+/** A gap of which the relay has left the older part out. */
+interface Cut {
+  readonly request: Request;
+  readonly epoch: number;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly pages: number;
+}
+
+/** What is to be fetched from one relay on one connection, one thing after the other. */
 class Agenda {
   readonly session: FeedSession;
+  readonly cuts: Cut[] = [];
   readonly tasks: Task[] = [];
   run: Run | undefined;
   isFetching = false;
@@ -52,8 +64,9 @@ class Agenda {
 }
 
 /**
- * Fills what the overlap after a gap does not reach: events that were dated back further while a relay could not be reached
- * (NIP-77). It compares what is remembered with what the relay has, and asks for what is missing. A relay that does not
+ * Fills what is left of a gap. Relays send only so many events at a time, the newest of them, and do not say so: what is
+ * older is asked for page by page, and before that is done, nothing counts as complete. And where events were dated back
+ * further than the overlap reaches, what is remembered is compared with what the relay has (NIP-77). A relay that does not
  * know how is not asked again; one that will not, or answers nonsense, is asked after its next gap.
  */
 export class Backfill {
@@ -69,15 +82,25 @@ export class Backfill {
 
   /** A relay serves a subscription again, and has sent all that is newer than a time. */
   begin(request: Request): void {
-    const { feed, wanted, epoch, askedSinceMs } = request;
+    const { feed, epoch, askedSinceMs } = request;
     const { session } = feed;
-    if (!session || askedSinceMs === undefined || this.#ability.get(feed) === 'unable') return;
+    if (!session || askedSinceMs === undefined) return;
+    if (request.isCut) {
+      const untilMs = nextPageUntilMs(request.page, Number.POSITIVE_INFINITY);
+      this.#agendaOf(feed, session).cuts.push({ request, epoch, sinceMs: askedSinceMs, untilMs, pages: 0 });
+    }
+    if (this.#needs.reconciler && this.#ability.get(feed) !== 'unable')
+      this.#compareAll(request, session, askedSinceMs);
+    this.#goOn(feed);
+  }
+
+  #compareAll(request: Request, session: FeedSession, askedSinceMs: number): void {
+    const { feed, wanted, epoch } = request;
     const { remembered } = wanted.seen;
     for (const filter of wanted.filters.list) {
       const span = backfillSpan(askedSinceMs, remembered, 'limit' in filter);
       if (span) this.#agendaOf(feed, session).tasks.push({ request, epoch, filter, span });
     }
-    this.#goOn(feed);
   }
 
   /** Takes what a relay says about a comparison. */
@@ -131,6 +154,8 @@ export class Backfill {
   #goOn(feed: Feed<Request>): void {
     const agenda = this.#byFeed.get(feed);
     if (!agenda || agenda.run || agenda.isFetching) return;
+    const cut = agenda.cuts.shift();
+    if (cut) return this.#turnPage(feed, agenda, cut);
     const task = agenda.tasks.shift();
     if (!task) {
       this.#byFeed.delete(feed);
@@ -138,6 +163,7 @@ export class Backfill {
     }
     if (isOver(task)) return this.#goOn(feed);
     const { codec, reconciler } = this.#needs;
+    if (!reconciler) return;
     const { known, span } = compared(task);
     const reconciliation = reconciler.begin(known);
     this.#named += 1;
@@ -147,6 +173,29 @@ export class Backfill {
     if (!agenda.session.send(codec.compare(name, task.filter, span, reconciliation.opening))) return;
     agenda.run = run;
     this.#await(feed, agenda, run);
+  }
+
+  /** Asks for the next page of what was left out. */
+  #turnPage(feed: Feed<Request>, agenda: Agenda, cut: Cut): void {
+    const { request, epoch, sinceMs, untilMs, pages } = cut;
+    const { codec, fetch, filled } = this.#needs;
+    const { wanted } = request;
+    const list = isOver({ request, epoch }) ? [] : codec.filtersSince(wanted.filters.list, sinceMs, untilMs);
+    if (list.length === 0) {
+      if (!isOver(cut)) filled(request);
+      return this.#goOn(feed);
+    }
+    agenda.isFetching = true;
+    fetch(wanted, feed.url, { list, matches: wanted.filters.matches }, (page) => {
+      if (this.#byFeed.get(feed) !== agenda) return;
+      agenda.isFetching = false;
+      // In vain: what is missing is asked for again after the next gap, because nothing says that it has come.
+      if (!page || isOver(cut)) return this.#goOn(feed);
+      const isMore = mayBeCut(page) && pages < PAGES.most;
+      if (isMore) agenda.cuts.unshift({ ...cut, untilMs: nextPageUntilMs(page, untilMs), pages: pages + 1 });
+      else filled(request);
+      this.#goOn(feed);
+    });
   }
 
   #answerTo({ reconciliation }: Run, url: string, text: string): string | undefined {
@@ -197,7 +246,8 @@ export class Backfill {
 const NAME = /^c(\d{1,15})$/;
 
 /** Whether nobody wants to know any more. */
-const isOver = ({ request, epoch }: Task): boolean => request.wanted.isOver || request.epoch !== epoch;
+const isOver = ({ request, epoch }: Pick<Task, 'request' | 'epoch'>): boolean =>
+  request.wanted.isOver || request.epoch !== epoch;
 
 /** What is compared: of more than can be, the newest, and the span that they fill. */
 function compared({ request, span }: Task) {

@@ -21,6 +21,8 @@ export interface FeedSession {
 
 /** What is asked for. */
 export interface FeedItem {
+  /** It is over soon, and others wait for it: it goes first, and may take the place that is left for a question. */
+  readonly isBrief: boolean;
   /** The frame that asks for it under a name; nothing where there is nothing left to ask for. */
   frame(name: string): string | undefined;
   /** The frame that says that it is not wanted any more; nothing where none is needed. */
@@ -154,7 +156,8 @@ export class Feed<Item extends FeedItem> {
   }
 
   enqueue(item: Item): void {
-    this.#queue.add(item);
+    if (item.isBrief) this.#queue = new Set([item, ...this.#queue]);
+    else this.#queue.add(item);
   }
 
   dequeue(item: Item): void {
@@ -199,7 +202,7 @@ export class Feed<Item extends FeedItem> {
   /** Asks for what waits, as far as there are slots. */
   pump(): void {
     for (let [item] = this.#queue; item; [item] = this.#queue) {
-      if (!this.isServing || !this.#hasSlot() || !this.#mayAsk()) return;
+      if (!this.isServing || !this.#hasSlot(item) || !this.#mayAsk()) return;
       this.#queue.delete(item);
       if (this.#ask(item)) continue;
       // The connection is about to end; it goes first on the next.
@@ -250,8 +253,8 @@ export class Feed<Item extends FeedItem> {
     return true;
   }
 
-  #hasSlot(): boolean {
-    if (this.#open.size < this.slots) return true;
+  #hasSlot({ isBrief }: Item): boolean {
+    if (this.#open.size < (isBrief ? Math.min(this.slotsMax, this.#learned) : this.slots)) return true;
     if (this.#learned < this.slotsMax - 1) this.#lookForRoom();
     return false;
   }

@@ -13,7 +13,7 @@ export interface InboxNeeds {
   readonly clock: Clock;
   readonly codec: Codec;
   readonly screening: Screening;
-  readonly backfill: Backfill | undefined;
+  readonly backfill: Backfill;
   feedOf(url: string): Feed<Request> | undefined;
   /** Steps a request by its chart, and does what follows from it. */
   step(request: Request, event: SubscriptionEvent): void;
@@ -90,9 +90,7 @@ export class Inbox {
 
   /** Takes what a relay says about a comparison of what it has with what we have. */
   compared(url: string, message: Extract<Message, { type: 'comparison' }>): void {
-    const { backfill, charge } = this.#needs;
-    if (backfill) backfill.take(url, message);
-    else charge(url, 'unexpected-comparison');
+    this.#needs.backfill.take(url, message);
   }
 
   /** A notice may be all that a relay says about a request for which it has no room. */

@@ -1,4 +1,5 @@
 import { RecloserError } from '../../machines/policy/error.ts';
+import type { Page } from '../../machines/policy/gap.ts';
 import { VERIFY } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
@@ -70,7 +71,7 @@ export class Intake implements FeedOwner<Request> {
   readonly #requests: Requests;
   readonly #placer: Placer;
   readonly #screening: Screening;
-  readonly #backfill: Backfill | undefined;
+  readonly #backfill: Backfill;
   /** Where what relays say is taken. */
   readonly inbox: Inbox;
   /** Subscriptions that something has happened to, which are looked at when all that follows from it is done. */
@@ -92,7 +93,7 @@ export class Intake implements FeedOwner<Request> {
       wording: { codec, overlapMs: settings.overlapMs, now: () => wallTime(clock) },
       changed: (request) => {
         this.#unsettled.add(request.wanted);
-        if (request.record.state === 'live') this.#backfill?.begin(request);
+        if (request.record.state === 'live') this.#backfill.begin(request);
         request.wanted.sink.changed(request.feed.url, request.standing(clock.now()));
       },
     });
@@ -112,16 +113,18 @@ export class Intake implements FeedOwner<Request> {
         this.#step(request, { type: 'intake.overflowed', at: clock.now() });
       },
     });
-    const { reconciler } = needs;
-    this.#backfill =
-      reconciler &&
-      new Backfill({
-        ...needs,
-        reconciler,
-        answerTimeoutMs: settings.answerTimeoutMs,
-        feedOf: (url) => this.#feeds.get(url),
-        fetch: (wanted, url, filters, over) => this.#fetch(wanted, url, filters, over),
-      });
+    this.#backfill = new Backfill({
+      ...needs,
+      answerTimeoutMs: settings.answerTimeoutMs,
+      feedOf: (url) => this.#feeds.get(url),
+      fetch: (wanted, url, filters, over) => this.#fetch(wanted, url, filters, over),
+      filled: (request) =>
+        this.around(() => {
+          request.noteEnd();
+          this.#unsettled.add(request.wanted);
+          request.wanted.sink.changed(request.feed.url, request.standing(clock.now()));
+        }),
+    });
     this.inbox = new Inbox({
       ...needs,
       backfill: this.#backfill,
@@ -176,7 +179,7 @@ export class Intake implements FeedOwner<Request> {
     const feed = this.#feeds.get(url);
     if (!feed) return;
     this.#feeds.delete(url);
-    this.#backfill?.lost(feed);
+    this.#backfill.lost(feed);
     this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.leave(request);
       feed.dispose();
@@ -202,7 +205,7 @@ export class Intake implements FeedOwner<Request> {
   detach(url: string, session: FeedSession): void {
     const feed = this.#feeds.get(url);
     if (!feed?.detach(session)) return;
-    this.#backfill?.lost(feed);
+    this.#backfill.lost(feed);
     this.around(() => {
       for (const request of this.#requests.at(feed)) this.#requests.step(request, { type: 'socket.lost' });
       this.#unsettleAll();
@@ -248,7 +251,7 @@ export class Intake implements FeedOwner<Request> {
 
   /** Ends all, and leaves no timer behind. */
   close(): void {
-    this.#backfill?.end();
+    this.#backfill.end();
     this.around(() => {
       for (const wanted of [...this.#wanted.values()]) this.#end(wanted, 'pool-closed');
     });
@@ -305,27 +308,32 @@ export class Intake implements FeedOwner<Request> {
   }
 
   /** Asks one relay for what a subscription has missed. */
-  #fetch(behalf: Wanted, url: string, filters: PreparedFilters, over: () => void): void {
+  #fetch(behalf: Wanted, url: string, filters: PreparedFilters, over: (page: Page | undefined) => void): void {
     this.#fetched += 1;
     const id = `${OWN_NAME}missed-${this.#fetched}`;
+    let wanted: Wanted | undefined;
+    let page: Page | undefined;
     const sink: Sink = {
       event: (received) => {
         if (behalf.isOver) return;
         behalf.delivered += 1;
         behalf.sink.event(received);
       },
-      stored: () => {},
+      stored: () => {
+        const [request] = wanted?.requests.values() ?? [];
+        if (request?.isStoredComplete) page = request.page;
+      },
       changed: () => {},
       counted: () => {},
-      closed: over,
+      closed: () => over(page),
     };
     const scope = { urls: new Set([url]), copies: 1 };
     const input = { id, kind: 'once', filters, scope, affinityKey: id, newestOnly: false, sink, behalf } as const;
     try {
-      this.subscribe(input, this.#needs.settings.timeoutMs);
+      wanted = this.subscribe(input, this.#needs.settings.timeoutMs);
     } catch {
       // There are as many subscriptions as there may be, and what is wanted by name comes first.
-      over();
+      over(undefined);
     }
   }
 

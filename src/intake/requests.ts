@@ -93,7 +93,8 @@ export class Requests {
       case 'stopRetry':
         return this.#stopRetry(request);
       case 'reportStored':
-        return request.noteEnd();
+        // Only once the rest has been fetched it is known that all has come.
+        return request.isCut ? undefined : request.noteEnd();
     }
   }
 

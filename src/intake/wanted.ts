@@ -5,7 +5,9 @@ import {
   markAfterEvent,
   markAfterLoss,
   markAfterMiss,
+  mayBeCut,
   NO_MARK,
+  type Page,
 } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED } from '../../machines/policy/limits.ts';
 import type { Refusal } from '../../machines/policy/refusal.ts';
@@ -85,6 +87,8 @@ export class Wanted {
   restTimer: unknown;
   readonly seen: Seen;
   readonly newest: Newest | undefined;
+  /** Whether it only fetches something for another one. */
+  readonly isBrief: boolean;
   isOver = false;
   /** Whether the end of what is stored is told; is about to be, once all that has come is looked at; or its time is up. */
   isStoredTold = false;
@@ -107,6 +111,7 @@ export class Wanted {
     this.scope = input.scope;
     this.affinityKey = input.affinityKey;
     this.sink = input.sink;
+    this.isBrief = input.behalf !== undefined;
     this.newest = input.behalf ? input.behalf.newest : input.newestOnly ? new Newest() : undefined;
     this.seen = input.behalf?.seen ?? new Seen(() => this.#horizonMs(overlapMs));
   }
@@ -187,6 +192,10 @@ export class Request implements FeedItem {
   isBehind = false;
   /** The time from which on it was asked for after a gap; nothing where all of it was. */
   askedSinceMs: number | undefined;
+  readonly isBrief: boolean;
+  /** What has come since it was asked for. */
+  #arrived = 0;
+  #oldestMs = Number.POSITIVE_INFINITY;
   retryTimer: unknown;
   retryAtMs: number | undefined;
   readonly #wording: Wording;
@@ -196,6 +205,7 @@ export class Request implements FeedItem {
     this.wanted = wanted;
     this.#memory = wanted.memoryOf(feed.url);
     this.feed = feed;
+    this.isBrief = wanted.isBrief;
     this.#wording = wording;
     this.record = subscriptionTable.create({ isOnce: wanted.kind !== 'live', tries: this.#memory.tries });
   }
@@ -205,8 +215,20 @@ export class Request implements FeedItem {
     return this.#memory.mark;
   }
 
+  /** What has come before the end of what is stored. */
+  get page(): Page {
+    return { events: this.#arrived, oldestMs: this.#oldestMs, hasMore: this.hasMore };
+  }
+
+  /** Whether it was asked for after a gap, and there may be more of that. */
+  get isCut(): boolean {
+    return this.askedSinceMs !== undefined && mayBeCut(this.page);
+  }
+
   /** An event came that has been verified, now or earlier. */
   noteEvent(atMs: number): void {
+    this.#arrived += 1;
+    if (atMs < this.#oldestMs) this.#oldestMs = atMs;
     const { newestMs, pendingMs } = this.#memory.mark;
     // Most events are no news.
     if (atMs <= ((this.isStoredComplete ? newestMs : pendingMs) ?? -1)) return;
@@ -266,6 +288,8 @@ export class Request implements FeedItem {
     this.epoch += 1;
     this.hasEnded = false;
     this.hasMore = false;
+    this.#arrived = 0;
+    this.#oldestMs = Number.POSITIVE_INFINITY;
     this.refusedAfterwards = undefined;
     this.isStoredComplete = false;
     this.#memory.mark = markAfterLoss(this.#memory.mark);

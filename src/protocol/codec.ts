@@ -64,8 +64,8 @@ export interface Codec {
   prepare(event: unknown): PreparedEvent;
   /** Checks filters and copies them; throws `INVALID_FILTER` with what is wrong. */
   filters(given: unknown): PreparedFilters;
-  /** What of them asks for events from a time on, without bounds on how many; perhaps nothing. */
-  filtersSince(filters: readonly object[], sinceMs: number): readonly object[];
+  /** What of them asks for events from a time on, and up to one, without bounds on how many; perhaps nothing. */
+  filtersSince(filters: readonly object[], sinceMs: number, untilMs?: number): readonly object[];
   /** What a received event is a version of, where events replace each other. */
   versionOf(event: unknown): Version | undefined;
   /** Whether two received events are the same in every part. */

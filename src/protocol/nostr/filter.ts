@@ -98,11 +98,17 @@ export function prepareFilters(given: unknown): PreparedFilters {
 }
 
 /** The same filters for what came after a time: without a limit, which counts what is stored and would cut a gap. */
-export function filtersSince(filters: readonly NostrFilter[], sinceMs: number): readonly NostrFilter[] {
+export function filtersSince(
+  filters: readonly NostrFilter[],
+  sinceMs: number,
+  untilMs = Number.POSITIVE_INFINITY,
+): readonly NostrFilter[] {
   const from = Math.floor(sinceMs / 1_000);
   return filters.flatMap(({ limit: _limit, ...filter }) => {
     const since = Math.max(from, filter.since ?? 0);
-    return filter.until !== undefined && filter.until < since ? [] : [{ ...filter, since }];
+    const until = Math.min(Math.floor(untilMs / 1_000), filter.until ?? Number.POSITIVE_INFINITY);
+    if (until < since) return [];
+    return [{ ...filter, since, ...(Number.isFinite(until) ? { until } : {}) }];
   });
 }
 
