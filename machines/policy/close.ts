@@ -8,6 +8,8 @@ export interface CloseReport {
   readonly httpStatus?: number;
   /** Milliseconds from the Retry-After of that answer. */
   readonly retryAfterMs?: number;
+  /** The other side sent what no WebSocket sends, or more than a frame may be, so that we ended it. */
+  readonly brokeProtocol?: true;
   /** The platform will never dial this URL: a scheme or an address that it refuses. */
   readonly impossible?: true;
 }

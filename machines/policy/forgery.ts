@@ -1,4 +1,4 @@
-import { FORGERY } from './limits.ts';
+import { FORGERY, FORGERY_BUDGET } from './limits.ts';
 
 /**
  * How far a relay is in debt for events that nobody signed. One that stores what it is given has some; one that makes them
@@ -30,4 +30,23 @@ export function debtAfterForged(
   const next = after(debt, 1, nowMs);
   const fails = next.events >= FORGERY.perFailure;
   return { debt: fails ? { ...next, events: next.events - FORGERY.perFailure } : next, fails };
+}
+
+/** How much of our time a relay may still waste on what nobody signed: a token bucket, at a moment. */
+export interface ForgeryBudget {
+  readonly events: number;
+  readonly atMs: number;
+}
+
+export const FULL_BUDGET: ForgeryBudget = { events: FORGERY_BUDGET.burst, atMs: 0 };
+
+/** After one more, and how long the relay's next one waits. What is genuine costs nothing. */
+export function budgetAfterForged(
+  { events, atMs }: ForgeryBudget,
+  nowMs: number,
+): { readonly budget: ForgeryBudget; readonly waitMs: number } {
+  const gained = (Math.max(0, nowMs - atMs) * FORGERY_BUDGET.perSecond) / 1_000;
+  const left = Math.min(FORGERY_BUDGET.burst, events + gained) - 1;
+  const waitMs = left >= 1 ? 0 : ((1 - left) * 1_000) / FORGERY_BUDGET.perSecond;
+  return { budget: { events: left, atMs: nowMs }, waitMs };
 }

@@ -325,6 +325,9 @@ export const VERIFY = { sliceMs: 8, timeoutMs: 30 * SECOND } as const;
 /** How forged events are charged: so many make a failed call; each genuine one makes up for a share of one, as does time. */
 export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SECOND } as const;
 
+/** Forged events of one relay that are verified: so many at once, and so many a second after that. */
+export const FORGERY_BUDGET = { burst: 60, perSecond: 10 } as const;
+
 /** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
 

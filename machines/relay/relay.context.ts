@@ -161,12 +161,15 @@ const standingOf = ({ attempts, refusals, trips, trial, ejected, window }: Relay
   window,
 });
 
-/** An attempt or a session ended. It counts as a failure unless it had served, or the relay gave another reason. */
+/**
+ * An attempt or a session ended. It counts as a failure unless it had served, or the relay gave another reason; and always
+ * where the relay has broken the protocol, or it could do so for ever, once in a while.
+ */
 export function recordLoss(
   context: RelayContext,
   report: CloseReport,
   successesAt: readonly number[],
-  isFailure = !context.settled,
+  isFailure = !context.settled || report.brokeProtocol === true,
 ): Update {
   const { settings, reading, network } = context;
   const meaning = closeMeaning(report);

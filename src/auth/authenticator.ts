@@ -51,6 +51,7 @@ interface Round {
   isRequired: boolean;
   /** The last challenge, whether or not it may be answered. */
   challenge: string | undefined;
+  challenges: number;
 }
 
 /** Authenticates at relays, each connection anew, by its chart. It signs nothing but what answers a challenge. */
@@ -77,6 +78,7 @@ export class Authenticator {
       isRequestTold: false,
       isRequired: false,
       challenge: undefined,
+      challenges: 0,
     });
   }
 
@@ -114,7 +116,9 @@ export class Authenticator {
     const round = this.#rounds.get(url);
     if (!round) return;
     round.challenge = challenge;
+    round.challenges += 1;
     if (!this.#isAllowed(url)) {
+      if (round.challenges > AUTH.challengesMax) this.#needs.exceeded(url);
       if (!round.isRequestTold) this.#needs.requested(url);
       round.isRequestTold = true;
       return;

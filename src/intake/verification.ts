@@ -1,3 +1,4 @@
+import { budgetAfterForged, type ForgeryBudget, FULL_BUDGET } from '../../machines/policy/forgery.ts';
 import { VERIFIED_KEPT, VERIFY } from '../../machines/policy/limits.ts';
 import type { Clock } from '../clock.ts';
 import type { Verifier } from '../protocol/verifier.ts';
@@ -34,6 +35,9 @@ export class Docket {
   /** Events among them. */
   events = 0;
   isDraining = false;
+  /** How much time may still be wasted on it; and whether it waits because that was enough. */
+  budget: ForgeryBudget = FULL_BUDGET;
+  isHeld = false;
 
   /** Events and marks that wait. */
   get size(): number {
@@ -43,7 +47,8 @@ export class Docket {
 
 /**
  * Has events verified: in the order of each relay, in turns between relays, in short goes so that nothing else waits for
- * long, and the same event only once. What is not known to be genuine is remembered by nobody.
+ * long, and the same event only once. A relay that sends what nobody signed waits once it has wasted enough of our time.
+ * What is not known to be genuine is remembered by nobody.
  */
 export class Verification {
   readonly #needs: VerificationNeeds;
@@ -56,6 +61,7 @@ export class Verification {
   #old = new Map<string, unknown>();
   #timer: unknown;
   #open = 0;
+  /** Timers of verifiers that may hang, and of dockets that wait. */
   readonly #deadlines = new Set<unknown>();
   #ended = false;
   /** Events that were given to the verifier. */
@@ -80,6 +86,7 @@ export class Verification {
     }
     if (!leader) this.#pending.set(id, entry);
     docket.unasked.add(entry);
+    if (docket.isHeld) return;
     this.#waiting.add(docket);
     this.#schedule();
   }
@@ -140,7 +147,7 @@ export class Verification {
         this.#waiting.delete(docket);
         if (!entry) continue;
         docket.unasked.delete(entry);
-        if (docket.unasked.size > 0) this.#waiting.add(docket);
+        if (docket.unasked.size > 0 && !docket.isHeld) this.#waiting.add(docket);
         entry.isAsked = true;
         batch.push(entry);
         break;
@@ -188,6 +195,7 @@ export class Verification {
     batch.forEach((entry, index) => {
       const verdict = verdicts === undefined ? 'failed' : verdicts[index] === true ? 'genuine' : 'forged';
       if (verdict === 'genuine') this.#keep(entry);
+      else if (verdict === 'forged') this.#charge(entry.docket);
       if (this.#pending.get(entry.id) === entry) this.#pending.delete(entry.id);
       for (const each of [entry, ...(entry.followers ?? [])]) {
         each.verdict = verdict;
@@ -195,6 +203,23 @@ export class Verification {
       }
     });
     for (const docket of dockets) this.#drain(docket);
+  }
+
+  #charge(docket: Docket): void {
+    const { clock } = this.#needs;
+    const { budget, waitMs } = budgetAfterForged(docket.budget, clock.now());
+    docket.budget = budget;
+    if (waitMs === 0 || docket.isHeld) return;
+    docket.isHeld = true;
+    this.#waiting.delete(docket);
+    const timer = clock.setTimeout(() => {
+      this.#deadlines.delete(timer);
+      docket.isHeld = false;
+      if (docket.unasked.size === 0) return;
+      this.#waiting.add(docket);
+      this.#schedule();
+    }, waitMs);
+    this.#deadlines.add(timer);
   }
 
   #keep({ id, event }: Entry): void {

@@ -321,6 +321,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #closed(report: CloseReport): void {
     if (this.isOver) return;
     const { link, clock } = this.#needs;
+    if (report.brokeProtocol) link.fault('protocol');
     if (this.#closedLink) this.#closedLink(clock.now(), report);
     else link.refused();
     this.#tell({

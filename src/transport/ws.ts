@@ -84,7 +84,8 @@ class WsConnection implements Connection {
     // Stays until the end: ws may emit errors late, and one without a listener would end the process.
     socket.on('error', (error: Error & { code?: string }) => {
       // ws reports what the other side did to the protocol as an error, with the close code in the message it sends.
-      this.#failure ??= { reason: shortReason(error.message) };
+      const brokeProtocol = error.code?.startsWith('WS_ERR_') === true;
+      this.#failure ??= { reason: shortReason(error.message), ...(brokeProtocol ? { brokeProtocol } : {}) };
       if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') this.#failure = { ...this.#failure, code: 1009 };
     });
     socket.on('close', (code: number, reason: Buffer) => {

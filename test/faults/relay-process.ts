@@ -16,6 +16,7 @@ export interface RelayCommands {
   /** Sends a text of so many bytes. */
   sendLarge(bytes: number): void;
   sendMany(frame: string, times: number): void;
+  sendAll(frames: readonly string[]): void;
   /** Stores an event as if somebody had published it there, and gives it to whoever subscribed. */
   put(event: NostrEvent): void;
   /** Closes every subscription with these words. */
@@ -88,6 +89,9 @@ const commands: { readonly [Name in keyof RelayCommands]: (...given: Parameters<
   sendLarge: (bytes) => relay.send(JSON.stringify(['NOTICE', 'x'.repeat(bytes)])),
   sendMany(frame, times) {
     for (let count = 0; count < times; count += 1) relay.send(frame);
+  },
+  sendAll(frames) {
+    for (const frame of frames) relay.send(frame);
   },
   put: (event) => relay.publish(event),
   closeSubscriptions: (text) => relay.closeSubscriptions(text),

@@ -84,6 +84,10 @@ export class RemoteRelay {
     return this.#ask('sendMany', frame, times);
   }
 
+  sendAll(frames: readonly string[]): Promise<void> {
+    return this.#ask('sendAll', frames);
+  }
+
   put(event: NostrEvent): Promise<void> {
     return this.#ask('put', event);
   }

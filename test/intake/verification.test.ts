@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { VERIFY } from '../../machines/policy/limits.ts';
+import { FORGERY_BUDGET, VERIFY } from '../../machines/policy/limits.ts';
 import { Docket, Verification } from '../../src/intake/verification.ts';
 import type { Verifier } from '../../src/protocol/verifier.ts';
 import { VirtualClock } from '../../src/testing/index.ts';
@@ -64,6 +64,25 @@ describe('verification', () => {
     expect(said).toHaveLength(4);
     clock.advance(10);
     expect(said.at(-1)).toBe('forged again forged');
+  });
+
+  test('wastes only so much time on a relay that forges, while others go on', () => {
+    const { clock, verification, submit, said } = verifying();
+    const [forger, honest] = [new Docket(), new Docket()];
+    for (let index = 0; index < 2_000; index += 1) submit(forger, `forged ${index}`, `forged ${index}`);
+    submit(forger, 'last', 'genuine last');
+    clock.advance(1_000);
+    const { burst, perSecond } = FORGERY_BUDGET;
+    expect(verification.count).toBeGreaterThanOrEqual(burst);
+    expect(verification.count).toBeLessThanOrEqual(burst + perSecond + 1);
+    for (let index = 0; index < 100; index += 1) submit(honest, `genuine ${index}`, `genuine ${index}`);
+    clock.advance(100);
+    expect(said.filter((each) => each.startsWith('genuine'))).toHaveLength(100);
+    // Its order is kept, and what is genuine comes in the end.
+    clock.advance(((2_000 - burst) / perSecond) * 1_000 + 1_000);
+    expect(said.at(-1)).toBe('genuine last genuine');
+    verification.end();
+    expect(clock.pending).toBe(0);
   });
 
   test('does not believe later what once failed', () => {

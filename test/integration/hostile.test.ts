@@ -73,6 +73,8 @@ describe.each(TRANSPORTS)('over %s, a relay that breaks WebSocket', (_name, tran
     expect((await disconnected).code).toBeGreaterThanOrEqual(1000);
     expect(await publishing).toMatchObject({ status: 'confirmed' });
     expect(server.dials).toBeGreaterThanOrEqual(2);
+    // Browsers do not say why.
+    if (transport.name === 'ws') expect(pool.relayMetrics(server.url)?.faults).toMatchObject({ protocol: 1 });
   });
 
   test('by a frame that is cut, then gone, keeps what was in flight', async () => {

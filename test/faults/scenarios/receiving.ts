@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getEventHash } from 'nostr-tools/pure';
 import type { RelayFaults } from '../../../src/testing/index.ts';
 import { Reader } from '../reader.ts';
 import type { Scenario, Stage } from '../scenario.ts';
@@ -26,6 +28,9 @@ const despite = (name: string, observe: string, spoil: Partial<RelayFaults>, gen
     return undefined;
   },
 });
+
+/** Milliseconds; more than a go of verifying takes by far, on a machine that is busy with other things as well. */
+const HELD_UP_MS_MAX = 500;
 
 const frame = (name: string, event: unknown): string => JSON.stringify(['EVENT', name, event]);
 
@@ -159,6 +164,38 @@ export const RECEIVING_SCENARIOS: readonly Scenario[] = [
         'the end of its patience',
         () => losses.includes('open-circuit') || losses.includes('degraded'),
       );
+      return undefined;
+    },
+  },
+  {
+    name: 'two thousand events that nobody signed',
+    observe: 'none delivered, the relay charged, few verified, and nothing else held up by it',
+    within: ({ slackMs }) => 4 * slackMs,
+    async run(stage) {
+      const [relay] = stage.relays;
+      const pool = stage.pool([relay]);
+      const received: string[] = [];
+      pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => received.push(event.id) });
+      await stage.until('a request', async () => (await relay.report()).requests.length > 0);
+      const [request = '[]'] = (await relay.report()).requests;
+      const [, id] = JSON.parse(request) as [string, string];
+      const event = stage.event();
+      const forged = Array.from({ length: 2_000 }, (_, index) => {
+        const content = `nobody said ${index}`;
+        const one = { ...event, tags: event.tags.map((tag) => [...tag]), content };
+        return frame(id, { ...one, id: getEventHash(one) });
+      });
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
+      await relay.sendAll(forged);
+      await stage.until('a charge', () => (pool.metrics().relays[relay.url]?.failures ?? 0) >= 5);
+      await stage.until('consequences', () => !['connected', undefined].includes(pool.status()[relay.url]));
+      delay.disable();
+      // All of them would take seconds; in one go, nothing else would have its turn for as long.
+      const heldUpMs = delay.max / 1e6;
+      stage.check(heldUpMs < HELD_UP_MS_MAX, `other things were held up for ${heldUpMs.toFixed(0)} ms`);
+      stage.check(pool.metrics().verifications <= 200, `${pool.metrics().verifications} were verified`);
+      stage.check(received.length === 0, `${received.length} were delivered`);
       return undefined;
     },
   },
