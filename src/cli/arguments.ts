@@ -14,6 +14,21 @@ export function numberOf(name: string, text: string | undefined, standard: numbe
   throw new RecloserError('INVALID_OPTION', `--${name} takes a number up to ${most}; it was given ${text}.`);
 }
 
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+const DURATION_MS_MAX = 86_400_000;
+
+/** Milliseconds of the only argument, such as 30s, or a standard time. Throws `INVALID_OPTION` for anything else. */
+export function durationOf([text, ...more]: readonly string[], standardMs: number): number {
+  if (text === undefined) return standardMs;
+  const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  const durationMs = Number(amount) * (UNITS_MS[unit] ?? Number.NaN);
+  if (more.length === 0 && durationMs > 0 && durationMs <= DURATION_MS_MAX) return durationMs;
+  throw new RecloserError(
+    'INVALID_OPTION',
+    `${[text, ...more].join(' ')} is no duration; give one, such as 30s or 2m.`,
+  );
+}
+
 /** A port; 0, where none is given, takes any that is free. */
 export const portOf = (text: string | undefined): number =>
   text === undefined || text === '0' ? 0 : numberOf('port', text, 0, 65_535);

@@ -2,12 +2,12 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../clock.ts';
 import { createInspector } from '../inspect/index.ts';
 import { type CreatePoolOptions, createPool, type Pool } from '../pool/create-pool.ts';
-import { numberOf, portOf, say, type Verb } from './arguments.ts';
+import { durationOf, numberOf, portOf, remark, say, type Verb } from './arguments.ts';
 import { hasColours, isTerminal, onKeys, printEvery, redraw } from './display.ts';
 import { playFaults, SCRIPT_MS } from './fault-script.ts';
 import { FAULTS, LocalRelays } from './local-relays.ts';
 import { Publisher } from './publisher.ts';
-import { brokenPromises, summaryLines } from './summary.ts';
+import { promiseLine, promises, summaryLines } from './summary.ts';
 import { relayLine, relayTable } from './table.ts';
 
 const RELAYS = 5;
@@ -49,7 +49,7 @@ async function runHeadless(stage: Stage, rate: number, runMs: number): Promise<v
     const { published, confirmed, open } = publisher;
     const line = `published ${published}  confirmed ${confirmed}  open ${open}  | ${relayLine(pool.metrics())}`;
     return going ? `${line}  | ${going}` : line;
-  });
+  }, remark);
   await publisher.publishFor(rate, runMs);
   stopPrinting();
   stopFaults();
@@ -127,24 +127,23 @@ async function runInteractive(stage: Stage, rate: number, runMs: number, port: n
 }
 
 export const demo: Verb = {
-  usage: `demo [--headless] [--seconds N] [--rate N] [--port N]
+  usage: `demo [--headless] [DURATION] [--rate N] [--port N]
     Publishes to five relays of its own and breaks them. On a terminal with a table, keys and the page, until q is
-    pressed; headless, or without a terminal, once through everything that can go wrong, with a summary at the end.
-    Exits with 1 if an event was lost, delivered twice or not confirmed.`,
+    pressed; headless, or without a terminal, once through everything that can go wrong, or for as long as is said (as 30s
+    or 2m), with a summary at the end and the promises that were kept or broken. Exits with 1 if one was broken.`,
   async run(args) {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args,
+      allowPositionals: true,
       options: {
         headless: { type: 'boolean' },
-        seconds: { type: 'string' },
         rate: { type: 'string' },
         port: { type: 'string' },
       },
     });
     const isInteractive = isTerminal() && !values.headless;
     const rate = numberOf('rate', values.rate, 50);
-    const standardMs = isInteractive ? 86_400_000 : SCRIPT_MS;
-    const runMs = numberOf('seconds', values.seconds, standardMs / 1_000) * 1_000;
+    const runMs = durationOf(positionals, isInteractive ? 86_400_000 : SCRIPT_MS);
     const port = portOf(values.port);
     const stage = await setUp();
     try {
@@ -157,8 +156,8 @@ export const demo: Verb = {
     const summary = stage.publisher.summary(stage.relays.repeats);
     say('');
     for (const line of summaryLines(summary)) say(line);
-    const broken = brokenPromises(summary);
-    for (const promise of broken) say(`broken: ${promise}`);
-    return broken.length === 0 ? 0 : 1;
+    const all = promises(summary);
+    for (const each of all) say(promiseLine(each));
+    return all.every(({ brokenBy }) => brokenBy === 0) ? 0 : 1;
   },
 };

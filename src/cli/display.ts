@@ -33,8 +33,8 @@ export function redraw(lines: () => readonly string[], everyMs = 100): () => voi
 }
 
 /** Prints a line every so often, until it is stopped. */
-export function printEvery(line: () => string, everyMs = 1_000): () => void {
-  const timer = setInterval(() => say(line()), everyMs);
+export function printEvery(line: () => string, print = say, everyMs = 1_000): () => void {
+  const timer = setInterval(() => print(line()), everyMs);
   return () => clearInterval(timer);
 }
 

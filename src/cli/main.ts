@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { isNativeError } from 'node:util/types';
+import { RecloserError } from '../../machines/policy/error.ts';
 import { remark, say, type Verb } from './arguments.ts';
 import { bench } from './bench.ts';
 import { demo } from './demo.ts';
@@ -16,6 +17,14 @@ ${Object.values(VERBS)
   .join('\n\n')}
 
 Results go to stdout, everything else to stderr. Exit codes: 0 all is well, 1 it is not, 2 it was asked for wrongly.`;
+
+/** Whose fault an error is: whoever asked for it, the machine, or ours. */
+function failureOf(error: Error): 'misuse' | 'machine' | 'ours' {
+  if (error instanceof RecloserError) return error.code === 'INSPECTOR_FAILED' ? 'machine' : 'misuse';
+  const code = 'code' in error ? String(error.code) : '';
+  // A file that cannot be read was named by whoever asked.
+  return code.startsWith('ERR_PARSE_ARGS') || 'path' in error ? 'misuse' : 'ours';
+}
 
 async function main([name = 'help', ...args]: readonly string[]): Promise<number> {
   if (name === 'help' || name === '--help' || name === '-h') {
@@ -34,11 +43,13 @@ async function main([name = 'help', ...args]: readonly string[]): Promise<number
   try {
     return await verb.run([...args]);
   } catch (error) {
-    // What was asked for wrongly has a code; anything else is our fault, and is shown whole.
-    const isMisuse = isNativeError(error) && 'code' in error && typeof error.code === 'string';
-    if (!isMisuse) throw error;
-    remark(`${error.message}\n\nusage: recloser ${verb.usage}`);
-    return 2;
+    // What was asked for wrongly is explained, and what the machine refuses is told; anything else is our fault, and is shown
+    // whole.
+    if (!isNativeError(error)) throw error;
+    const failure = failureOf(error);
+    if (failure === 'ours') throw error;
+    remark(failure === 'misuse' ? `${error.message}\n\nusage: recloser ${verb.usage}` : error.message);
+    return failure === 'misuse' ? 2 : 1;
   }
 }
 

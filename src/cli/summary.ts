@@ -29,16 +29,22 @@ const percentile = (values: readonly number[], share: number): string => {
 export const neededStandIn = (receipt: Receipt, copies: number): boolean =>
   receipt.status === 'confirmed' && Object.keys(receipt.outcomes).length > copies;
 
-/** The promises of the demonstration that did not hold, each as a sentence. */
-export function brokenPromises(summary: Summary): readonly string[] {
-  const broken: string[] = [];
-  const { published, confirmed, refused, lost, deliveredTwice } = summary;
-  if (confirmed + refused < published)
-    broken.push(`${published - confirmed - refused} publications were not confirmed`);
-  if (lost > 0) broken.push(`${lost} accepted events are stored nowhere`);
-  if (deliveredTwice > 0) broken.push(`${deliveredTwice} events were delivered twice`);
-  return broken;
+/** A promise of the demonstration, and by how many events it was broken. */
+export interface PromiseKept {
+  readonly promise: string;
+  readonly brokenBy: number;
 }
+
+export function promises({ published, confirmed, refused, lost, deliveredTwice }: Summary): readonly PromiseKept[] {
+  return [
+    { promise: 'what was accepted is confirmed', brokenBy: Math.max(0, published - confirmed - refused) },
+    { promise: 'what was accepted is stored', brokenBy: lost },
+    { promise: 'nothing is delivered twice', brokenBy: deliveredTwice },
+  ];
+}
+
+export const promiseLine = ({ promise, brokenBy }: PromiseKept): string =>
+  brokenBy === 0 ? `kept             ${promise}` : `broken           ${promise}: ${brokenBy} events`;
 
 export function summaryLines(summary: Summary): readonly string[] {
   const { published, confirmed, refused, lost, deliveredTwice, outlasted, workedOffMs, failoversMs, latenciesMs } =

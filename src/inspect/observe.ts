@@ -63,7 +63,7 @@ export function observePool(
   let summarisedAt = Number.NEGATIVE_INFINITY;
   const summarise = (): void => {
     summarisedAt = now();
-    const summary = summaryOf(pool.metrics(), { nowMs: summarisedAt, since, lost: lost?.() });
+    const summary = summaryOf(pool.metrics(), { nowMs: summarisedAt, since, lost: lostOf(lost) });
     emit({ type: 'recloser.summary', ...stamped(summarisedAt), summary });
   };
   const beat = (): void => {
@@ -107,6 +107,15 @@ export function observePool(
   summarise();
   beat();
   return stop;
+}
+
+/** What an application says of itself; one that cannot say it is not asked to explain. */
+function lostOf(lost: (() => number) | undefined): number | undefined {
+  try {
+    return lost?.();
+  } catch {
+    return undefined;
+  }
 }
 
 function shownFact(fact: Fact): ShownEvent & { readonly type: Fact['type'] } {

@@ -59,9 +59,13 @@ export class RecordReporter {
     const { rootId, relaySession } = this.#needs;
     const sessionId = `${rootId}/${chart}/${id}${relay === undefined ? '' : `/${withoutQuery(relay)}`}`;
     const isOfMany = chart === 'publication' || chart === 'delivery';
-    const introduced = isOfMany ? (this.#taken.get(id) ?? this.#takeUp(id)) : this.#keep(id);
-    if (!introduced || !this.#needs.spend()) return;
     const isOver = ENDS[chart].has(state);
+    const known = (isOfMany ? this.#taken : this.#lasting).get(id);
+    if (!known && isOfMany && this.#takes === 0) return;
+    // The end of what has been shown is told whatever else there is to tell, or it would be shown for ever.
+    const isKnownToEnd = isOver && known?.has(sessionId) === true;
+    if (!isKnownToEnd && !this.#needs.spend()) return;
+    const introduced = known ?? (isOfMany ? this.#takeUp(id) : this.#keep(id));
     const snapshot: ShownSnapshot = {
       status: isOver ? 'done' : 'active',
       value: state,
@@ -99,13 +103,12 @@ export class RecordReporter {
   }
 
   #keep(id: string): Set<string> {
-    const introduced = this.#lasting.get(id) ?? new Set();
+    const introduced = new Set<string>();
     this.#lasting.set(id, introduced);
     return introduced;
   }
 
-  #takeUp(id: string): Set<string> | undefined {
-    if (this.#takes === 0) return undefined;
+  #takeUp(id: string): Set<string> {
     this.#takes -= 1;
     const introduced = new Set<string>();
     this.#taken.set(id, introduced);

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import {
   type CreatePoolOptions,
   createPool,
@@ -153,4 +154,10 @@ function follow(pool: Pool, relays: readonly Relay[]): void {
 }
 
 /** The spelling that a URL has in the pool; what is none stays as it is, and is refused there. */
-const canonical = (url: string): string => (URL.canParse(url) ? new URL(url).href : url);
+function canonical(url: string): string {
+  try {
+    return canonicalRelayUrl(url, { allowPrivate: true, allowInsecure: true });
+  } catch {
+    return url;
+  }
+}

@@ -137,6 +137,14 @@ inBrowser('a recording is exported, loaded and stepped, with the charts lit as t
   const other = await open(`${inspector.url}#other`);
   await other.page.locator('input[type=file]').setInputFiles(path);
   await other.page.locator('.replay').waitFor();
+  // What was used to load it still has the focus, and is nothing to type in.
+  await other.page.locator('input[type=file]').focus();
+  const shown = other.page.locator('.replay span');
+  const before = await shown.textContent();
+  await other.page.keyboard.press('ArrowLeft');
+  await expect.poll(() => shown.textContent()).not.toBe(before);
+  await other.page.keyboard.press('ArrowRight');
+  await expect.poll(() => shown.textContent()).toBe(before);
   await row(other.page, first).click();
   await other.page.locator('.box.is-active[data-state="relay.open-circuit"]').waitFor();
   const position = async (): Promise<number> => Number(await other.page.locator('.replay input').inputValue());

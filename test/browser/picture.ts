@@ -41,13 +41,15 @@ let stopFaults = playFaults(relays.all, () => {});
 const repeating = setInterval(() => {
   stopFaults = playFaults(relays.all, () => {});
 }, SCRIPT_MS);
-// In the second round, while the fourth relay refuses.
-await page.waitForTimeout(Math.min(MINUTE, SCRIPT_MS + 14_500));
+// In the third round, while the fourth relay refuses, when there is more than a minute to see.
+await page.waitForTimeout(2 * SCRIPT_MS + 14_500);
 await page.locator(`tr[data-relay="${relays.urls[3]}"]`).click();
+// What is lit fades in.
+await page.waitForTimeout(600);
 for (const theme of ['light', 'dark']) {
   await page.screenshot({ path: new URL(`../../visualizations/page-${theme}.png`, import.meta.url).pathname });
   await page.getByRole('button', { name: 'theme' }).click();
-  await page.waitForTimeout(300);
+  await page.waitForTimeout(600);
 }
 ending.abort();
 clearInterval(repeating);

@@ -122,6 +122,47 @@ test('a subscription is told once, and is not told to have ended while others ar
   expect(JSON.stringify(messages)).toContain('stopped');
 });
 
+test('the end of a subscription that is shown is told, whatever else there is to tell', () => {
+  const messages: InspectorMessage[] = [];
+  let left = 1;
+  const reporter = new RecordReporter({
+    now: () => 1_000,
+    emit: (message) => messages.push(message),
+    spend: () => {
+      left -= 1;
+      return left >= 0;
+    },
+    rootId: 'x:0',
+    relaySession: () => undefined,
+  });
+  const step = (id: string, state: string) =>
+    reporter.next({
+      type: 'record.stepped',
+      chart: 'subscription',
+      id,
+      relay: 'wss://relay.example/',
+      state,
+      context: {},
+      event: { type: 'frame.sent' },
+    } as never);
+  step('shown', 'opening');
+  step('not shown', 'opening');
+  step('not shown', 'closed');
+  expect(messages.every((message) => 'sessionId' in message && message.sessionId.includes('/shown/'))).toBe(true);
+  step('shown', 'closed');
+  expect(messages.at(-1)).toMatchObject({ type: '@xstate.snapshot', snapshot: { status: 'done', value: 'closed' } });
+});
+
+test('an application that cannot say what it has lost harms neither the pool nor the page', () => {
+  const { clock, told } = observed({
+    lost: () => {
+      throw new Error('it cannot be known');
+    },
+  });
+  clock.advance(500);
+  expect(told('recloser.summary').length).toBeGreaterThan(2);
+});
+
 test('a pool that is closed cannot be observed, and a rule without a bound is refused before anything is', async () => {
   const { clock, pool } = world(1);
   expect(() =>
@@ -278,7 +319,8 @@ test('an observer of a flood tells no more than it may, says how much it left ou
   expect(messages.length).toBeLessThan(250);
   reporter.flush();
   expect(messages.at(-1)).toMatchObject({ type: 'recloser.omitted' });
-  expect(actor.getSnapshot().context.count).toBe(10_000);
+  const last = messages.findLast((message) => message.type === '@xstate.snapshot');
+  expect(last).toMatchObject({ snapshot: { context: { count: 10_000 } } });
 });
 
 test('an observer never throws into whoever sends an event, whatever is in a context', () => {

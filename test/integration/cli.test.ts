@@ -152,9 +152,21 @@ test('the page for other applications is served until the end is asked for', asy
   expect(await inspecting.ended).toBe(0);
 });
 
+test('what the machine refuses is told, and is nobody’s misuse', async () => {
+  const [relay] = await startRelays(1);
+  const inspecting = run('inspect', '--port', new URL(relay?.url ?? '').port);
+  expect(await inspecting.ended).toBe(1);
+  expect(inspecting.err()).toContain('is taken');
+  expect(inspecting.err()).not.toContain('usage');
+});
+
 test('the demonstration runs headless, and says what became of every event', async () => {
-  const demonstrating = run('demo', '--seconds', '3');
+  const demonstrating = run('demo', '--headless', '3s');
   expect(await demonstrating.ended).toBe(0);
+  expect(demonstrating.out()).toMatch(/^kept {13}what was accepted is confirmed$/m);
+  // What is said on the way is no result.
+  expect(demonstrating.out()).not.toContain('open');
+  expect(demonstrating.err()).toContain('open');
   expect(demonstrating.out()).toMatch(/lost {13}0/);
   expect(demonstrating.out()).toMatch(/confirmed {8}150/);
 });

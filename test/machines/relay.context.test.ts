@@ -10,7 +10,6 @@ const context = {
     network: 'well',
     generation: 1,
     settings: poolSettings({}).relay,
-    supervisor: undefined,
   }),
   opened: true,
 };

@@ -81,7 +81,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
     [/^machines\/(index|policy\/alert)\.ts$/, /^src\/(index\.ts|inspect\/)/, /^xstate$/, /^ws$/, /^node:/],
   ],
   [/^src\/looks\.ts$/, []],
-  [/^src\/react\//, [/^src\/(index|looks)\.ts$/, /^src\/react\//, /^react$/, /^immer$/]],
+  [/^src\/react\//, [/^machines\/policy\//, /^src\/(index|looks)\.ts$/, /^src\/react\//, /^react$/, /^immer$/]],
   [/^src\/cli\//, [/^machines\/policy\//, /^src\//, /^ws$/, /^nostr-tools\//, /^node:/]],
   [/^src\/index\.ts$/, [/^machines\//, /^src\/(?!testing|cli|inspect|react)/]],
   [

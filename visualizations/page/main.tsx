@@ -35,7 +35,9 @@ const systemTheme = (): Theme => (matchMedia('(prefers-color-scheme: dark)').mat
 /** The actor that is shown: the one that was chosen, or else the first relay, or else the first root that has a chart. */
 function shownActor(model: Model, selected: string | undefined): ActorView | undefined {
   const chosen = selected === undefined ? undefined : model.actors.get(selected);
-  if (chosen) return chosen;
+  // Of a relay whose actor was replaced, the new one.
+  const url = chosen && relayOf(chosen);
+  if (chosen) return (url === undefined ? undefined : model.actorOf(url)) ?? chosen;
   const [relay] = model.relays.keys();
   const first = relay === undefined ? undefined : model.actorOf(relay);
   const charts = [...model.actors.values()].filter(({ definition }) => definition !== undefined);
@@ -78,7 +80,7 @@ function Page(): JSX.Element {
   // With what is drawn, and not a moment later: a key means what is seen when it is pressed.
   useLayoutEffect(() => {
     const press = (event: KeyboardEvent): void => {
-      const isTyping = event.target instanceof HTMLInputElement;
+      const isTyping = event.target instanceof HTMLInputElement && TYPED.has(event.target.type);
       if (event.key === 'Escape') {
         if (isTyping) event.target.blur();
         return session.goLive();
@@ -173,6 +175,9 @@ function Page(): JSX.Element {
     </>
   );
 }
+
+/** Inputs in which keys are letters. */
+const TYPED: ReadonlySet<string> = new Set(['text', 'search']);
 
 /** Whether Space means something else to what has the focus. */
 const isPressed = (target: EventTarget | null): boolean =>

@@ -156,10 +156,10 @@ export class Model {
     return this.#lines > lines;
   }
 
-  /** The actor of a relay. */
+  /** The actor of a relay: the one that lives, where one before it has ended and is still shown. */
   actorOf(url: string): ActorView | undefined {
-    for (const actor of this.actors.values()) if (actor.name === `relay:${url}`) return actor;
-    return undefined;
+    const actors = [...this.actors.values()].filter(({ name }) => name === `relay:${url}`);
+    return actors.find(({ status }) => status === 'active') ?? actors.at(-1);
   }
 
   childrenOf(sessionId: string | undefined): readonly ActorView[] {

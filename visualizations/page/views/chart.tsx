@@ -63,7 +63,7 @@ export function Actor({ model, actor, controls, onSend, onDrawn }: ActorProps): 
               </button>
             ))}
           </p>
-          <Chart drawing={drawing} lighting={lighting} />
+          <Chart drawing={drawing} lighting={lighting} by={actor.by} />
         </>
       )}
       {definition === undefined && <p class="empty">This actor has no chart; its events are in the log.</p>}
@@ -93,7 +93,14 @@ function rootControls({ footnotes }: Drawing, controls: readonly string[]): read
 
 const LINE = 15;
 
-function Chart({ drawing, lighting }: { readonly drawing: Drawing; readonly lighting: Lighting }): JSX.Element {
+interface ChartProps {
+  readonly drawing: Drawing;
+  readonly lighting: Lighting;
+  /** The event of the last transition. */
+  readonly by: string | undefined;
+}
+
+function Chart({ drawing, lighting, by }: ChartProps): JSX.Element {
   const width = Math.ceil(drawing.width);
   const height = Math.ceil(drawing.height);
   const arrows = drawing.arrows.map((arrow) => ({
@@ -135,7 +142,7 @@ function Chart({ drawing, lighting }: { readonly drawing: Drawing; readonly ligh
         {arrows
           .sort((a, b) => a.rank - b.rank)
           .map(({ arrow }) => (
-            <Arrow key={arrow.id} arrow={arrow} lighting={lighting} />
+            <Arrow key={arrow.id} arrow={arrow} lighting={lighting} by={by} />
           ))}
       </svg>
       {drawing.footnotes.length > 0 && (
@@ -167,16 +174,48 @@ function StateBox({ state, isActive }: { readonly state: DrawnState; readonly is
   );
 }
 
-function Arrow({ arrow, lighting }: { readonly arrow: DrawnArrow; readonly lighting: Lighting }): JSX.Element {
+interface ArrowProps {
+  readonly arrow: DrawnArrow;
+  readonly lighting: Lighting;
+  readonly by: string | undefined;
+}
+
+/** What is said on the arrow that was taken last, where there is no room for what all of them say. */
+function takenLabel({ label }: DrawnArrow, by: string | undefined): string | undefined {
+  const event = by === undefined ? undefined : drawnEvent(by);
+  return label.find((line) => event !== undefined && line.startsWith(event)) ?? label[0];
+}
+
+/** The middle of the longest part of an arrow. */
+function middleOf(points: DrawnArrow['points']): readonly [number, number] {
+  let longest = -1;
+  let middle: readonly [number, number] = [0, 0];
+  points.forEach(([x, y], index) => {
+    const [px, py] = points[index - 1] ?? [x, y];
+    const length = Math.abs(x - px) + Math.abs(y - py);
+    if (length <= longest) return;
+    longest = length;
+    middle = [(x + px) / 2, (y + py) / 2];
+  });
+  return middle;
+}
+
+function Arrow({ arrow, lighting, by }: ArrowProps): JSX.Element {
   const { id, points, label, x, y } = arrow;
   const kind = lighting.taken.has(id) ? 'taken' : lighting.enabled.has(id) ? 'enabled' : 'plain';
   const path = points.map(([px, py], index) => `${index === 0 ? 'M' : 'L'}${px} ${py}`).join('');
   const hasRoom = x !== 0 || y !== 0;
+  const [middleX, middleY] = middleOf(points);
   return (
     <g class={`arrow ${kind}`} data-arrow={id}>
       <title>{label.join('\n')}</title>
       <path class="hit" d={path} />
       <path d={path} marker-end={`url(#head-${kind})`} />
+      {!hasRoom && kind === 'taken' && (
+        <text x={middleX} y={middleY - 4} text-anchor="middle">
+          {takenLabel(arrow, by)}
+        </text>
+      )}
       {hasRoom &&
         label.map((line, index) => (
           <text key={line} x={x + 3} y={y + 11 + index * LINE}>

@@ -9,6 +9,11 @@ const BAR = 18;
 const TOP = 6;
 /** About as wide as a letter of a state's name. */
 const LETTER = 7;
+/** How far arrows bend. */
+const BEND = 18;
+
+/** States that are told from others by more than their colour; the others are plain. */
+const PATTERNED: ReadonlySet<string> = new Set(['connecting', 'degraded', 'half-open', 'backoff', 'open-circuit']);
 
 interface Bar {
   readonly status: string;
@@ -22,6 +27,8 @@ function barsOf({ segments }: RelayView, now: number): readonly Bar[] {
     .filter(({ to }) => to > now - SPAN_MS);
 }
 
+const wordWidth = ({ status }: Bar): number => status.length * LETTER + 12;
+
 /** A minute as lanes: a bar per relay in the colours of its states, and an arrow for every failover, with how many moved. */
 export function Lanes({ model }: { readonly model: Model }): JSX.Element {
   const { now } = model;
@@ -31,6 +38,16 @@ export function Lanes({ model }: { readonly model: Model }): JSX.Element {
   const laneOf = new Map(relays.map(({ url }, index) => [url, TOP + index * LANE + LANE / 2]));
   const height = TOP + relays.length * LANE + 22;
   const failovers = model.failovers.filter(({ at }) => at > now - SPAN_MS);
+  /** Whether an arrow goes over a lane between two places, so that nothing could be read there. */
+  const isCrossed = (url: string, left: number, right: number): boolean => {
+    const lane = laneOf.get(url) ?? 0;
+    return failovers.some((failover) => {
+      const ends = [failover.url, ...failover.to].flatMap((end) => laneOf.get(end) ?? []);
+      const place = x(failover.at);
+      const isOver = Math.min(...ends) <= lane && lane <= Math.max(...ends);
+      return isOver && place > left - BEND - LETTER && place < right + BEND + LETTER;
+    });
+  };
   return (
     <div class="lanes">
       <ul aria-hidden="true" style={{ paddingTop: `${TOP}px` }}>
@@ -48,10 +65,19 @@ export function Lanes({ model }: { readonly model: Model }): JSX.Element {
         aria-label={`States of ${relays.length} relays over the last minute, with ${failovers.length} failovers`}
       >
         <defs>
-          <pattern id="waiting" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+          <pattern id="connecting" width="4" height="4" patternUnits="userSpaceOnUse">
+            <rect width="1.5" height="4" class="hatch" />
+          </pattern>
+          <pattern id="degraded" width="6" height="6" patternUnits="userSpaceOnUse">
+            <circle cx="2" cy="2" r="1.2" class="hatch" />
+          </pattern>
+          <pattern id="half-open" width="4" height="4" patternUnits="userSpaceOnUse">
+            <rect width="4" height="1.5" class="hatch" />
+          </pattern>
+          <pattern id="backoff" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
             <rect width="2" height="6" class="hatch" />
           </pattern>
-          <pattern id="open" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
+          <pattern id="open-circuit" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
             <path d="M0 0H5M0 0V5" class="cross" />
           </pattern>
           <marker
@@ -76,9 +102,10 @@ export function Lanes({ model }: { readonly model: Model }): JSX.Element {
               <g key={`${relay.url} ${bar.from}`} class={`bar ${bar.status}`}>
                 <title>{`${shortUrl(relay.url)}: ${bar.status} for ${((bar.to - bar.from) / 1_000).toFixed(1)} s`}</title>
                 <rect x={left} y={y} width={long} height={BAR} rx="2" style={{ fill: colourOf(bar.status) }} />
-                {bar.status === 'backoff' && <rect x={left} y={y} width={long} height={BAR} fill="url(#waiting)" />}
-                {bar.status === 'open-circuit' && <rect x={left} y={y} width={long} height={BAR} fill="url(#open)" />}
-                {long > bar.status.length * LETTER + 12 && (
+                {PATTERNED.has(bar.status) && (
+                  <rect class="pattern" x={left} y={y} width={long} height={BAR} fill={`url(#${bar.status})`} />
+                )}
+                {long > wordWidth(bar) && !isCrossed(relay.url, left, left + wordWidth(bar)) && (
                   <text class="word" x={left + 6} y={y + BAR / 2 + 4}>
                     {bar.status}
                   </text>
@@ -112,14 +139,16 @@ function arrowsOf(
 ): readonly JSX.Element[] {
   const from = laneOf.get(failover.url);
   if (from === undefined) return [];
-  const bend = x > width - 40 ? -18 : 18;
+  const bend = x > width - 40 ? -BEND : BEND;
   return failover.to.flatMap((url, index) => {
     const to = laneOf.get(url);
     if (to === undefined) return [];
     const key = `${failover.at} ${failover.url} ${url}`;
+    const way = `M${x} ${from}C${x + bend} ${from} ${x + bend} ${to} ${x} ${to}`;
     return [
       <g key={key} class="failover">
-        <path d={`M${x} ${from}C${x + bend} ${from} ${x + bend} ${to} ${x} ${to}`} marker-end="url(#moved)" />
+        <path class="halo" d={way} />
+        <path d={way} marker-end="url(#moved)" />
         {index === 0 && (
           <text x={x + bend * 0.95} y={(from + to) / 2 + 4} text-anchor={bend > 0 ? 'start' : 'end'}>
             {failover.count}

@@ -103,7 +103,7 @@ export function Log({ model, session, filter, onFilter, onSelect }: LogProps): J
       )}
       <ol>
         {lines.map((line) => (
-          <li key={line.number}>
+          <li key={line.number} title={line.to === undefined ? line.words : `${line.from} → ${line.to}: ${line.words}`}>
             <time>{timeOf(line.at)}</time>{' '}
             {line.sessionId === undefined ? (
               <b>{line.who}</b>
