@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { percentile } from '../../machines/policy/percentile.ts';
 import { AnswerWindow } from '../../src/delivery/answer-window.ts';
@@ -126,17 +126,21 @@ describe('what is not answered in time', () => {
   });
 });
 
-describe('when every relay slows down to a fifth for ten seconds, at 60 % of what they can do', () => {
+describe('when every relay slows down for ten seconds, at 60 % of what they can do', () => {
   const BUSY = { serviceMs: 50 };
-  const SLOW = { serviceMs: 250 };
+  /** To a fifth, and to two fifths. */
+  const [MUCH, LESS] = [250, 125];
 
   /** Milliseconds that 99 % took: before the slowdown, and of what was published from 30 to 40 s after its end. */
-  async function slowedDown(): Promise<{ before: number; after: number; lost: number }> {
-    const field = new Field(10, 1);
+  async function slowedDown(
+    serviceMs: number,
+    options: CreatePoolOptions = {},
+  ): Promise<{ before: number; after: number; lost: number }> {
+    const field = new Field(10, 1, options);
     for (const relay of field.relays) relay.set(BUSY);
     await field.publish(120, 20_000);
     const fromMs = field.atMs;
-    for (const relay of field.relays) relay.set(SLOW);
+    for (const relay of field.relays) relay.set({ serviceMs });
     await field.publish(120, 10_000);
     for (const relay of field.relays) relay.set(BUSY);
     const endMs = field.atMs;
@@ -150,20 +154,33 @@ describe('when every relay slows down to a fifth for ten seconds, at 60 % of wha
   }
 
   test('it heals within half a minute', async () => {
-    const { before, after, lost } = await slowedDown();
+    const { before, after, lost } = await slowedDown(MUCH);
     expect(lost).toBe(0);
     expect(after).toBeLessThan(2 * before);
   });
 
-  test('it does not where neither windows nor copies are held back', async () => {
-    vi.spyOn(AnswerWindow.prototype, 'size', 'get').mockReturnValue(PUBLISH_LIMITS.window.default);
-    for (const method of ['mayCopy', 'mayRetry', 'unanswered'] as const) {
-      vi.spyOn(Mover.prototype, method).mockReturnValue(true);
-    }
-    onTestFinished(() => {
+  describe('and windows are not learned, nor answers given up', () => {
+    const PATIENT: CreatePoolOptions = { publish: { ackTimeoutMs: 30_000 } };
+
+    beforeEach(() => {
+      vi.spyOn(AnswerWindow.prototype, 'size', 'get').mockReturnValue(PUBLISH_LIMITS.window.default);
+    });
+    afterEach(() => {
       vi.restoreAllMocks();
     });
-    const { before, after } = await slowedDown();
-    expect(after).toBeGreaterThan(10 * before);
+
+    test('the throttle on copies alone heals it', async () => {
+      const { before, after, lost } = await slowedDown(LESS, PATIENT);
+      expect(lost).toBe(0);
+      expect(after).toBeLessThan(2 * before);
+    });
+
+    test('without the throttle, copies keep it up', async () => {
+      for (const method of ['mayCopy', 'mayRetry', 'unanswered'] as const) {
+        vi.spyOn(Mover.prototype, method).mockReturnValue(true);
+      }
+      const { before, after } = await slowedDown(LESS, PATIENT);
+      expect(after).toBeGreaterThan(10 * before);
+    });
   });
 });
