@@ -3,7 +3,7 @@ import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
 import type { Priority } from '../../machines/policy/priority.ts';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
-import { isTripped, type RelayContext } from '../../machines/relay/relay.context.ts';
+import { isTripped, type RelayContext, scheduleRetry, scheduleTrial } from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
 import { AnswerWindow } from '../../src/delivery/answer-window.ts';
 import { Capacity } from '../../src/delivery/capacity.ts';
@@ -25,6 +25,14 @@ import { Links } from '../../src/pool/links.ts';
 import { Session } from '../../src/pool/session.ts';
 import { all, edit, of, type ProductFault, part, replace, step } from './planting.ts';
 import { READING_FAULTS } from './reading-faults.ts';
+
+/** A wait that is so many times as long as it should be. */
+const stretched = (schedule: typeof scheduleRetry, times: number) =>
+  assign(({ context }: { context: RelayContext }) => {
+    const wait = schedule(context);
+    const delayMs = times * (wait.delayMs ?? 0);
+    return { ...wait, delayMs, retryAtMs: context.reading.nowMs + delayMs };
+  });
 
 /** Negative controls: what the simulator must find, or its silence would mean nothing. */
 export const PRODUCT_FAULTS: readonly ProductFault[] = [
@@ -142,6 +150,16 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
           retryAtMs: context.reading.nowMs + 2_000,
         })),
       ),
+  },
+  {
+    says: 'an open circuit is left alone for four times as long',
+    breaks: ['S12'],
+    plant: () => part(relayMachine, 'actions', 'scheduleTrial', stretched(scheduleTrial, 4)),
+  },
+  {
+    says: 'backoffs are eight times as long',
+    breaks: ['S12'],
+    plant: () => part(relayMachine, 'actions', 'scheduleRetry', stretched(scheduleRetry, 8)),
   },
   {
     says: 'attempts are forgotten as soon as a socket opens',

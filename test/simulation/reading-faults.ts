@@ -1,10 +1,12 @@
 import { subscriptionTable } from '../../machines/subscription/subscription.table.ts';
 import { Feed, type FeedSession } from '../../src/intake/feed.ts';
 import { Intake } from '../../src/intake/intake.ts';
+import { Newest } from '../../src/intake/newest.ts';
 import { type EventMessage, Screening } from '../../src/intake/screening.ts';
 import { Seen } from '../../src/intake/seen.ts';
 import { type Verdict, Verification } from '../../src/intake/verification.ts';
 import { Request, type WantedInput } from '../../src/intake/wanted.ts';
+import type { Version } from '../../src/protocol/codec.ts';
 import { all, of, type ProductFault, replace, step } from './planting.ts';
 
 type AnyFeed = Feed<Request>;
@@ -154,6 +156,23 @@ export const READING_FAULTS: readonly ProductFault[] = [
           (_docket: object, _id: string, _event: unknown, settle: (verdict: Verdict) => void): void =>
             settle('genuine'),
       ),
+  },
+  {
+    says: 'of versions, the first that comes stays',
+    breaks: ['L13'],
+    plant: () => {
+      const known = new WeakMap<Newest, Set<string>>();
+      return replace(
+        of(Newest),
+        'take',
+        () =>
+          function (this: Newest, { key }: Version): boolean {
+            const keys = known.get(this) ?? new Set();
+            known.set(this, keys);
+            return !keys.has(key) && Boolean(keys.add(key));
+          },
+      );
+    },
   },
   {
     says: 'what was delivered is delivered again',
