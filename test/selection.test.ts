@@ -132,6 +132,24 @@ describe('a pool', () => {
     for (const each of [first, second, healthy]) expect(each).toBeGreaterThan(0);
   });
 
+  test('asks one that was degraded less at first', () => {
+    const field = new Field(2);
+    const [back] = field.relays as [MemoryRelay, MemoryRelay];
+    back.answer = (id) => ['OK', id, false, 'rate-limited: slow down'];
+    void field.pool.publish(next(), { relays: [back.url] });
+    field.clock.advance(100);
+    back.answer = (id) => ['OK', id, true, ''];
+    expect(field.pool.status()[back.url]).toBe('degraded');
+    while (field.pool.status()[back.url] !== 'connected') field.clock.advance(100);
+    field.seen();
+    field.publish(40);
+    const [soon = 0] = field.seen();
+    field.clock.advance(60_000);
+    field.publish(40);
+    const [later = 0] = field.seen();
+    expect(soon).toBeLessThan(0.15 * later);
+  });
+
   test('keeps a key with its relay while that serves, and takes it elsewhere while it does not', () => {
     const field = new Field(5, { balance: 'affinity' });
     const homes = (): (string | undefined)[] =>

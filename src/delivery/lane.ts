@@ -186,10 +186,15 @@ export class Lane<Item extends LaneItem> implements Candidate {
     };
   }
 
+  /** It takes its full share only after a while, from now on. */
+  startSlowly(): void {
+    this.#servingSince = this.#owner.clock.now();
+  }
+
   /** A connection has opened; one that rests is not sent on before it is told not to. */
   attach(session: LaneSession, isResting = false): void {
     const owner = this.#owner;
-    if (this.#ways.length === 0) this.#servingSince = owner.clock.now();
+    if (this.#ways.length === 0) this.startSlowly();
     const way: Way<Item> = new Way(session, {
       clock: owner.clock,
       windowMax: owner.windowMax,

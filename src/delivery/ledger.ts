@@ -215,7 +215,10 @@ export class Ledger implements LaneOwner<Delivery> {
     const lane = this.#lanes.get(url);
     if (!lane) return;
     const served = lane.isServing;
+    // One that was only suspected of silence has missed nothing.
+    const hasRecovered = lane.status === 'degraded' && !lane.state.suspect && state.status === 'connected';
     lane.state = state;
+    if (hasRecovered) lane.startSlowly();
     if (!served && lane.isServing) this.#selector.joined(lane);
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);

@@ -223,7 +223,7 @@ function longestDelayMs({ strategy, ...settings }: ReconnectSettings, attempt: n
 }
 
 const delays: Invariant = {
-  ids: 'S12 L9',
+  ids: 'S12',
   says: 'every delay is within its bounds and drawn at random',
   watch: (scene) => {
     const drawn: number[] = [];
@@ -329,7 +329,7 @@ const attempts: Invariant = {
 };
 
 const ejections: Invariant = {
-  ids: 'S10',
+  ids: 'S10 L9',
   says: 'not more than half of the relays are put aside for how they answer, and never the last that serves',
   watch: (scene) => ({
     fact(fact, _relay, before) {

@@ -21,6 +21,9 @@ class OpenRequests {
   }
 }
 
+/** The question whether a relay lives, which is a subscription as well. */
+const PROBE = /^\["REQ","(probe-[^"]*)"/;
+
 const farewellOf = (frame: string): string | undefined =>
   frame.startsWith('["CLOSE"') ? (JSON.parse(frame) as string[])[1] : undefined;
 
@@ -45,6 +48,12 @@ const requests: Invariant = {
     const requests = new OpenRequests();
     /** When a subscription was refused for now at a relay, by relay and name. */
     const refused = new Map<string, { readonly at: number; readonly isFinal: boolean; readonly wire: Wire }>();
+    const probes = new WeakMap<Wire, string>();
+    /** Where only one is allowed, the question has to be one more. */
+    const checkRoom = (wire: Wire, url: string): void => {
+      const open = requests.on(wire).size + (probes.has(wire) ? 1 : 0);
+      if (open > Math.max(2, scene.settings(url).subscriptionsMax)) scene.fail('S33', `${open} are open at ${url}`);
+    };
     return {
       began() {
         refused.clear();
@@ -53,6 +62,12 @@ const requests: Invariant = {
         const open = requests.on(wire);
         const farewell = farewellOf(frame);
         if (farewell !== undefined) open.delete(farewell);
+        if (farewell !== undefined && probes.get(wire) === farewell) probes.delete(wire);
+        const probe = PROBE.exec(frame)?.[1];
+        if (probe !== undefined) {
+          probes.set(wire, probe);
+          checkRoom(wire, relay.url);
+        }
         const asked = nameOf(frame);
         if (!asked) return;
         const { id, name } = asked;
@@ -62,8 +77,7 @@ const requests: Invariant = {
           [...open.values()].includes(name) && scene.readers.filter(({ plan }) => plan.name === name).length < 2;
         if (isTwice) scene.fail('S32', `${relay.url} is asked for ${name} twice on one connection`);
         open.set(id, name);
-        const { subscriptionsMax } = scene.settings(relay.url);
-        if (open.size > subscriptionsMax) scene.fail('S33', `${open.size} are open at ${relay.url}`);
+        checkRoom(wire, relay.url);
         const before = refused.get(`${relay.url} ${name}`);
         if (!before || scene.hasRemoved || scene.timeWasOdd || scene.isHealed) return;
         refused.delete(`${relay.url} ${name}`);
