@@ -50,8 +50,13 @@ async function publishAll(pool: Pool, events: readonly NostrEvent[]): Promise<vo
   await Promise.all(Array.from({ length: IN_FLIGHT }, work));
 }
 
-/** CPU microseconds of this process per publication. */
-async function measure(url: string, watch: Watch, events: readonly NostrEvent[]): Promise<number> {
+/** CPU microseconds of this process per publication, and publications a second. */
+interface Measured {
+  readonly costUs: number;
+  readonly perSecond: number;
+}
+
+async function measure(url: string, watch: Watch, events: readonly NostrEvent[]): Promise<Measured> {
   const pool = createPool({
     relays: [url],
     trust: { allowPrivate: true },
@@ -61,11 +66,13 @@ async function measure(url: string, watch: Watch, events: readonly NostrEvent[])
   if (first) await pool.publish({ ...first, id: 'f'.repeat(64) });
   const stop = await watch(pool);
   const before = process.cpuUsage();
+  const startedAt = performance.now();
   await publishAll(pool, events);
+  const perSecond = (1_000 * events.length) / (performance.now() - startedAt);
   const { user, system } = process.cpuUsage(before);
   await stop();
   await pool.close();
-  return (user + system) / events.length;
+  return { costUs: (user + system) / events.length, perSecond };
 }
 
 const median = (values: readonly number[]): number =>
@@ -80,22 +87,29 @@ const events = Array.from({ length: EVENTS }, (_, index) => ({
   ...template,
   id: index.toString(16).padStart(64, '0'),
 }));
-const costs = new Map<string, number[]>();
+const all = new Map<string, Measured[]>();
 for (let round = -WARM_UP; round < ROUNDS; round += 1) {
   for (const [name, watch] of Object.entries(WATCHES)) {
-    const cost = await measure(url, watch, events);
-    if (round >= 0) costs.set(name, [...(costs.get(name) ?? []), cost]);
+    const measured = await measure(url, watch, events);
+    if (round >= 0) all.set(name, [...(all.get(name) ?? []), measured]);
   }
 }
 child.kill();
 process.stdout.write(
-  `CPU of this process per publication to one relay, ${IN_FLIGHT} in flight, median of ${ROUNDS} rounds\n`,
+  `Publishing to one relay, ${IN_FLIGHT} in flight: CPU of this process per publication, and throughput; median of ${ROUNDS} rounds\n`,
 );
-const off = costs.get('off') ?? [];
-for (const [name, each] of costs) {
-  const ratios = each.map((cost, round) => cost / (off[round] ?? 1));
+const off = all.get('off') ?? [];
+/** How much it is of what it is when nobody watches, round by round. */
+const ratioOf = (each: readonly Measured[], key: keyof Measured): readonly number[] =>
+  each.map((measured, round) => measured[key] / (off[round]?.[key] ?? 1));
+for (const [name, each] of all) {
+  const ratios = ratioOf(each, 'costUs');
   const [least, most] = [Math.min(...ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
+  const costUs = median(each.map((measured) => measured.costUs));
+  const perSecond = median(each.map((measured) => measured.perSecond));
+  const share = 100 * median(ratioOf(each, 'perSecond'));
   process.stdout.write(
-    `${name.padEnd(18)}${median(each).toFixed(1).padStart(6)} µs, ${median(ratios).toFixed(2)} times (${least} to ${most})\n`,
+    `${name.padEnd(18)}${costUs.toFixed(1).padStart(6)} µs, ${median(ratios).toFixed(2)} times (${least} to ${most})` +
+      `${perSecond.toFixed(0).padStart(9)} a second, ${share.toFixed(0)} %\n`,
   );
 }

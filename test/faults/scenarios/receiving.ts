@@ -29,6 +29,18 @@ const despite = (name: string, observe: string, spoil: Partial<RelayFaults>, gen
   },
 });
 
+/** A pool that has asked a relay for events: what it has received, and the name that it was asked under. */
+async function listening(stage: Stage) {
+  const [relay] = stage.relays;
+  const pool = stage.pool([relay]);
+  const received: string[] = [];
+  pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => received.push(event.id) });
+  await stage.until('a request', async () => (await relay.report()).requests.length > 0);
+  const [request = '[]'] = (await relay.report()).requests;
+  const [, id] = JSON.parse(request) as [string, string];
+  return { relay, pool, received, id };
+}
+
 /** Milliseconds; more than a go of verifying takes by far, on a machine that is busy with other things as well. */
 const HELD_UP_MS_MAX = 500;
 
@@ -172,13 +184,7 @@ export const RECEIVING_SCENARIOS: readonly Scenario[] = [
     observe: 'none delivered, the relay charged, few verified, and nothing else held up by it',
     within: ({ slackMs }) => 4 * slackMs,
     async run(stage) {
-      const [relay] = stage.relays;
-      const pool = stage.pool([relay]);
-      const received: string[] = [];
-      pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => received.push(event.id) });
-      await stage.until('a request', async () => (await relay.report()).requests.length > 0);
-      const [request = '[]'] = (await relay.report()).requests;
-      const [, id] = JSON.parse(request) as [string, string];
+      const { relay, pool, received, id } = await listening(stage);
       const event = stage.event();
       const forged = Array.from({ length: 2_000 }, (_, index) => {
         const content = `nobody said ${index}`;
@@ -204,13 +210,7 @@ export const RECEIVING_SCENARIOS: readonly Scenario[] = [
     observe: 'the relay is charged for it, and it is not delivered',
     within: ({ slackMs }) => 4 * slackMs,
     async run(stage) {
-      const [relay] = stage.relays;
-      const pool = stage.pool([relay]);
-      const received: string[] = [];
-      pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => received.push(event.id) });
-      await stage.until('a request', async () => (await relay.report()).requests.length > 0);
-      const [request = '[]'] = (await relay.report()).requests;
-      const [, id] = JSON.parse(request) as [string, string];
+      const { relay, pool, received, id } = await listening(stage);
       const event = stage.event();
       const forged = { ...event, sig: event.sig.slice(0, -1) + (event.sig.endsWith('0') ? '1' : '0') };
       const statuses: string[] = [];
