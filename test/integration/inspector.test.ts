@@ -6,6 +6,7 @@ import { createWebSocketInspector, createWebSocketReceiver } from '@statelyai/in
 import { expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import { createActor, createMachine } from 'xstate';
+import { createInspector as createBuiltInspector } from '../../dist/src/inspect/index.js';
 import { createInspector, type InspectorOptions } from '../../src/inspect/inspector.ts';
 import type { InspectorMessage } from '../../src/inspect/messages.ts';
 import { stamped } from '../../src/inspect/messages.ts';
@@ -112,6 +113,21 @@ test('it listens on the loopback address only', async () => {
   const socket = connect({ host: outside.address, port: Number(new URL(url).port) });
   const [error] = await once(socket, 'error');
   expect(error.code).toBe('ECONNREFUSED');
+});
+
+test('a page may load nothing from elsewhere, be framed by no stranger, and tell nobody its address', async () => {
+  // What is served is what ships: the built page.
+  const inspector = await createBuiltInspector();
+  onTestFinished(() => inspector.stop());
+  const { headers } = await fetch(inspector.url);
+  const policy = headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toMatch(/script-src 'nonce-[^']{20,}' 'self'/);
+  expect(policy).not.toContain('unsafe');
+  expect(policy).toContain("connect-src 'self'");
+  expect(policy).toContain("frame-ancestors 'self'");
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('referrer-policy')).toBe('no-referrer');
 });
 
 test('a port that is taken is a clear error', async () => {
@@ -291,6 +307,31 @@ test('what it tells is understood by the receiver of @statelyai/inspect', async 
     .toEqual(expect.arrayContaining(['@xstate.actor', '@xstate.snapshot']));
   const relay = heard.find(({ name }) => name?.startsWith('relay:'));
   expect(relay).toMatchObject({ type: '@xstate.actor', snapshot: { status: 'active' } });
+});
+
+test('the observer of @statelyai/inspect can be given to a pool, and hears of it and of its relays', async () => {
+  const relays = await startRelays(1);
+  const { url, applicationUrl } = await serve();
+  const page = await watch(url);
+  const inspector = createWebSocketInspector({ url: applicationUrl });
+  onTestFinished(() => inspector.stop());
+  const pool = startPool(relays, { inspect: inspector.inspect });
+  const named = (name: string) => (message: InspectorMessage) =>
+    message.type === '@xstate.actor' && message.name === name;
+  await page.told(named('pool'));
+  const relay = await page.told(named(`relay:${relays[0]?.url}`));
+  const session = 'sessionId' in relay ? relay.sessionId : '';
+  await page.told(
+    (message) =>
+      message.type === '@xstate.snapshot' &&
+      message.sessionId === session &&
+      JSON.stringify(message.snapshot.value).includes('connected'),
+  );
+  pool.removeRelay(relays[0]?.url ?? '');
+  await page.told(
+    (message) =>
+      message.type === '@xstate.snapshot' && message.sessionId === session && message.snapshot.status !== 'active',
+  );
 });
 
 test('an application that has nothing of ours is shown, also to a page that comes late, and told to have ended', async () => {
