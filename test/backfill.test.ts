@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BACKFILL } from '../machines/policy/limits.ts';
-import type { NostrEvent, NostrFilter, Verifier } from '../src/index.ts';
+import type { NostrEvent, NostrFilter, Reconciler, Verifier } from '../src/index.ts';
 import { negentropy } from '../src/protocol/nostr/negentropy.ts';
 import type { SimulatedRelay } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
@@ -12,9 +12,14 @@ const DAY_SECONDS = 24 * 3_600;
 /** A relay that cannot be reached for a while, and meanwhile gets what is dated back further than the overlap. */
 function gap(
   filter: NostrFilter,
-  { faults = {}, verifier = believing, count = 3 }: { faults?: object; verifier?: Verifier; count?: number } = {},
+  {
+    faults = {},
+    verifier = believing,
+    reconciler = negentropy,
+    count = 3,
+  }: { faults?: object; verifier?: Verifier; reconciler?: Reconciler; count?: number } = {},
 ) {
-  const scene = readingWorld(1, { reconciler: negentropy, verifier });
+  const scene = readingWorld(1, { reconciler, verifier });
   const { clock, relays, pool, event, put, onEvent } = scene;
   const [relay] = relays as [SimulatedRelay];
   const before = [put(relay), put(relay)];
@@ -130,6 +135,24 @@ describe('what was dated back while a relay could not be reached', () => {
     again();
     expect(ids().sort()).toEqual(idsOf([...before, ...missed, recent]));
     expect(pool.relayMetrics(relay.url)?.faults).toEqual({ 'unmatched-event': 1 });
+  });
+
+  test('harms nobody where an application’s own way of comparing throws, or names what is no event', () => {
+    const throwing: Reconciler = {
+      name: 'throwing',
+      begin: () => {
+        throw new Error('no idea');
+      },
+    };
+    const naming: Reconciler = {
+      name: 'naming',
+      begin: () => ({ opening: '61', missing: new Set(['no id']), next: () => undefined }),
+    };
+    for (const reconciler of [throwing, naming]) {
+      const { before, recent, ids, verbs } = gap({ kinds: [1] }, { reconciler });
+      expect(ids().sort()).toEqual(idsOf([...before, recent]));
+      expect(verbs()).toEqual(reconciler === throwing ? [] : ['NEG-OPEN', 'NEG-CLOSE']);
+    }
   });
 
   test('leaves nothing behind when the pool is closed in the middle of it', async () => {

@@ -165,7 +165,9 @@ export class Backfill {
     const { codec, reconciler } = this.#needs;
     if (!reconciler) return;
     const { known, span } = compared(task);
-    const reconciliation = reconciler.begin(known);
+    // The application's own may throw, which is no reason to tell the relay.
+    const reconciliation = attempted(() => reconciler.begin(known));
+    if (!reconciliation) return this.#goOn(feed);
     this.#named += 1;
     const name = `c${this.#named}`;
     const run: Run = { task, name, reconciliation, rounds: 0, timer: undefined };
@@ -233,13 +235,26 @@ export class Backfill {
     const left = isOver(task) ? [] : missing.filter(isNew);
     agenda.isFetching = left.length > 0;
     if (!agenda.isFetching) return this.#goOn(feed);
-    const asked = this.#needs.codec.byIds(left.slice(0, BACKFILL.idsPerRequest));
+    const asked = attempted(() => this.#needs.codec.byIds(left.slice(0, BACKFILL.idsPerRequest)));
+    if (!asked) {
+      agenda.isFetching = false;
+      return this.#goOn(feed);
+    }
     // Whatever a relay says that is missing, only what was asked for is taken.
     const matches = (event: unknown): boolean => asked.matches(event) && wanted.filters.matches(event);
     this.#needs.fetch(wanted, feed.url, { list: asked.list, matches }, () => {
       if (this.#byFeed.get(feed) !== agenda) return;
       this.#fetch(feed, agenda, task, left.slice(BACKFILL.idsPerRequest));
     });
+  }
+}
+
+/** What a call gives; nothing where it throws. */
+function attempted<Value>(act: () => Value): Value | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
   }
 }
 
