@@ -56,6 +56,8 @@ export function summaryLines(summary: Summary): readonly string[] {
     `delivered twice  ${deliveredTwice}`,
     `outages          ${outlasted} publications outlasted one, worked off in ${workedOffMs.toFixed(0)} ms`,
     `latency          p50 ${percentile(latenciesMs, 0.5)}, p99 ${percentile(latenciesMs, 0.99)}`,
-    `failover         p50 ${percentile(failoversMs, 0.5)}, p99 ${percentile(failoversMs, 0.99)} (${failoversMs.length} publications)`,
+    failoversMs.length === 0
+      ? 'failover         no publication needed another relay'
+      : `failover         p50 ${percentile(failoversMs, 0.5)}, p99 ${percentile(failoversMs, 0.99)} (${failoversMs.length} publications)`,
   ];
 }
