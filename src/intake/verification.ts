@@ -29,7 +29,7 @@ interface Entry {
 
 /** What came from one relay, in its order. */
 export class Docket {
-  /** All that waits, the oldest first; and of it what has not been given to the verifier. */
+  /** All that waits, the oldest first; and what has to be given to the verifier for it. */
   readonly entries = new Set<Entry>();
   readonly unasked = new Set<Entry>();
   /** Events among them. */
@@ -81,10 +81,15 @@ export class Verification {
     if (leader && this.#needs.isSame(leader.event, event)) {
       leader.followers ??= [];
       leader.followers.push(entry);
-      entry.isAsked = true;
-      return;
+      // Whichever relay has its turn first: nobody waits behind what another one sends.
+      return this.#want(docket, leader);
     }
     if (!leader) this.#pending.set(id, entry);
+    this.#want(docket, entry);
+  }
+
+  #want(docket: Docket, entry: Entry): void {
+    if (entry.isAsked) return;
     docket.unasked.add(entry);
     if (docket.isHeld) return;
     this.#waiting.add(docket);
@@ -142,12 +147,11 @@ export class Verification {
     const batch: Entry[] = [];
     while (batch.length < most && this.#waiting.size > 0) {
       for (const docket of this.#waiting) {
-        const [entry] = docket.unasked;
+        const entry = nextOf(docket);
         // Whoever has had a turn goes to the end of the row.
         this.#waiting.delete(docket);
+        if (docket.unasked.size > 0) this.#waiting.add(docket);
         if (!entry) continue;
-        docket.unasked.delete(entry);
-        if (docket.unasked.size > 0 && !docket.isHeld) this.#waiting.add(docket);
         entry.isAsked = true;
         batch.push(entry);
         break;
@@ -195,12 +199,15 @@ export class Verification {
     batch.forEach((entry, index) => {
       const verdict = verdicts === undefined ? 'failed' : verdicts[index] === true ? 'genuine' : 'forged';
       if (verdict === 'genuine') this.#keep(entry);
-      else if (verdict === 'forged') this.#charge(entry.docket);
       if (this.#pending.get(entry.id) === entry) this.#pending.delete(entry.id);
-      for (const each of [entry, ...(entry.followers ?? [])]) {
+      const same = [entry, ...(entry.followers ?? [])];
+      for (const each of same) {
         each.verdict = verdict;
+        each.docket.unasked.delete(entry);
         dockets.add(each.docket);
       }
+      // All that have sent it, or several could lend each other turns.
+      if (verdict === 'forged') for (const docket of new Set(same.map((each) => each.docket))) this.#charge(docket);
     });
     for (const docket of dockets) this.#drain(docket);
   }
@@ -243,4 +250,13 @@ export class Verification {
       docket.isDraining = false;
     }
   }
+}
+
+/** What is given to the verifier next, and leaves; nothing where all of it has been, in somebody else's turn. */
+function nextOf({ unasked }: Docket): Entry | undefined {
+  for (const entry of unasked) {
+    unasked.delete(entry);
+    if (!entry.isAsked) return entry;
+  }
+  return undefined;
 }

@@ -85,6 +85,34 @@ describe('verification', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('what an honest relay sends does not wait behind one that forges, whoever sent it first', () => {
+    const { clock, verification, submit, said } = verifying();
+    const [forger, honest] = [new Docket(), new Docket()];
+    for (let index = 0; index < 2_000; index += 1) submit(forger, `forged ${index}`, `forged ${index}`);
+    submit(forger, 'before', 'before');
+    submit(honest, 'before', 'before');
+    clock.advance(1_000);
+    expect(said.filter((each) => each === 'before genuine')).toHaveLength(1);
+    expect(forger.isHeld).toBe(true);
+    submit(forger, 'during', 'during');
+    submit(honest, 'during', 'during');
+    clock.advance(10);
+    expect(said.filter((each) => each === 'during genuine')).toHaveLength(1);
+    expect(honest.size).toBe(0);
+    verification.end();
+  });
+
+  test('relays that send the same forged events share no more time than each has', () => {
+    const { clock, verification, submit } = verifying();
+    const dockets = [new Docket(), new Docket()];
+    for (let index = 0; index < 2_000; index += 1) {
+      for (const docket of dockets) submit(docket, `forged ${index}`, `forged ${index}`);
+    }
+    clock.advance(1_000);
+    expect(verification.count).toBeLessThanOrEqual(FORGERY_BUDGET.burst + FORGERY_BUDGET.perSecond + 1);
+    verification.end();
+  });
+
   test('does not believe later what once failed', () => {
     const { clock, submit, said } = verifying();
     const docket = new Docket();
