@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
-import { createPool, nostrCodec, type Received, type Verifier } from '../src/index.ts';
+import { type Codec, createPool, nostrCodec, type Received, type Verifier } from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
 import { BEGINNING, believing, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
@@ -352,6 +352,28 @@ describe('a relay that refuses', () => {
     );
     clock.advance(SECOND);
     expect(said).toEqual(['event', true, 'refused']);
+  });
+});
+
+describe('a codec that names events by what is no id', () => {
+  test('delivers none of them, and breaks nothing', () => {
+    const codec: Codec = {
+      ...nostrCodec,
+      skim: () => undefined,
+      decode: (frame) => {
+        const message = nostrCodec.decode(frame);
+        return message.type === 'event' ? { ...message, id: 'short' } : message;
+      },
+    };
+    const { clock, relays, pool, put, ids, onEvent } = readingWorld(1, { codec });
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const stored: boolean[] = [];
+    pool.subscribe({ kinds: [1] }, { onEvent, onEose: (complete) => stored.push(complete) });
+    clock.advance(SECOND);
+    expect(ids()).toEqual([]);
+    expect(stored).toEqual([true]);
+    expect(pool.relayMetrics(relay.url)?.faults).toEqual({ 'event-id': 1 });
   });
 });
 

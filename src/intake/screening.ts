@@ -138,7 +138,7 @@ export class Screening {
 
   #deliverNew(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
     const { wanted, feed } = request;
-    wanted.seen.add(id, feed.url, atMs);
+    if (!wanted.seen.add(id, feed.url, atMs)) return this.#needs.charge(feed.url, 'event-id');
     if (request.epoch === epoch) request.noteEvent(atMs);
     const version = wanted.newest && this.#needs.codec.versionOf(event);
     if (version && !wanted.newest?.take(version, id)) {

@@ -11,8 +11,9 @@ const NOBODY = -1;
 /** Events that were delivered one after the other, by their numbers in the table, and the relays that have sent them. */
 class Generation {
   readonly ids = new IdTable();
-  /** The newest time of its events. */
+  /** The newest time of its events, and the oldest. */
   newestMs = Number.NEGATIVE_INFINITY;
+  oldestMs = Number.POSITIVE_INFINITY;
   readonly #atMs: number[] = [];
   readonly #bits: number[] = [];
   /** Relays beyond the first, where there are any. */
@@ -24,6 +25,7 @@ class Generation {
     this.#bits.push(0);
     this.note(number, relay);
     if (atMs > this.newestMs) this.newestMs = atMs;
+    if (atMs < this.oldestMs) this.oldestMs = atMs;
   }
 
   note(number: number, relay: number): void {
@@ -45,10 +47,6 @@ class Generation {
     for (const [number, atMs] of this.#atMs.entries()) {
       if (atMs >= fromMs && atMs <= untilMs) yield { id: this.ids.idOf(number), atMs };
     }
-  }
-
-  get oldestMs(): number {
-    return this.#atMs.reduce((least, atMs) => Math.min(least, atMs), Number.POSITIVE_INFINITY);
   }
 
   isFrom(number: number, relay: number): boolean {
@@ -94,12 +92,13 @@ export class Seen {
     return undefined;
   }
 
-  /** It is delivered now. Only what has been verified may be put here. */
-  add(id: string, relay: string, atMs: number): void {
-    if (!this.#key.read(id)) throw new Error(`${JSON.stringify(id)} is no id: a codec gives 64 lower-case hex digits.`);
+  /** It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again. */
+  add(id: string, relay: string, atMs: number): boolean {
+    if (!this.#key.read(id)) return false;
     const [young] = this.#generations as [Generation];
     young.add(this.#key, this.#numberOf(relay), atMs);
     if (young.ids.size >= SEEN.generation) this.#rotate();
+    return true;
   }
 
   /** From when on all is remembered, and the oldest that is. */

@@ -30,7 +30,10 @@ export type Message =
   /** The answer to a published event. */
   | { readonly type: 'answer'; readonly id: string; readonly accepted: true; readonly duplicate: boolean }
   | { readonly type: 'answer'; readonly id: string; readonly accepted: false; readonly refusal: Refusal }
-  /** Rebuilt from what an event may have, and frozen; whether it is genuine is not known yet. `atMs` is its own time. */
+  /**
+   * Rebuilt from what an event may have, and frozen; whether it is genuine is not known yet. `atMs` is its own time. One with
+   * another `id` than 64 lower-case hex digits is delivered to nobody.
+   */
   | {
       readonly type: 'event';
       readonly subscription: string;
