@@ -13,6 +13,8 @@ const received = (event: object): NostrEvent => {
 
 const events = signedEvents('a note with "quotes", \\ and \n, ä, 🤙, \u2028 and \u0000');
 const genuine = (): NostrEvent => received(events.next().value);
+/** Has another key. */
+const stranger = signedEvents().next().value.pubkey;
 const flip = (hex: string): string => hex.slice(0, -1) + (hex.endsWith('0') ? '1' : '0');
 
 const FORGED: readonly (readonly [string, (event: NostrEvent) => object])[] = [
@@ -22,7 +24,7 @@ const FORGED: readonly (readonly [string, (event: NostrEvent) => object])[] = [
   ['time', (event) => ({ ...event, created_at: event.created_at + 1 })],
   ['kind', (event) => ({ ...event, kind: event.kind + 1 })],
   ['tags', (event) => ({ ...event, tags: [...event.tags, ['x']] })],
-  ['author', (event) => ({ ...event, pubkey: genuine().pubkey.replace(/^./, '0') })],
+  ['author', (event) => ({ ...event, pubkey: stranger })],
   ['author who is no point of the curve', (event) => ({ ...event, pubkey: 'f'.repeat(64) })],
   ['empty signature', (event) => ({ ...event, sig: '0'.repeat(128) })],
 ];
