@@ -43,7 +43,14 @@ export function afterWaiting(state: Duplicates, now: number): Duplicates {
   return { ...state, trust: Math.min(HEDGE.trustMax, state.trust + seconds * HEDGE.perSecond), at: now };
 }
 
-/** An answer is late. */
+/**
+ * Whether an answer is so late that this alone costs trust. What is a little later than its timeout costs trust only when
+ * it is copied: a pause of our own, or of a relay, makes many answers late by a few milliseconds and says nothing about
+ * load. What is only later than usual never does: one in twenty always is.
+ */
+export const isMissed = (lateMs: number, timeoutMs: number): boolean => lateMs >= HEDGE.missedTimeouts * timeoutMs;
+
+/** An answer was missed, or is copied because it is later than its timeout. */
 export const afterLate = (state: Duplicates): Duplicates => ({ ...state, trust: Math.max(0, state.trust - 1) });
 
 /** A copy was sent because an answer was late. */

@@ -224,6 +224,8 @@ export const HEDGE = {
   trustMax: 10,
   perAnswer: 0.1,
   perSecond: 0.1,
+  /** Answer timeouts after which an answer that is not copied costs trust as well. */
+  missedTimeouts: 2,
   /** Silent relays from which on it is no relay's own failure: so many, and such a share. */
   systemicMin: 2,
   systemicShare: 0.3,

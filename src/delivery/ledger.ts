@@ -291,8 +291,8 @@ export class Ledger implements LaneOwner<Delivery> {
     if (message.accepted || !isRelayFault(message.refusal)) {
       this.#mover.answered();
       const latencyMs = isSample ? at - sentAt : undefined;
-      lane.answered(delivery, latencyMs, at);
       this.#needs.answered(lane, latencyMs, at);
+      lane.answered(delivery, latencyMs, at);
     } else {
       this.#needs.failed(lane);
     }

@@ -6,6 +6,7 @@ import {
   afterWaiting,
   type Duplicates,
   hedgeDelayMs,
+  isMissed,
   isSystemic,
   mayHedge,
   mayRetry,
@@ -82,22 +83,23 @@ export class Mover {
     const { publication, lane, record } = delivery;
     if (publication.isOver || publication.isConfirmed || record.state !== 'sent') return true;
     if (publication.hedges >= publication.copies || !publication.hasUntried) return true;
-    if (!delivery.isKnownLate) this.#charge(delivery);
-    delivery.isKnownLate = true;
-    if (!this.mayCopy(delivery)) return false;
+    const lateMs = this.#needs.clock.now() - record.context.sentAt;
+    const { timeoutMs } = this.#needs.answerTimes(lane.url);
+    if (isMissed(lateMs, timeoutMs)) this.#charge(delivery);
+    if (!this.mayCopy(lateMs >= timeoutMs)) return false;
     const to = this.#needs.dispatcher.copy(publication, lane);
     if (!to) return false;
     this.#become(afterHedge(this.#duplicates));
     publication.hedges += 1;
     this.hedges += 1;
     this.#needs.hedged(delivery, to);
+    if (lateMs >= timeoutMs) this.#charge(delivery);
     return true;
   }
 
   /** Whether a copy of something that is late is within bounds. */
-  mayCopy({ lane, record }: Delivery): boolean {
-    const lateMs = this.#needs.clock.now() - record.context.sentAt;
-    return mayHedge(this.#duplicates, lateMs >= this.#needs.answerTimes(lane.url).timeoutMs);
+  mayCopy(isOverTimeout: boolean): boolean {
+    return mayHedge(this.#duplicates, isOverTimeout);
   }
 
   /** Whether what was not answered may be tried elsewhere. */
@@ -156,8 +158,14 @@ export class Mover {
     for (const publication of stayed) this.#needs.dispatcher.topUp(publication);
   }
 
-  /** What a late answer costs: every one where the relay talks and is slow, one in a while where it is silent. */
-  #charge({ lane, record, sentOn }: Delivery): void {
+  /**
+   * What a late answer costs, and only once: every one where the relay talks and is slow, one in a while where it is
+   * silent.
+   */
+  #charge(delivery: Delivery): void {
+    if (delivery.isCharged) return;
+    delivery.isCharged = true;
+    const { lane, record, sentOn } = delivery;
     const now = this.#wait();
     const isTalking = sentOn !== undefined && sentOn.spokeAt > record.context.sentAt;
     const lastMs = now - (this.#chargedAt.get(lane) ?? Number.NEGATIVE_INFINITY);

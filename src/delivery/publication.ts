@@ -27,7 +27,7 @@ export class Delivery implements LaneItem {
   readonly lane: DeliveryLane;
   readonly record: DeliveryRecord;
   /** Whether its lateness has cost trust. */
-  isKnownLate = false;
+  isCharged = false;
   /** Nothing more is sent there: the relay left, or a newer version of the event goes there instead. */
   isAbandoned = false;
   /** The delay before a resend, while one runs. */

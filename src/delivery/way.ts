@@ -64,6 +64,7 @@ export class Way<Item extends WayItem> {
   readonly #timely = new Map<Item, number>();
   #lateTimer: unknown;
   #lateDueAt = 0;
+  #isSecondLook = false;
   #drained: (() => void) | undefined;
 
   constructor(session: LaneSession, needs: WayNeeds<Item>) {
@@ -112,6 +113,8 @@ export class Way<Item extends WayItem> {
   /** The relay answered; with the time that it took, where that measures the relay. */
   answered(latencyMs: number, at: number): void {
     this.#window.answered(latencyMs, this.inFlight.size + 1, at);
+    // It may have turned out to be faster than was known when the timer was set.
+    if (this.#lateTimer !== undefined && this.#lateDueAt > at + this.#needs.lateAfterMs()) this.#armLateTimer();
   }
 
   /** Takes an item out of the window; there may be room for another. */
@@ -166,6 +169,8 @@ export class Way<Item extends WayItem> {
 
   #armLateTimer(): void {
     const { clock, lateAfterMs } = this.#needs;
+    clock.clearTimeout(this.#lateTimer);
+    this.#lateTimer = undefined;
     const [oldest] = this.#timely.values();
     if (oldest === undefined) return;
     const dueAt = Math.max(oldest, this.#awakeSince) + lateAfterMs();
@@ -179,6 +184,13 @@ export class Way<Item extends WayItem> {
     const { clock, lateAfterMs, late } = this.#needs;
     this.#lateTimer = undefined;
     const now = clock.now();
+    // We were busy: the answer may have arrived unread.
+    if (!this.#isSecondLook && now - this.#lateDueAt > SILENCE.secondLookMs) {
+      this.#isSecondLook = true;
+      this.#lateTimer = clock.setTimeout(() => this.#checkLate(), SILENCE.secondLookMs);
+      return;
+    }
+    this.#isSecondLook = false;
     if (this.session.isDeaf || isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
     const deadline = now - lateAfterMs();
     const due: Item[] = [];

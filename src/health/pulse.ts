@@ -68,6 +68,11 @@ export class Pulse {
   /** Something has arrived. */
   heard(now: number): void {
     this.#heardAt = now;
+    // It may have turned out to be faster than was known when the timer was set.
+    if (this.#watching) {
+      const dueAt = now + this.#needs.answerTimeoutMs();
+      if (dueAt < this.#dueAt) this.#arm(dueAt);
+    }
     if (!this.#isSilent) return;
     this.#isSilent = false;
     this.#questions = 0;

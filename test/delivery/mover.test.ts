@@ -67,28 +67,41 @@ test('nothing runs after its end', () => {
   expect(clock.pending).toBe(0);
 });
 
+/** What is trusted after five late answers of one relay, where copies may be made or there is nobody to make them for. */
+function trustAfter(lateMs: number, spokeAt: number, canCopy = false): number {
+  const clock = new VirtualClock(1_000);
+  const mover = new Mover({
+    clock,
+    dispatcher: { copy: () => (canCopy ? {} : undefined) } as unknown as Dispatcher,
+    failovers: new Failovers(),
+    failedOver: () => {},
+    lanes: () => [],
+    answerTimes: () => ({ usualMs: 90, timeoutMs: 100 }),
+    hedged: () => {},
+  });
+  const lane = { url: 'wss://relay.example/' };
+  for (let times = 0; times < 5; times += 1) {
+    const publication = { isOver: false, isConfirmed: false, hedges: 0, copies: 1, hasUntried: true };
+    const record = { state: 'sent', context: { sentAt: 1_000 - lateMs } };
+    const delivery = { publication, lane, record, sentOn: { spokeAt } } as unknown as Delivery;
+    // It is looked at again for as long as nothing was done about it, and costs no more for that.
+    if (!mover.late(delivery)) mover.late(delivery);
+  }
+  return mover.trust;
+}
+
 test('a relay that only answers pings costs trust once in a while; one that talks, and is late, each time', () => {
-  const trustAfter = (spokeAt: number): number => {
-    const clock = new VirtualClock(1_000);
-    const mover = new Mover({
-      clock,
-      dispatcher: { copy: () => undefined } as unknown as Dispatcher,
-      failovers: new Failovers(),
-      failedOver: () => {},
-      lanes: () => [],
-      answerTimes: () => ({ usualMs: undefined, timeoutMs: 100 }),
-      hedged: () => {},
-    });
-    const lane = { url: 'wss://relay.example/' };
-    for (let times = 0; times < 5; times += 1) {
-      const publication = { isOver: false, isConfirmed: false, hedges: 0, copies: 1, hasUntried: true };
-      const record = { state: 'sent', context: { sentAt: 900 } };
-      mover.late({ publication, lane, record, sentOn: { spokeAt } } as unknown as Delivery);
-    }
-    return mover.trust;
-  };
-  expect(trustAfter(800)).toBe(HEDGE.trustMax - 1);
-  expect(trustAfter(950)).toBe(HEDGE.trustMax - 5);
+  expect(trustAfter(200, 700)).toBe(HEDGE.trustMax - 1);
+  expect(trustAfter(200, 850)).toBe(HEDGE.trustMax - 5);
+});
+
+test('answers that are late by a pause and not copied cost no trust', () => {
+  expect(trustAfter(199, 850)).toBe(HEDGE.trustMax);
+});
+
+test('a copy of what is later than its timeout costs trust; of what is only later than usual, none', () => {
+  expect(trustAfter(101, 950, true)).toBe(HEDGE.trustMax / 2);
+  expect(trustAfter(95, 950, true)).toBe(HEDGE.trustMax);
 });
 
 test('what stays with relays that are silent together goes elsewhere once all but one talk', () => {

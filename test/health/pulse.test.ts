@@ -15,12 +15,13 @@ function listen() {
   const beganAt = clock.now();
   const said: string[] = [];
   const owed = { at: undefined as number | undefined, bytes: 0, isDeaf: false };
+  const times = { answerMs: TIMEOUT_MS };
   const say = (what: string) => said.push(`${now() - beganAt} ${what}`);
   const pulse = new Pulse({
     clock: { ...clock, now },
     heartbeatMs: HEARTBEAT_MS,
     deadAfterMs: 5_000,
-    answerTimeoutMs: () => TIMEOUT_MS,
+    answerTimeoutMs: () => times.answerMs,
     owedSince: (afterMs) => (owed.at !== undefined && owed.at >= afterMs ? owed.at : undefined),
     receivedBytes: () => owed.bytes,
     isDeaf: () => owed.isDeaf,
@@ -33,7 +34,7 @@ function listen() {
     owed.at = clock.now();
     pulse.sent();
   };
-  return { clock, pulse, said, owed, send, skipped };
+  return { clock, pulse, said, owed, send, skipped, times };
 }
 
 describe('while an answer is owed', () => {
@@ -73,6 +74,19 @@ describe('while an answer is owed', () => {
     owed.bytes += 1;
     clock.advance(10_000);
     expect(said).toEqual([`${2 * TIMEOUT_MS} asks`]);
+  });
+
+  test('silence that begins while the relay is still thought to be slow is told by what is known since', () => {
+    const { clock, pulse, said, send, times } = listen();
+    times.answerMs = 1_000;
+    send();
+    clock.advance(8);
+    times.answerMs = 25;
+    pulse.heard(clock.now());
+    clock.advance(2);
+    send();
+    clock.advance(50);
+    expect(said).toContain(`${10 + 25 + SILENCE.secondLookMs} silent`);
   });
 
   test('silence ends with the next sign of life, and is told again when it begins again', () => {
