@@ -17,19 +17,25 @@ interface Row {
 
 class Pending implements Deadline {
   readonly dueAt: number;
-  readonly expire: () => void;
   readonly row: Row;
-  isOver = false;
+  #expire: (() => void) | undefined;
 
   constructor(dueAt: number, expire: () => void, row: Row) {
     this.dueAt = dueAt;
-    this.expire = expire;
     this.row = row;
+    this.#expire = expire;
   }
 
-  end(): void {
-    this.isOver = true;
+  get isOver(): boolean {
+    return this.#expire === undefined;
+  }
+
+  /** Lets go of what it was for, and returns that: it may stand in its row for a while. */
+  end(): (() => void) | undefined {
+    const expire = this.#expire;
+    this.#expire = undefined;
     this.row.open -= 1;
+    return expire;
   }
 }
 
@@ -97,8 +103,7 @@ export class Deadlines {
     for (const deadline of row.pending) {
       if (deadline.isOver) continue;
       if (deadline.dueAt > now) break;
-      deadline.end();
-      deadline.expire();
+      deadline.end()?.();
     }
     // The last one to expire may have taken the whole row away.
     if (this.#rows.get(row.durationMs) !== row) return;

@@ -17,7 +17,7 @@ import type { Durability, Lease } from './outbox/outbox.ts';
 import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 import { Publications, type PublishRequest } from './publications.ts';
 import { Selector } from './selector.ts';
-import { fitting, resolveTarget, type Target } from './target.ts';
+import { fitting, type Known, resolveTarget, type Target } from './target.ts';
 import type { LaneSession } from './way.ts';
 
 /** What the ledger needs from around it. */
@@ -127,7 +127,7 @@ export class Ledger implements LaneOwner<Delivery> {
       lanes: () => this.#all,
       answerTimes: (url) => needs.answerTimes(url),
       hedged: (delivery, to) =>
-        this.publications.report(delivery.publication, facts.hedged(delivery, to, this.clock.now())),
+        this.publications.report(delivery.publication, () => facts.hedged(delivery, to, this.clock.now())),
     });
     this.publications = new Publications({
       ...needs,
@@ -359,13 +359,11 @@ export class Ledger implements LaneOwner<Delivery> {
     return 3 * frame.length > this.#frameBytesMin;
   }
 
-  get #known() {
-    return {
-      all: this.#all,
-      clusters: this.#needs.clusters,
-      laneOf: (url: unknown) => this.#lanes.get(this.#needs.canonical(url)),
-    };
+  get #known(): Known<DeliveryLane> {
+    return { all: this.#all, clusters: this.#needs.clusters, laneOf: this.#laneNamed };
   }
+
+  readonly #laneNamed = (url: unknown): DeliveryLane | undefined => this.#lanes.get(this.#needs.canonical(url));
 
   #checkDrained(): void {
     if (!this.#draining) return;

@@ -320,7 +320,7 @@ export class Publications implements Iterable<Publication> {
     const failover = this.#needs.failovers.accepted(publication, lane.url, sentAt, answeredAt);
     publication.first ??= { relay: lane.url, latencyMs: answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
-    this.report(publication, facts.settled(delivery, answeredAt));
+    this.#reportSettled(delivery, answeredAt);
     if (this.#settlesFirst(publication, accepted)) void this.#settle(publication);
     else this.#count(publication);
     if (failover) this.#needs.failedOver(failover);
@@ -351,7 +351,7 @@ export class Publications implements Iterable<Publication> {
   }
 
   rejected(delivery: Delivery): void {
-    this.report(delivery.publication, facts.settled(delivery, this.#needs.clock.now()));
+    this.#reportSettled(delivery, this.#needs.clock.now());
     this.#giveUpOn(delivery.publication);
   }
 
@@ -382,22 +382,22 @@ export class Publications implements Iterable<Publication> {
         for (const delivery of publication.deliveries.values()) this.#deliveries.close(delivery);
         return;
       case 'reportFirst':
-        return this.report(publication, facts.acknowledged(publication));
+        return this.report(publication, facts.acknowledged);
       case 'reportConfirmed':
         this.#noteConfirmed(publication);
-        this.report(publication, facts.confirmed(publication));
+        this.report(publication, facts.confirmed);
         return this.#trail(publication);
       case 'reportFailed':
         publication.failureCause ??= publication.isSuperseded ? 'superseded' : 'rejected';
-        return this.report(publication, facts.failed(publication));
+        return this.report(publication, facts.failed);
       case 'reportCancelled':
-        return this.report(publication, facts.cancelled(publication));
+        return this.report(publication, facts.cancelled);
     }
   }
 
   #reportAccepted(publication: Publication): void {
     this.totals.accepted += 1;
-    this.report(publication, facts.accepted(publication));
+    this.report(publication, facts.accepted);
   }
 
   #noteConfirmed(publication: Publication): void {
@@ -445,15 +445,20 @@ export class Publications implements Iterable<Publication> {
     this.#dispatcher.forget(publication);
     const failover = this.#needs.failovers.forget(publication);
     publication.waiters.settle();
-    this.report(publication, facts.completed(publication));
+    this.report(publication, facts.completed);
     if (publication.lease) this.#needs.undelivered(publication, publication.lease);
     if (failover) this.#needs.failedOver(failover);
     this.#needs.changed();
   }
 
   /** Tells a fact, which is only made where somebody listens. */
-  report(publication: Publication, fact: () => PublicationFact): void {
-    if (this.#needs.hears(publication)) this.#needs.report(publication, fact());
+  report(publication: Publication, fact: (publication: Publication) => PublicationFact): void {
+    if (this.#needs.hears(publication)) this.#needs.report(publication, fact(publication));
+  }
+
+  #reportSettled(delivery: Delivery, now: number): void {
+    const { publication } = delivery;
+    if (this.#needs.hears(publication)) this.#needs.report(publication, facts.settled(delivery, now));
   }
 }
 

@@ -17,7 +17,7 @@ export interface Target<Relay extends Voice> {
 }
 
 /** The relays that there are, and what they are called. */
-interface Known<Relay> {
+export interface Known<Relay> {
   readonly all: readonly Relay[];
   readonly clusters: Readonly<Record<string, readonly string[]>>;
   laneOf(url: unknown): Relay | undefined;

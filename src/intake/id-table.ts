@@ -74,7 +74,8 @@ export class IdTable {
     if (this.size === this.#hashes.length) this.#grow();
     const number = this.size;
     this.size += 1;
-    this.#words.set(words, number * WORDS);
+    const from = number * WORDS;
+    for (let index = 0; index < WORDS; index += 1) this.#words[from + index] = words[index] as number;
     this.#hashes[number] = hash;
     this.#put(number, hash);
     return number;

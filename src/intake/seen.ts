@@ -3,6 +3,8 @@ import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import type { KnownEvent } from '../protocol/reconciler.ts';
 import { IdKey, IdTable } from './id-table.ts';
 
+/** Events that a generation has room for at first. */
+const ROOM_MIN = 32;
 /** Relays that are noted by a bit each; those beyond by a list. */
 const BITS = 30;
 /** The number of relays that are too many to be told apart. */
@@ -14,15 +16,15 @@ class Generation {
   /** The newest time of its events, and the oldest. */
   newestMs = Number.NEGATIVE_INFINITY;
   oldestMs = Number.POSITIVE_INFINITY;
-  readonly #atMs: number[] = [];
-  readonly #bits: number[] = [];
+  #atMs = new Float64Array(ROOM_MIN);
+  #bits = new Int32Array(ROOM_MIN);
   /** Relays beyond the first, where there are any. */
   readonly #others = new Map<number, readonly number[]>();
 
   add(key: IdKey, relay: number, atMs: number): void {
     const number = this.ids.add(key);
-    this.#atMs.push(atMs);
-    this.#bits.push(0);
+    if (number === this.#atMs.length) this.#grow();
+    this.#atMs[number] = atMs;
     this.note(number, relay);
     if (atMs > this.newestMs) this.newestMs = atMs;
     if (atMs < this.oldestMs) this.oldestMs = atMs;
@@ -31,7 +33,7 @@ class Generation {
   note(number: number, relay: number): void {
     if (relay === NOBODY) return;
     if (relay < BITS) {
-      this.#bits[number] = (this.#bits[number] ?? 0) | (1 << relay);
+      this.#bits[number] = this.#bitsOf(number) | (1 << relay);
       return;
     }
     const others = this.#others.get(number) ?? [];
@@ -44,14 +46,27 @@ class Generation {
 
   /** Its events of a span of time. */
   *within({ fromMs, untilMs }: Span): Iterable<KnownEvent> {
-    for (const [number, atMs] of this.#atMs.entries()) {
+    for (let number = 0; number < this.ids.size; number += 1) {
+      const atMs = this.atMs(number);
       if (atMs >= fromMs && atMs <= untilMs) yield { id: this.ids.idOf(number), atMs };
     }
   }
 
   isFrom(number: number, relay: number): boolean {
-    if (relay < BITS) return ((this.#bits[number] ?? 0) & (1 << relay)) !== 0;
+    if (relay < BITS) return (this.#bitsOf(number) & (1 << relay)) !== 0;
     return this.#others.get(number)?.includes(relay) ?? false;
+  }
+
+  #bitsOf(number: number): number {
+    return this.#bits[number] as number;
+  }
+
+  #grow(): void {
+    const [atMs, bits] = [this.#atMs, this.#bits];
+    this.#atMs = new Float64Array(2 * atMs.length);
+    this.#atMs.set(atMs);
+    this.#bits = new Int32Array(2 * bits.length);
+    this.#bits.set(bits);
   }
 }
 
@@ -66,6 +81,8 @@ export class Seen {
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
   readonly #key = new IdKey();
+  /** Whether what was asked for last is one. */
+  #isId = false;
   #fromMs = 0;
 
   /** `horizonMs` tells from which time on events may be sent again. */
@@ -82,7 +99,8 @@ export class Seen {
    * stands in a text from a place on.
    */
   again(text: string, relay: string, from = 0): number | undefined {
-    if (!this.#key.read(text, from)) return undefined;
+    this.#isId = this.#key.read(text, from);
+    if (!this.#isId) return undefined;
     for (const generation of this.#generations) {
       const number = generation.ids.numberOf(this.#key);
       if (number < 0) continue;
@@ -92,9 +110,12 @@ export class Seen {
     return undefined;
   }
 
-  /** It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again. */
-  add(id: string, relay: string, atMs: number): boolean {
-    if (!this.#key.read(id)) return false;
+  /**
+   * It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again.
+   * `isRead` says that it is the id that was asked for last.
+   */
+  add(id: string, relay: string, atMs: number, isRead = false): boolean {
+    if (!(isRead ? this.#isId : this.#key.read(id))) return false;
     const [young] = this.#generations as [Generation];
     young.add(this.#key, this.#numberOf(relay), atMs);
     if (young.ids.size >= SEEN.generation) this.#rotate();

@@ -58,10 +58,13 @@ export function rebuildEvent(value: unknown): NostrEvent | undefined {
  * and all is frozen.
  */
 export function adoptEvent(value: unknown): NostrEvent | undefined {
-  if (typeof value !== 'object' || value === null || shapeProblem(value) !== undefined) return undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
   const { id, pubkey, created_at, kind, tags, content, sig } = value as NostrEvent;
+  const event = { id, pubkey, created_at, kind, tags, content, sig };
+  if (shapeProblem(event) !== undefined) return undefined;
   for (const tag of tags) Object.freeze(tag);
-  return Object.freeze({ id, pubkey, created_at, kind, tags: Object.freeze(tags), content, sig });
+  Object.freeze(tags);
+  return Object.freeze(event);
 }
 
 /** Whether two events are the same in every field. */
