@@ -24,6 +24,9 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
+/** Bytes that are read from one connection before everything else has its turn: some milliseconds of work. */
+const READ_AT_ONCE = 128 * 1024;
+
 const retryAfterMs = (header: string | undefined): number | undefined => {
   const seconds = header === undefined ? Number.NaN : Number(header);
   return Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
@@ -48,6 +51,10 @@ class WsConnection implements Connection {
   /** The socket underneath, once it is there; frames of one turn of the event loop leave it together. */
   #raw: Socket | undefined;
   #corked = false;
+  /** Bytes since the last rest, and whether it rests. */
+  #readBytes = 0;
+  #isResting = false;
+  #isPaused = false;
 
   constructor(url: string, options: TransportOptions, handlers: TransportHandlers) {
     const socket = new WebSocket(url, {
@@ -64,7 +71,10 @@ class WsConnection implements Connection {
       if (!this.#done) handlers.onOpen();
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (!this.#done) handlers.onFrame(isBinary ? data : data.toString('utf8'));
+      if (this.#done) return;
+      this.#readBytes += data.length;
+      if (this.#readBytes > READ_AT_ONCE) this.#rest();
+      handlers.onFrame(isBinary ? data : data.toString('utf8'));
     });
     socket.on('pong', () => {
       if (!this.#done) handlers.onPong();
@@ -130,16 +140,30 @@ class WsConnection implements Connection {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#socket.resume();
+    this.#isPaused = false;
+    if (!this.#isResting) this.#socket.resume();
+  }
+
+  // Node goes on reading for as long as there is something to read, up to two megabytes, and nothing else happens meanwhile.
+  #rest(): void {
+    this.#readBytes = 0;
+    if (this.#isResting) return;
+    this.#isResting = true;
+    this.#socket.pause();
+    setImmediate(() => {
+      this.#isResting = false;
+      if (!this.#isPaused) this.#socket.resume();
+    });
   }
 
   close(): void {
     // What it answers must be read.
-    this.#socket.resume();
+    this.resume();
     this.#socket.close(1000);
   }
 

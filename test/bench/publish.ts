@@ -8,7 +8,7 @@ import { signedEvents } from '../../dist/src/testing/index.js';
 
 const IN_FLIGHT = 256;
 const EVENTS = 20_000;
-const ROUNDS = 9;
+const ROUNDS = 25;
 const WARM_UP = 3;
 
 /** Brings every event to every relay, and settles when each has been acknowledged by each. */

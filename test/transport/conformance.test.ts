@@ -337,3 +337,58 @@ test('ws offers no compression', async () => {
   expect(socket.extensions).toBe('');
   connection.terminate();
 });
+
+describe('the ws transport, while a relay floods', () => {
+  const FRAMES = 2_000;
+  const frame = 'x'.repeat(FRAME_BYTES_MAX - 100);
+
+  /** A connection that has not read yet what a relay has sent all at once. */
+  async function flooded(received: { frames: number }) {
+    const server = await realServer();
+    const log = new Log();
+    const connection = wsTransport.open(server.url, OPTIONS, {
+      ...log.handlers,
+      onFrame: () => {
+        received.frames += 1;
+      },
+    });
+    onTestFinished(() => connection.terminate());
+    const peer = await server.next();
+    await log.until('open');
+    connection.pause?.();
+    for (let index = 0; index < FRAMES; index += 1) peer.send(frame);
+    await turn();
+    return connection;
+  }
+
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  test('everything else has its turn in between', async () => {
+    const received = { frames: 0 };
+    const connection = await flooded(received);
+    connection.resume?.();
+    let most = 0;
+    for (let before = 0; received.frames < FRAMES; before = received.frames) {
+      await turn();
+      most = Math.max(most, received.frames - before);
+    }
+    // A little more than is read at once: what has been read already is looked at.
+    expect(most * frame.length).toBeLessThan(400_000);
+    expect(received.frames).toBe(FRAMES);
+  });
+
+  test('a pause that is asked for lasts until it is taken back', async () => {
+    const received = { frames: 0 };
+    const connection = await flooded(received);
+    connection.resume?.();
+    while (received.frames * frame.length < 100_000) await turn();
+    connection.pause?.();
+    for (let times = 0; times < 20; times += 1) await turn();
+    const paused = received.frames;
+    for (let times = 0; times < 20; times += 1) await turn();
+    expect(received.frames).toBe(paused);
+    expect(paused).toBeLessThan(FRAMES);
+    connection.resume?.();
+    while (received.frames < FRAMES) await turn();
+  });
+});
