@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type LibraryHandle, load } from 'koffi';
 import { RecloserError } from '../../machines/policy/error.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
 import type { Verifier } from '../protocol/verifier.ts';
-import { bytesOf, isSameBytes, serialised } from './bytes.ts';
+import { serialised } from './bytes.ts';
 
 export interface NativeVerifierOptions {
   /** Where libsecp256k1 is. Default: where the system finds it. */
@@ -26,6 +26,8 @@ const BATCH = 16;
 const SECP256K1_CONTEXT_NONE = 1;
 /** Bytes of a parsed public key, by the library's own header. */
 const PUBLIC_KEY_BYTES = 64;
+/** Parsed keys that are kept. */
+const KEYS_MAX = 1_000;
 
 function loadLibrary(names: readonly string[]): LibraryHandle {
   let cause: unknown;
@@ -51,12 +53,22 @@ export function createNativeVerifier({ library }: NativeVerifierOptions = {}): V
   const secp256k1 = loadLibrary(library === undefined ? LIBRARIES : [library]);
   const [create, parse, verify] = functionsOf(secp256k1);
   const context = create(SECP256K1_CONTEXT_NONE);
-  const key = new Uint8Array(PUBLIC_KEY_BYTES);
+  /** By author, for most have written before: parsing a key takes an eighth of what verifying takes. */
+  const keys = new Map<string, Uint8Array>();
+  const keyOf = (pubkey: string): Uint8Array | undefined => {
+    const known = keys.get(pubkey);
+    if (known) return known;
+    const key = new Uint8Array(PUBLIC_KEY_BYTES);
+    if (parse(context, key, Buffer.from(pubkey, 'hex')) !== 1) return undefined;
+    if (keys.size >= KEYS_MAX) keys.clear();
+    keys.set(pubkey, key);
+    return key;
+  };
   const isGenuine = (event: NostrEvent): boolean => {
-    const id = bytesOf(event.id);
-    if (!isSameBytes(createHash('sha256').update(serialised(event)).digest(), id)) return false;
-    if (parse(context, key, bytesOf(event.pubkey)) !== 1) return false;
-    return verify(context, bytesOf(event.sig), id, id.length, key) === 1;
+    if (hash('sha256', serialised(event)) !== event.id) return false;
+    const id = Buffer.from(event.id, 'hex');
+    const key = keyOf(event.pubkey);
+    return key !== undefined && verify(context, Buffer.from(event.sig, 'hex'), id, id.length, key) === 1;
   };
   return {
     name: 'native',

@@ -192,11 +192,14 @@ await withoutVerifying(1, unsigned);
 await withoutVerifying(5, unsigned.slice(0, 10_000));
 
 const SIGNED = 6_000;
-const signed = Array.from({ length: SIGNED }, () => source.next().value);
+/** As in what somebody follows. */
+const AUTHORS = 300;
+const authors = Array.from({ length: AUTHORS }, () => signedEvents('x'.repeat(200)));
+const signed = Array.from({ length: SIGNED / AUTHORS }, () => authors.map((author) => author.next().value)).flat();
 setNostrWasm(await initNostrWasm());
 const stored = await StoredRelays.start(1, signed);
 const worker = createWorkerVerifier();
-process.stdout.write(`${SIGNED} events from one relay, verified\n`);
+process.stdout.write(`${SIGNED} events of ${AUTHORS} authors from one relay, verified\n`);
 const contenders: readonly (readonly [string, Contender])[] = [
   ['nostr-tools, its WASM', nostrTools(verifyByWasm as never)],
   ['recloser, workers', recloser(worker)],

@@ -60,6 +60,21 @@ describe.each(VERIFIERS)('the verifier %s', (_name, verifier) => {
     expect(await verifier.verify([event])).toEqual([true]);
   });
 
+  test('tells authors apart, also those that it has met before', async () => {
+    const authors = Array.from({ length: 3 }, () => signedEvents());
+    for (let round = 0; round < 2; round += 1) {
+      const [first, second, third] = authors.map((author) => received(author.next().value)) as [
+        NostrEvent,
+        NostrEvent,
+        NostrEvent,
+      ];
+      const swapped = received({ ...first, pubkey: second.pubkey });
+      const verdicts = [];
+      for (const event of [first, swapped, second, third]) verdicts.push(...(await verifier.verify([event])));
+      expect(verdicts).toEqual([true, false, true, true]);
+    }
+  });
+
   test('believes no mark on what it is given', async () => {
     const event = genuine();
     const marked = { ...event, content: 'changed' };
