@@ -14,6 +14,8 @@ import { StoredRelays } from './stored-relays.ts';
 
 const ROUNDS = 9;
 const WARM_UP = 5;
+/** Events that fill what is read at once. */
+const BULK = 128;
 
 /** Connects to some relays. */
 type Contender = (urls: readonly string[]) => Promise<{
@@ -129,9 +131,9 @@ async function cpuOf(receive: () => Promise<number>, events: number): Promise<nu
   return user + system;
 }
 
-async function withoutVerifying(relays: number, events: readonly object[]): Promise<void> {
+async function withoutVerifying(relays: number, events: readonly object[], together: number): Promise<void> {
   const contenders = { bare, recloser: recloser(), 'nostr-tools': nostrTools(() => true) } as const;
-  const stored = await StoredRelays.start(relays, events);
+  const stored = await StoredRelays.start(relays, events, together);
   const results = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
   // Each lives through all rounds, as in an application: what is measured is not the setting up.
   const running = await Promise.all(
@@ -151,7 +153,8 @@ async function withoutVerifying(relays: number, events: readonly object[]): Prom
     const [low, high] = [Math.min(...ratios), Math.max(...ratios)].map((each) => each.toFixed(2));
     return `${name} ${median(costs).toFixed(1)} µs, ${median(ratios).toFixed(2)} times (${low} to ${high})`;
   });
-  process.stdout.write(`${events.length} events from ${relays}  ${line.join('  ')}\n`);
+  const how = together === 1 ? 'one by one' : 'in bulk';
+  process.stdout.write(`${events.length} events from ${relays}, ${how.padEnd(10)}  ${line.join('  ')}\n`);
 }
 
 /** Events per second, and the longest time for which nothing else had its turn. */
@@ -188,8 +191,10 @@ const unsigned = Array.from({ length: 50_000 }, (_, index) => ({
   sig: digits(`r ${index}`) + digits(`s ${index}`),
 }));
 process.stdout.write(`CPU of this process per event that arrives, not verified, median of ${ROUNDS} rounds\n`);
-await withoutVerifying(1, unsigned);
-await withoutVerifying(5, unsigned.slice(0, 10_000));
+for (const together of [1, BULK]) {
+  await withoutVerifying(1, unsigned, together);
+  await withoutVerifying(5, unsigned.slice(0, 10_000), together);
+}
 
 const SIGNED = 6_000;
 /** As in what somebody follows. */
@@ -213,7 +218,7 @@ const contenders: readonly (readonly [string, Contender])[] = [
   })(),
 ];
 const rates = new Map<string, number[]>();
-for (let round = 0; round < 3; round += 1) {
+for (let round = 0; round < 7; round += 1) {
   for (const [name, contender] of contenders) {
     const rate = await withVerifying(name, contender, stored.urls, SIGNED);
     rates.set(name, [...(rates.get(name) ?? []), rate]);
