@@ -23,8 +23,8 @@ export function expiresAfterMs(
  * its turn; so of what matters least, some is in time, and the rest is given up (adaptive LIFO: Maurer, "Fail at Scale",
  * ACM Queue 13(8), 2015).
  */
-export const goesNewestFirst = (priority: Priority, oldestMs: number): boolean =>
-  priority === 'low' && oldestMs > LOW_LATE_MS;
+export const goesNewestFirst = (priority: Priority, oldestMs: () => number): boolean =>
+  priority === 'low' && oldestMs() > LOW_LATE_MS;
 
 /** Turns that are left in a round, by rank. A full one gives everybody a share, so that nobody starves. */
 export type Round = readonly number[];

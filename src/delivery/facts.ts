@@ -1,4 +1,5 @@
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
+import type { Clock } from '../clock.ts';
 import type { Delivery, DeliveryLane, Publication } from './publication.ts';
 
 /** What is reported of a publication. Facts are only made where somebody listens. */
@@ -33,9 +34,9 @@ export const completed = (publication: Publication): PublicationFact => {
   return { type: 'publication.completed', id, status, outcomes: publication.outcomes() };
 };
 
-export const settled = (delivery: Delivery, now: number): PublicationFact => {
+export const settled = (delivery: Delivery, clock: Clock): PublicationFact => {
   const { publication, lane } = delivery;
-  return { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome: delivery.outcome(now) };
+  return { type: 'delivery.settled', id: publication.id, relay: lane.url, outcome: delivery.outcome(clock) };
 };
 
 export const hedged = ({ publication, lane, sentAt }: Delivery, to: DeliveryLane, now: number): PublicationFact => ({

@@ -73,9 +73,12 @@ export class LaneQueue<Item extends Queued> {
   }
 
   #firstOf(queue: ReadonlySet<Item>, isHeld: (item: Item) => boolean): Item | undefined {
-    const [oldest] = queue;
-    if (oldest && this.#isTooLate(oldest)) return [...queue].findLast((item) => !isHeld(item));
-    for (const item of queue) if (!isHeld(item)) return item;
+    let isOldest = true;
+    for (const item of queue) {
+      if (isOldest && this.#isTooLate(item)) return [...queue].findLast((each) => !isHeld(each));
+      isOldest = false;
+      if (!isHeld(item)) return item;
+    }
     return undefined;
   }
 

@@ -93,7 +93,9 @@ export class Lane<Item extends LaneItem> implements Candidate {
     this.url = url;
     this.host = host;
     this.#owner = owner;
-    this.queue = new LaneQueue(({ priority, acceptedAt }) => goesNewestFirst(priority, owner.clock.now() - acceptedAt));
+    this.queue = new LaneQueue(({ priority, acceptedAt }) =>
+      goesNewestFirst(priority, () => owner.clock.now() - acceptedAt),
+    );
   }
 
   get status(): RelayStatus {
@@ -343,14 +345,15 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   #send(way: Way<Item>, item: Item): boolean {
     const { session } = way;
-    if (!session.send(item.frame)) {
+    const now = this.#owner.clock.now();
+    if (!session.send(item.frame, now)) {
       // It is about to end, which may take a while; meanwhile others are sent on.
       way.isResting = true;
       return false;
     }
     if (this.#pace) this.#pace = paceAfterSend(this.#pace);
     item.sentOn = session;
-    this.#owner.sent(item, this.#owner.clock.now(), session.generation);
+    this.#owner.sent(item, now, session.generation);
     way.sent(item);
     return true;
   }

@@ -275,10 +275,9 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
-  answer(lane: DeliveryLane, message: Answer): boolean {
+  answer(lane: DeliveryLane, message: Answer, at: number): boolean {
     const delivery = lane.items.get(message.id) ?? lane.owed.get(message.id);
     if (!delivery || delivery.record.context.tries === 0) return false;
-    const at = this.clock.now();
     const { tries, sentAt, answeredAt } = delivery.record.context;
     if (!this.#deliveries.take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {

@@ -60,10 +60,11 @@ export class Delivery implements LaneItem {
     return this.record.context.sentAt;
   }
 
-  /** How it went so far, or ended. */
-  outcome(now: number): Outcome {
+  /** How it went so far, or ended. Only what has not ended needs to know what time it is. */
+  outcome(clock: Clock): Outcome {
     const { state, context } = this.record;
     const { acceptedAt } = this.publication;
+    const agoMs = (): number => clock.now() - acceptedAt;
     switch (state) {
       case 'accepted':
         return {
@@ -75,13 +76,13 @@ export class Delivery implements LaneItem {
       case 'rejected':
         return context.refusal
           ? { status: 'rejected', atMs: context.answeredAt - acceptedAt, refusal: context.refusal }
-          : { status: 'unknown', atMs: now - acceptedAt };
+          : { status: 'unknown', atMs: agoMs() };
       case 'skipped':
-        return { status: 'skipped', atMs: now - acceptedAt, ...this.lane.whySkipped(now) };
+        return { status: 'skipped', atMs: agoMs(), ...this.lane.whySkipped(clock.now()) };
       case 'unauthenticated':
-        return { status: 'queued', atMs: now - acceptedAt };
+        return { status: 'queued', atMs: agoMs() };
       default:
-        return { status: state, atMs: now - acceptedAt };
+        return { status: state, atMs: agoMs() };
     }
   }
 }
@@ -299,9 +300,8 @@ export class Publication implements WaitedFor {
 
   /** How it went so far at every relay that was asked, by URL. */
   outcomes(): Readonly<Record<string, Outcome>> {
-    const now = this.#clock.now();
     const outcomes: Record<string, Outcome> = {};
-    for (const [lane, delivery] of this.deliveries) outcomes[lane.url] = delivery.outcome(now);
+    for (const [lane, delivery] of this.deliveries) outcomes[lane.url] = delivery.outcome(this.#clock);
     return outcomes;
   }
 

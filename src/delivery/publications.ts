@@ -320,7 +320,7 @@ export class Publications implements Iterable<Publication> {
     const failover = this.#needs.failovers.accepted(publication, lane.url, sentAt, answeredAt);
     publication.first ??= { relay: lane.url, latencyMs: answeredAt - publication.acceptedAt };
     // Told first: what it leads to may be the end of the publication.
-    this.#reportSettled(delivery, answeredAt);
+    this.#reportSettled(delivery);
     if (this.#settlesFirst(publication, accepted)) void this.#settle(publication);
     else this.#count(publication);
     if (failover) this.#needs.failedOver(failover);
@@ -351,7 +351,7 @@ export class Publications implements Iterable<Publication> {
   }
 
   rejected(delivery: Delivery): void {
-    this.#reportSettled(delivery, this.#needs.clock.now());
+    this.#reportSettled(delivery);
     this.#giveUpOn(delivery.publication);
   }
 
@@ -456,9 +456,9 @@ export class Publications implements Iterable<Publication> {
     if (this.#needs.hears(publication)) this.#needs.report(publication, fact(publication));
   }
 
-  #reportSettled(delivery: Delivery, now: number): void {
+  #reportSettled(delivery: Delivery): void {
     const { publication } = delivery;
-    if (this.#needs.hears(publication)) this.#needs.report(publication, facts.settled(delivery, now));
+    if (this.#needs.hears(publication)) this.#needs.report(publication, facts.settled(delivery, this.#needs.clock));
   }
 }
 

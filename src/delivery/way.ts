@@ -11,8 +11,8 @@ export interface LaneSession {
   readonly spokeAt: number;
   /** Whether nothing is read for now, so that no answer can be late. */
   readonly isDeaf: boolean;
-  /** Whether the frame was taken. */
-  send(frame: string): boolean;
+  /** Whether the frame was taken; `now` is what the clock says, for whoever has just asked. */
+  send(frame: string, now?: number): boolean;
 }
 
 /** What is sent, and waits for an answer. */

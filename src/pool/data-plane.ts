@@ -152,7 +152,7 @@ export class DataPlane {
         if (this.overhearers.size === 0) return;
         for (const overhear of this.overhearers) overhear({ type: 'relay.frame', url, frame });
       },
-      receive: (link, message) => this.#receive(link, message),
+      receive: (link, message, now) => this.#receive(link, message, now),
     });
     this.publisher = new Publisher({
       clock,
@@ -265,12 +265,12 @@ export class DataPlane {
     this.links.dispose();
   }
 
-  #receive(link: RelayLink, message: Message): void {
+  #receive(link: RelayLink, message: Message, now: number): void {
     switch (message.type) {
       case 'answer': {
         if (this.authenticator.answered(link.url, message)) return;
         const lane = this.ledger.laneOf(link.url);
-        if (!lane || !this.ledger.answer(lane, message)) link.fault('unexpected-answer');
+        if (!lane || !this.ledger.answer(lane, message, now)) link.fault('unexpected-answer');
         return;
       }
       case 'event':
@@ -284,7 +284,7 @@ export class DataPlane {
         link.lastNotice = message.text;
         return this.intake.inbox.noticed(link.url, message.text);
       case 'malformed':
-        return link.malformed(message.problem, this.parts.clock.now());
+        return link.malformed(message.problem, now);
       case 'challenge':
         return this.authenticator.challenged(link.url, message.challenge);
     }

@@ -19,8 +19,8 @@ export interface LinksNeeds {
   readonly authenticator: () => Authenticator;
   /** A frame arrived, whatever it is. */
   overheard(url: string, frame: string | Uint8Array): void;
-  /** A message that is not the answer to a probe. */
-  receive(link: RelayLink, message: Message): void;
+  /** A message that is not the answer to a probe, and when it came. */
+  receive(link: RelayLink, message: Message, now: number): void;
 }
 
 /** What is measured of each relay, and the sessions that its charts have opened. */
@@ -110,8 +110,8 @@ export class Links {
         overheard(url, frame);
         return !isFurther && typeof frame === 'string' && intake.inbox.handles(url, frame);
       },
-      receive: (message) => {
-        if (!isFurther || message.type !== 'challenge') receive(link, message);
+      receive: (message, now) => {
+        if (!isFurther || message.type !== 'challenge') receive(link, message, now);
       },
     });
     if (isFurther) link.further.set(connection, session);

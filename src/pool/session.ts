@@ -30,8 +30,8 @@ export interface SessionNeeds {
   owedSince(afterMs: number): number | undefined;
   /** Whether a frame needs no more looking at. Every frame is shown here first. */
   handles(frame: string | Uint8Array): boolean;
-  /** A message that is not the answer to a probe. */
-  receive(message: Message): void;
+  /** A message that is not the answer to a probe, and when it came. */
+  receive(message: Message, now: number): void;
 }
 
 /** A question that waits for its answer. */
@@ -86,18 +86,17 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   }
 
   /** Sends what is to be answered. */
-  send(frame: string): boolean {
-    if (!this.write(frame)) return false;
+  send(frame: string, now?: number): boolean {
+    if (!this.write(frame, now)) return false;
     this.#pulse?.sent();
     return true;
   }
 
   /** Sends what is not answered. */
-  write(frame: string): boolean {
+  write(frame: string, now = this.#needs.clock.now()): boolean {
     const connection = this.#connection;
     if (this.isOver || !connection?.send(frame)) return false;
-    const { link, clock } = this.#needs;
-    const now = clock.now();
+    const { link } = this.#needs;
     link.sent(frame.length, now);
     if (this.#isFirst) link.calls.buffered(connection.bufferedBytes, now);
     return true;
@@ -227,7 +226,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (!this.#needs.handles(data)) {
       const message = codec.decode(data);
       if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
-      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message);
+      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message, now);
     }
     // Only now: what it says, such as that it wants rest, comes before what follows from its saying anything.
     if (!this.isOver) this.#pulse?.heard(now);
