@@ -76,6 +76,7 @@ export class Ledger implements LaneOwner<Delivery> {
   #draining = false;
   /** Bytes of a frame that every relay takes. */
   #frameBytesMin = 0;
+  readonly #laneNamed = (url: unknown): DeliveryLane | undefined => this.#lanes.get(this.#needs.canonical(url));
   /** So few relays serve that none of them is spared. */
   isStrained = false;
 
@@ -361,8 +362,6 @@ export class Ledger implements LaneOwner<Delivery> {
   get #known(): Known<DeliveryLane> {
     return { all: this.#all, clusters: this.#needs.clusters, laneOf: this.#laneNamed };
   }
-
-  readonly #laneNamed = (url: unknown): DeliveryLane | undefined => this.#lanes.get(this.#needs.canonical(url));
 
   #checkDrained(): void {
     if (!this.#draining) return;

@@ -154,7 +154,7 @@ export class Publication implements WaitedFor {
   /** Relays that a newer version goes to. */
   #superseded: Set<DeliveryLane> | undefined;
   /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
-  readonly #acceptedHosts: string[] = [];
+  #acceptedHosts: readonly string[] = [];
 
   constructor(
     { id, frame, version }: PreparedEvent,
@@ -252,7 +252,7 @@ export class Publication implements WaitedFor {
 
   /** Counts an acceptance, and says how many distinct hosts have accepted by now. */
   countAcceptance({ host }: DeliveryLane): number {
-    if (!this.#acceptedHosts.includes(host)) this.#acceptedHosts.push(host);
+    if (!this.#acceptedHosts.includes(host)) this.#acceptedHosts = [...this.#acceptedHosts, host];
     return this.acceptedHosts;
   }
 

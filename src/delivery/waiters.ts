@@ -14,7 +14,7 @@ export interface WaitedFor {
 export class Waiters {
   readonly #awaited: WaitedFor;
   readonly #deadlines: Deadlines;
-  #waiting: Waiter[] = [];
+  #waiting: readonly Waiter[] = [];
   /** What everybody hears where it was never begun. */
   #refusal: Receipt | undefined;
 
@@ -27,7 +27,7 @@ export class Waiters {
   add(waiter: Waiter, timeoutMs?: number, now?: number): void {
     if (this.#refusal) return waiter.resolve(this.#refusal);
     if (this.#awaited.hasCome(waiter.until)) return waiter.resolve(this.#awaited.receipt());
-    this.#waiting.push(waiter);
+    this.#waiting = [...this.#waiting, waiter];
     if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter), now);
   }
 
@@ -45,7 +45,9 @@ export class Waiters {
   /** It was never begun: everybody hears that, also who asks later. */
   refuse(receipt: Receipt): void {
     this.#refusal = receipt;
-    for (const waiter of this.#waiting.splice(0)) {
+    const refused = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of refused) {
       if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
       waiter.letGo();
       waiter.resolve(receipt);
@@ -54,14 +56,12 @@ export class Waiters {
 
   /** Tells everybody whose moment has come. */
   settle(): void {
-    if (this.#waiting.length === 0) return;
-    for (const waiter of [...this.#waiting]) if (this.#awaited.hasCome(waiter.until)) this.#settle(waiter);
+    for (const waiter of this.#waiting) if (this.#awaited.hasCome(waiter.until)) this.#settle(waiter);
   }
 
   #settle(waiter: Waiter, status?: PublicationStatus): void {
-    const index = this.#waiting.indexOf(waiter);
-    if (index < 0) return;
-    this.#waiting.splice(index, 1);
+    if (!this.#waiting.includes(waiter)) return;
+    this.#waiting = this.#waiting.filter((each) => each !== waiter);
     if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
     waiter.resolve(this.#awaited.receipt(status));
   }
