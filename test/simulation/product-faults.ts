@@ -105,11 +105,11 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       replace(
         of(Ledger),
         'answer',
-        (answer: (lane: object, message: object) => boolean) =>
-          function take(this: Ledger, lane: object, message: { refusal?: { class: string } }) {
+        (answer: (lane: object, message: object, at: number) => boolean) =>
+          function take(this: Ledger, lane: object, message: { refusal?: { class: string } }, at: number) {
             const isPaced = message.refusal?.class === 'paced';
             const turned = isPaced ? { ...message, refusal: { ...message.refusal, class: 'passing' } } : message;
-            return answer.call(this, lane, turned);
+            return answer.call(this, lane, turned, at);
           },
       ),
   },
@@ -295,15 +295,16 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       replace(
         of(Ledger),
         'answer',
-        (answer: (lane: object, message: object) => boolean) =>
+        (answer: (lane: object, message: object, at: number) => boolean) =>
           function take(
             this: Ledger,
             lane: { items: Map<string, { record: { state: string; context: object } }> },
             message: { id: string },
+            at: number,
           ) {
             const record = lane.items.get(message.id)?.record;
             if (record?.state === 'queued' || record?.state === 'skipped') Object.assign(record.context, { tries: 1 });
-            return answer.call(this, lane, message);
+            return answer.call(this, lane, message, at);
           },
       ),
   },
