@@ -25,7 +25,8 @@ class Field {
   readonly #startedAt = this.clock.now();
   #count = 0;
 
-  constructor(count: number, seed: number, options: CreatePoolOptions = {}) {
+  /** It has `settledMs` milliseconds to connect and to measure before anything is published. */
+  constructor(count: number, seed: number, options: CreatePoolOptions = {}, settledMs = 1_000) {
     const dice = (name: string) => seededRandom(`${seed}/${name}`);
     const network = new SimulatedNetwork({ clock: this.clock, dice: (url) => dice(url) });
     this.relays = Array.from({ length: count }, (_, index) => {
@@ -46,7 +47,7 @@ class Field {
       this.clock.advance(10_000);
       await closed;
     });
-    this.clock.advance(1_000);
+    this.clock.advance(settledMs);
   }
 
   get atMs(): number {
@@ -109,6 +110,20 @@ describe('one silent relay among ten', () => {
     // A round trip takes 80 ms; what is late after 95 % of all is asked for elsewhere, which takes another.
     expect(field.tookMs(fromMs, fromMs + 3_000, 1)).toBeLessThan(350);
     expect(field.pool.metrics().hedges).toBeGreaterThan(0);
+  });
+});
+
+describe('a relay that falls silent within the first second', () => {
+  test('is found out by how fast it has answered by then', async () => {
+    const field = new Field(3, 1, {}, 0);
+    await field.publish(100, 500);
+    const [silent] = field.relays as [SimulatedRelay];
+    const fromMs = field.atMs;
+    silent.set({ silent: true });
+    await field.publish(100, 1_000);
+    await field.pass(10_000);
+    expect(field.results.every(({ status }) => status === 'confirmed')).toBe(true);
+    expect(field.tookMs(fromMs, fromMs + 1_000, 1)).toBeLessThan(350);
   });
 });
 
