@@ -24,8 +24,10 @@ const LIBRARIES = [
 /** Events of one go, which take about a millisecond. */
 const BATCH = 16;
 const SECP256K1_CONTEXT_NONE = 1;
-/** Bytes of a parsed public key, by the library's own header. */
-const PUBLIC_KEY_BYTES = 64;
+/** Bytes of a key and of a signature, and of a key that the library has parsed (its own header). */
+const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
+const PARSED_KEY_BYTES = 64;
 /** Parsed keys that are kept. */
 const KEYS_MAX = 1_000;
 
@@ -58,8 +60,9 @@ export function createNativeVerifier({ library }: NativeVerifierOptions = {}): V
   const keyOf = (pubkey: string): Uint8Array | undefined => {
     const known = keys.get(pubkey);
     if (known) return known;
-    const key = new Uint8Array(PUBLIC_KEY_BYTES);
-    if (parse(context, key, Buffer.from(pubkey, 'hex')) !== 1) return undefined;
+    const bytes = Buffer.from(pubkey, 'hex');
+    const key = new Uint8Array(PARSED_KEY_BYTES);
+    if (bytes.length !== KEY_BYTES || parse(context, key, bytes) !== 1) return undefined;
     if (keys.size >= KEYS_MAX) keys.clear();
     keys.set(pubkey, key);
     return key;
@@ -67,8 +70,11 @@ export function createNativeVerifier({ library }: NativeVerifierOptions = {}): V
   const isGenuine = (event: NostrEvent): boolean => {
     if (hash('sha256', serialised(event)) !== event.id) return false;
     const id = Buffer.from(event.id, 'hex');
+    const signature = Buffer.from(event.sig, 'hex');
+    // The library reads as much as it expects, whatever it is given.
+    if (signature.length !== SIGNATURE_BYTES) return false;
     const key = keyOf(event.pubkey);
-    return key !== undefined && verify(context, Buffer.from(event.sig, 'hex'), id, id.length, key) === 1;
+    return key !== undefined && verify(context, signature, id, id.length, key) === 1;
   };
   return {
     name: 'native',

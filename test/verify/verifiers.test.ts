@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type NostrEvent, nostrCodec, nostrVerifier, RecloserError, type Verifier } from '../../src/index.ts';
 import { signedEvents } from '../../src/testing/index.ts';
@@ -73,6 +74,19 @@ describe.each(VERIFIERS)('the verifier %s', (_name, verifier) => {
       for (const event of [first, swapped, second, third]) verdicts.push(...(await verifier.verify([event])));
       expect(verdicts).toEqual([true, false, true, true]);
     }
+  });
+
+  test.each([
+    ['key', { pubkey: 'x'.repeat(64) }],
+    ['short key', { pubkey: 'ab' }],
+    ['signature', { sig: 'x'.repeat(128) }],
+    ['short signature', { sig: 'ab' }],
+  ])('finds nothing genuine that has no %s, though its id is right', async (_what, wrong) => {
+    const { id: _id, ...rest } = { ...genuine(), ...wrong };
+    const { pubkey, created_at, kind, tags, content } = rest;
+    const text = JSON.stringify([0, pubkey, created_at, kind, tags, content]);
+    const event = { ...rest, id: createHash('sha256').update(text).digest('hex') };
+    expect(await verifier.verify([event])).toEqual([false]);
   });
 
   test('believes no mark on what it is given', async () => {
