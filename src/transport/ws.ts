@@ -24,8 +24,12 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-/** Bytes that are read from one connection before everything else has its turn: some milliseconds of work. */
+/**
+ * Bytes that are read from one connection before everything else has its turn: some milliseconds of work. A frame counts for
+ * so many at least, because looking at a short one takes its time as well.
+ */
 const READ_AT_ONCE = 128 * 1024;
+const FRAME_COUNTS_MIN = 256;
 
 const retryAfterMs = (header: string | undefined): number | undefined => {
   const seconds = header === undefined ? Number.NaN : Number(header);
@@ -72,7 +76,7 @@ class WsConnection implements Connection {
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#done) return;
-      this.#readBytes += data.length;
+      this.#readBytes += Math.max(FRAME_COUNTS_MIN, data.length);
       if (this.#readBytes > READ_AT_ONCE) this.#rest();
       handlers.onFrame(isBinary ? data : data.toString('utf8'));
     });

@@ -343,7 +343,7 @@ describe('the ws transport, while a relay floods', () => {
   const frame = 'x'.repeat(FRAME_BYTES_MAX - 100);
 
   /** A connection that has not read yet what a relay has sent all at once. */
-  async function flooded(received: { frames: number }) {
+  async function flooded(received: { frames: number }, text = frame, times = FRAMES) {
     const server = await realServer();
     const log = new Log();
     const connection = wsTransport.open(server.url, OPTIONS, {
@@ -356,7 +356,7 @@ describe('the ws transport, while a relay floods', () => {
     const peer = await server.next();
     await log.until('open');
     connection.pause?.();
-    for (let index = 0; index < FRAMES; index += 1) peer.send(frame);
+    for (let index = 0; index < times; index += 1) peer.send(text);
     await turn();
     return connection;
   }
@@ -375,6 +375,20 @@ describe('the ws transport, while a relay floods', () => {
     // A little more than is read at once: what has been read already is looked at.
     expect(most * frame.length).toBeLessThan(400_000);
     expect(received.frames).toBe(FRAMES);
+  });
+
+  test('nor do frames with next to nothing in them keep it waiting', async () => {
+    const received = { frames: 0 };
+    const times = 60_000;
+    const connection = await flooded(received, '', times);
+    connection.resume?.();
+    let most = 0;
+    for (let before = 0; received.frames < times; before = received.frames) {
+      await turn();
+      most = Math.max(most, received.frames - before);
+    }
+    // Two bytes each on the wire: what has been read already is up to 64 KB.
+    expect(most).toBeLessThan(40_000);
   });
 
   test('a pause that is asked for lasts until it is taken back', async () => {
