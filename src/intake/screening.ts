@@ -63,9 +63,7 @@ export class Screening {
     }
     const isStored = !request.hasEnded;
     // Nothing comes between, so it is as new as it was.
-    if (!feed.verifies && feed.docket.size === 0) {
-      return this.#deliverNew(request, epoch, id, atMs, event, isStored, isNew);
-    }
+    if (!feed.verifies && feed.docket.size === 0) return this.#deliverNew(request, epoch, id, atMs, event, isStored);
     if (!feed.balance()) return this.#miss(request, atMs);
     wanted.await(feed.docket);
     const settle = (verdict: Verdict): void => {
@@ -138,17 +136,9 @@ export class Screening {
     if (request.epoch === epoch) request.noteEvent(atMs);
   }
 
-  #deliverNew(
-    request: Request,
-    epoch: number,
-    id: string,
-    atMs: number,
-    event: unknown,
-    isStored: boolean,
-    isRead = false,
-  ): void {
+  #deliverNew(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
     const { wanted, feed } = request;
-    if (!wanted.seen.add(id, feed.url, atMs, isRead)) return this.#needs.charge(feed.url, 'event-id');
+    if (!wanted.seen.add(id, feed.url, atMs)) return this.#needs.charge(feed.url, 'event-id');
     if (request.epoch === epoch) request.noteEvent(atMs);
     const version = wanted.newest && this.#needs.codec.versionOf(event);
     if (version && !wanted.newest?.take(version, id)) {

@@ -81,8 +81,6 @@ export class Seen {
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
   readonly #key = new IdKey();
-  /** Whether what was asked for last is one. */
-  #isId = false;
   #fromMs = 0;
 
   /** `horizonMs` tells from which time on events may be sent again. */
@@ -99,8 +97,7 @@ export class Seen {
    * stands in a text from a place on.
    */
   again(text: string, relay: string, from = 0): number | undefined {
-    this.#isId = this.#key.read(text, from);
-    if (!this.#isId) return undefined;
+    if (!this.#key.read(text, from)) return undefined;
     for (const generation of this.#generations) {
       const number = generation.ids.numberOf(this.#key);
       if (number < 0) continue;
@@ -110,12 +107,9 @@ export class Seen {
     return undefined;
   }
 
-  /**
-   * It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again.
-   * `isRead` says that it is the id that was asked for last.
-   */
-  add(id: string, relay: string, atMs: number, isRead = false): boolean {
-    if (!(isRead ? this.#isId : this.#key.read(id))) return false;
+  /** It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again. */
+  add(id: string, relay: string, atMs: number): boolean {
+    if (!this.#key.read(id)) return false;
     const [young] = this.#generations as [Generation];
     young.add(this.#key, this.#numberOf(relay), atMs);
     if (young.ids.size >= SEEN.generation) this.#rotate();
