@@ -40,6 +40,7 @@ export type {
 } from './delivery/outbox/outbox.ts';
 export type { StateStore } from './delivery/outbox/state-store.ts';
 export type { Moment, Receipt } from './delivery/receipt.ts';
+export { areFrameBytes, type Frame, type FrameBytes, textOf } from './frame.ts';
 export type { CountResult, QueryResult } from './intake/query.ts';
 export type { WhenFull } from './intake/reader.ts';
 export type { Received, Subscription, SubscriptionHandlers } from './intake/subscription.ts';
@@ -57,7 +58,7 @@ export type { PoolParts } from './pool/parts.ts';
 export { providePoolMachine } from './pool/pool-machine.ts';
 export { type KeptRelay, type KeptState, openState, type PoolState } from './pool/pool-state.ts';
 export type { QueryOptions, SubscribeOptions } from './pool/subscriber.ts';
-export type { Codec, Message, PreparedEvent, PreparedFilters, Probe } from './protocol/codec.ts';
+export type { Codec, Glimpse, Message, PreparedEvent, PreparedFilters, Probe } from './protocol/codec.ts';
 export { nostrCodec } from './protocol/nostr/codec.ts';
 export type { NostrEvent } from './protocol/nostr/event.ts';
 export type { NostrFilter } from './protocol/nostr/filter.ts';

@@ -25,7 +25,8 @@ test.each(['given to createPool', 'added one by one'])(
             dialling -= 1;
             handlers.onOpen();
           },
-          onFrame: (data) => handlers.onFrame(data),
+          onFrame: (frame) => handlers.onFrame(frame),
+          onBinary: (data) => handlers.onBinary(data),
           onPong: () => handlers.onPong(),
           onClose: (report) => handlers.onClose(report),
         });

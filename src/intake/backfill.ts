@@ -230,8 +230,8 @@ export class Backfill {
   }
 
   #fetch(feed: Feed<Request>, agenda: Agenda, task: Task, missing: readonly string[]): void {
-    const { wanted } = task.request;
-    const isNew = (id: string): boolean => wanted.seen.again(id, feed.url) === undefined;
+    const { wanted, source } = task.request;
+    const isNew = (id: string): boolean => wanted.seen.again(id, source) === undefined;
     const left = isOver(task) ? [] : missing.filter(isNew);
     agenda.isFetching = left.length > 0;
     if (!agenda.isFetching) return this.#goOn(feed);

@@ -152,7 +152,7 @@ export class Feed<Item extends FeedItem> {
 
   /** Something was said about it. */
   heard(item: Item): void {
-    this.#unanswered.delete(item);
+    if (this.#unanswered.size > 0) this.#unanswered.delete(item);
   }
 
   enqueue(item: Item): void {

@@ -2,10 +2,10 @@ import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
 import { isAboutRoom } from '../../machines/policy/request.ts';
 import type { SubscriptionEvent } from '../../machines/subscription/subscription.events.ts';
 import type { Clock } from '../clock.ts';
-import type { Codec, Message } from '../protocol/codec.ts';
+import type { Codec, Glimpse, Message } from '../protocol/codec.ts';
 import type { Backfill } from './backfill.ts';
 import type { Feed } from './feed.ts';
-import type { Screening } from './screening.ts';
+import type { EventMessage, Screening } from './screening.ts';
 import type { Request } from './wanted.ts';
 
 /** What the inbox needs from around it. */
@@ -33,32 +33,30 @@ export type FeedMessage = Extract<Message, { subscription: string }>;
 /** Takes what relays say to the subscriptions that it is about: events to be screened, and everything else to their charts. */
 export class Inbox {
   readonly #needs: InboxNeeds;
-  /** The frame that is being looked at, where an id was found in it without parsing that is new; and where that stands. */
-  #newIn: string | undefined;
-  #newAt = 0;
+  /** What has been seen last that is new, and for whom. */
+  #news: Glimpse | undefined;
+  #newsFor: Request | undefined;
 
   constructor(needs: InboxNeeds) {
     this.#needs = needs;
   }
 
   /**
-   * Whether a frame needs no more looking at: it is an event that nobody wants any more, or a copy of one that has been
+   * Whether a glimpse of an event is enough: it is one that nobody wants any more, or a copy of one that has been
    * verified and delivered.
    */
-  handles(url: string, frame: string): boolean {
-    this.#newIn = undefined;
-    const found = this.#needs.codec.skim(frame);
-    const feed = found && this.#needs.feedOf(url);
+  handles(url: string, glimpse: Glimpse): boolean {
+    const feed = this.#needs.feedOf(url);
     if (!feed) return false;
-    const request = feed.itemOf(found.subscription);
+    const request = feed.itemOf(glimpse.subscription);
     if (!request) {
-      this.#unasked(feed, found.subscription);
+      this.#unasked(feed, glimpse.subscription);
       return true;
     }
-    const atMs = request.wanted.seen.again(frame, url, found.idAt);
+    const atMs = request.wanted.seen.again(glimpse, request.source);
     if (atMs === undefined) {
-      this.#newIn = frame;
-      this.#newAt = found.idAt;
+      this.#news = glimpse;
+      this.#newsFor = request;
       return false;
     }
     feed.heard(request);
@@ -67,18 +65,18 @@ export class Inbox {
   }
 
   receive(url: string, message: FeedMessage): void {
+    // Nothing has happened since that glimpse.
+    if (message.type === 'event' && message.glimpse !== undefined && message.glimpse === this.#news) {
+      if (this.#newsFor) this.#takeEvent(this.#newsFor, message, true);
+      return;
+    }
     const feed = this.#needs.feedOf(url);
     const request = feed?.itemOf(message.subscription);
     if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
     feed.heard(request);
-    const { kind, isStoredEnding } = request.wanted;
     switch (message.type) {
       case 'event':
-        if (kind === 'count') return this.#needs.count(url, 'unexpected-event');
-        // Its time is up, and only what has come before is looked at.
-        return kind === 'once' && isStoredEnding
-          ? undefined
-          : this.#needs.screening.take(request, message, this.#newIn?.startsWith(message.id, this.#newAt));
+        return this.#takeEvent(request, message, false);
       case 'end-of-stored':
         return this.#takeEnd(request, message.more);
       case 'closed':
@@ -86,6 +84,15 @@ export class Inbox {
       case 'count':
         return this.#takeCount(request, message);
     }
+  }
+
+  #takeEvent(request: Request, message: EventMessage, isNew: boolean): void {
+    const { feed, wanted } = request;
+    feed.heard(request);
+    if (wanted.kind === 'count') return this.#needs.count(feed.url, 'unexpected-event');
+    // Its time is up, and only what has come before is looked at.
+    if (wanted.kind === 'once' && wanted.isStoredEnding) return;
+    this.#needs.screening.take(request, message, isNew);
   }
 
   /** Takes what a relay says about a comparison of what it has with what we have. */

@@ -1,6 +1,7 @@
 import { debtAfterForged, debtAfterGenuine, type ForgeryDebt, NO_DEBT } from '../../machines/policy/forgery.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import { type Clock, wallTime } from '../clock.ts';
+import type { Place } from '../frame.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Feed, FeedSession } from './feed.ts';
@@ -51,10 +52,10 @@ export class Screening {
   }
 
   /** `isNew` says that it has been looked up just now, and was not found. */
-  take(request: Request, { id, atMs, event }: EventMessage, isNew = false): void {
+  take(request: Request, { id, atMs, event, glimpse }: EventMessage, isNew = false): void {
     const { wanted, feed, epoch } = request;
     const { session } = feed;
-    const known = isNew ? undefined : wanted.seen.again(id, feed.url);
+    const known = isNew ? undefined : wanted.seen.again(id, request.source);
     if (known !== undefined) return request.noteEvent(known);
     if (!wanted.filters.matches(event)) return this.#needs.charge(feed.url, 'unmatched-event');
     if (this.#isAhead(atMs)) {
@@ -63,7 +64,8 @@ export class Screening {
     }
     const isStored = !request.hasEnded;
     // Nothing comes between, so it is as new as it was.
-    if (!feed.verifies && feed.docket.size === 0) return this.#deliverNew(request, epoch, id, atMs, event, isStored);
+    if (!feed.verifies && feed.docket.size === 0)
+      return this.#deliverNew(request, epoch, id, atMs, event, isStored, glimpse);
     if (!feed.balance()) return this.#miss(request, atMs);
     wanted.await(feed.docket);
     const settle = (verdict: Verdict): void => {
@@ -127,18 +129,26 @@ export class Screening {
   }
 
   #deliver(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
-    const { wanted, feed } = request;
+    const { wanted } = request;
     // It may have come from elsewhere while it was being verified.
     if (wanted.isOver) return;
-    if (wanted.seen.again(id, feed.url) === undefined) {
+    if (wanted.seen.again(id, request.source) === undefined) {
       return this.#deliverNew(request, epoch, id, atMs, event, isStored);
     }
     if (request.epoch === epoch) request.noteEvent(atMs);
   }
 
-  #deliverNew(request: Request, epoch: number, id: string, atMs: number, event: unknown, isStored: boolean): void {
+  #deliverNew(
+    request: Request,
+    epoch: number,
+    id: string,
+    atMs: number,
+    event: unknown,
+    isStored: boolean,
+    place: string | Place = id,
+  ): void {
     const { wanted, feed } = request;
-    if (!wanted.seen.add(id, feed.url, atMs)) return this.#needs.charge(feed.url, 'event-id');
+    if (!wanted.seen.add(place, request.source, atMs)) return this.#needs.charge(feed.url, 'event-id');
     if (request.epoch === epoch) request.noteEvent(atMs);
     const version = wanted.newest && this.#needs.codec.versionOf(event);
     if (version && !wanted.newest?.take(version, id)) {

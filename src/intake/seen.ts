@@ -1,5 +1,6 @@
 import type { Remembered, Span } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
+import type { Place } from '../frame.ts';
 import type { KnownEvent } from '../protocol/reconciler.ts';
 import { IdKey, IdTable } from './id-table.ts';
 
@@ -9,6 +10,9 @@ const ROOM_MIN = 32;
 const BITS = 30;
 /** The number of relays that are too many to be told apart. */
 const NOBODY = -1;
+
+/** The id that is being looked at. */
+const key = new IdKey();
 
 /** Events that were delivered one after the other, by their numbers in the table, and the relays that have sent them. */
 class Generation {
@@ -21,23 +25,23 @@ class Generation {
   /** Relays beyond the first, where there are any. */
   readonly #others = new Map<number, readonly number[]>();
 
-  add(key: IdKey, relay: number, atMs: number): void {
+  add(key: IdKey, source: number, atMs: number): void {
     const number = this.ids.add(key);
     if (number === this.#atMs.length) this.#grow();
     this.#atMs[number] = atMs;
-    this.note(number, relay);
+    this.note(number, source);
     if (atMs > this.newestMs) this.newestMs = atMs;
     if (atMs < this.oldestMs) this.oldestMs = atMs;
   }
 
-  note(number: number, relay: number): void {
-    if (relay === NOBODY) return;
-    if (relay < BITS) {
-      this.#bits[number] = this.#bitsOf(number) | (1 << relay);
+  note(number: number, source: number): void {
+    if (source === NOBODY) return;
+    if (source < BITS) {
+      this.#bits[number] = this.#bitsOf(number) | (1 << source);
       return;
     }
     const others = this.#others.get(number) ?? [];
-    if (!others.includes(relay)) this.#others.set(number, [...others, relay]);
+    if (!others.includes(source)) this.#others.set(number, [...others, source]);
   }
 
   atMs(number: number): number {
@@ -52,9 +56,9 @@ class Generation {
     }
   }
 
-  isFrom(number: number, relay: number): boolean {
-    if (relay < BITS) return (this.#bitsOf(number) & (1 << relay)) !== 0;
-    return this.#others.get(number)?.includes(relay) ?? false;
+  isFrom(number: number, source: number): boolean {
+    if (source < BITS) return (this.#bitsOf(number) & (1 << source)) !== 0;
+    return this.#others.get(number)?.includes(source) ?? false;
   }
 
   #bitsOf(number: number): number {
@@ -80,7 +84,6 @@ export class Seen {
   readonly #relays: string[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
-  readonly #key = new IdKey();
   #fromMs = 0;
 
   /** `horizonMs` tells from which time on events may be sent again. */
@@ -92,26 +95,23 @@ export class Seen {
     return this.#generations.reduce((sum, { ids }) => sum + ids.size, 0);
   }
 
-  /**
-   * The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. Its id
-   * stands in a text from a place on.
-   */
-  again(text: string, relay: string, from = 0): number | undefined {
-    if (!this.#key.read(text, from)) return undefined;
+  /** The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. */
+  again(id: string | Place, source: number): number | undefined {
+    if (!key.read(id)) return undefined;
     for (const generation of this.#generations) {
-      const number = generation.ids.numberOf(this.#key);
+      const number = generation.ids.numberOf(key);
       if (number < 0) continue;
-      generation.note(number, this.#numberOf(relay));
+      generation.note(number, source);
       return generation.atMs(number);
     }
     return undefined;
   }
 
   /** It is delivered now. Only what has been verified may be put here. False for what is no id, and could come again. */
-  add(id: string, relay: string, atMs: number): boolean {
-    if (!this.#key.read(id)) return false;
-    const [young] = this.#generations as [Generation];
-    young.add(this.#key, this.#numberOf(relay), atMs);
+  add(id: string | Place, source: number, atMs: number): boolean {
+    if (!key.read(id)) return false;
+    const young = this.#generations[0] as Generation;
+    young.add(key, source, atMs);
     if (young.ids.size >= SEEN.generation) this.#rotate();
     return true;
   }
@@ -131,15 +131,16 @@ export class Seen {
 
   /** The relays that have sent an event, as far as it is remembered. */
   relaysOf(id: string): readonly string[] {
-    if (!this.#key.read(id)) return [];
+    if (!key.read(id)) return [];
     for (const generation of this.#generations) {
-      const number = generation.ids.numberOf(this.#key);
+      const number = generation.ids.numberOf(key);
       if (number >= 0) return this.#relays.filter((_, relay) => generation.isFrom(number, relay));
     }
     return [];
   }
 
-  #numberOf(relay: string): number {
+  /** The number by which a relay is known here. */
+  sourceOf(relay: string): number {
     let number = this.#numbers.get(relay);
     if (number === undefined) {
       if (this.#relays.length >= RELAYS_REMEMBERED) return NOBODY;

@@ -118,7 +118,7 @@ export class LiveSubscription implements Subscription, Sink {
   event(received: ReceivedEvent): void {
     const given = received as Received;
     call(this.#needs.onEvent, given);
-    for (const reader of this.#readers) reader.push(given);
+    if (this.#readers.size > 0) for (const reader of this.#readers) reader.push(given);
   }
 
   stored(complete: boolean): void {

@@ -193,6 +193,8 @@ export class Request implements FeedItem {
   /** The time from which on it was asked for after a gap; nothing where all of it was. */
   askedSinceMs: number | undefined;
   readonly isBrief: boolean;
+  /** What its relay is called where it is remembered who has sent an event. */
+  readonly source: number;
   /** What has come since it was asked for. */
   #arrived = 0;
   #oldestMs = Number.POSITIVE_INFINITY;
@@ -206,6 +208,7 @@ export class Request implements FeedItem {
     this.#memory = wanted.memoryOf(feed.url);
     this.feed = feed;
     this.isBrief = wanted.isBrief;
+    this.source = wanted.seen.sourceOf(feed.url);
     this.#wording = wording;
     this.record = subscriptionTable.create({ isOnce: wanted.kind !== 'live', tries: this.#memory.tries });
   }

@@ -148,8 +148,8 @@ export class DataPlane {
       ledger: () => this.ledger,
       intake: () => this.intake,
       authenticator: () => this.authenticator,
+      isOverheard: () => this.overhearers.size > 0,
       overheard: (url, frame) => {
-        if (this.overhearers.size === 0) return;
         for (const overhear of this.overhearers) overhear({ type: 'relay.frame', url, frame });
       },
       receive: (link, message, now) => this.#receive(link, message, now),

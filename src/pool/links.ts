@@ -17,8 +17,9 @@ export interface LinksNeeds {
   readonly ledger: () => Ledger;
   readonly intake: () => Intake;
   readonly authenticator: () => Authenticator;
-  /** A frame arrived, whatever it is. */
-  overheard(url: string, frame: string | Uint8Array): void;
+  /** Whether somebody hears every message as it came, before anything else is done with it. */
+  isOverheard(): boolean;
+  overheard(url: string, content: string | Uint8Array): void;
   /** A message that is not the answer to a probe, and when it came. */
   receive(link: RelayLink, message: Message, now: number): void;
 }
@@ -63,7 +64,7 @@ export class Links {
   }
 
   open(input: SocketInput, tell: (fact: SocketFact | HealthFact) => void): Session {
-    const { parts, allowPrivate, overheard, receive } = this.#needs;
+    const { parts, allowPrivate, isOverheard, overheard, receive } = this.#needs;
     const { url, connection } = input;
     const isFurther = connection > 1;
     const ledger = this.#needs.ledger();
@@ -106,10 +107,9 @@ export class Links {
         if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended);
         else this.forget(url);
       },
-      handles: (frame) => {
-        overheard(url, frame);
-        return !isFurther && typeof frame === 'string' && intake.inbox.handles(url, frame);
-      },
+      isOverheard,
+      overheard: (content) => overheard(url, content),
+      handles: (glimpse) => !isFurther && intake.inbox.handles(url, glimpse),
       receive: (message, now) => {
         if (!isFurther || message.type !== 'challenge') receive(link, message, now);
       },

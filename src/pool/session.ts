@@ -3,9 +3,10 @@ import { isOverslept } from '../../machines/policy/silence.ts';
 import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/way.ts';
+import { type Frame, textOf } from '../frame.ts';
 import { Pulse } from '../health/pulse.ts';
 import type { FeedSession } from '../intake/feed.ts';
-import type { Codec, Message, Probe } from '../protocol/codec.ts';
+import type { Codec, Glimpse, Message, Probe } from '../protocol/codec.ts';
 import { type Connection, shortReason, type Transport, type TransportHandlers } from '../transport/transport.ts';
 import type { DialGate, Turn } from './dial-gate.ts';
 import type { LinkedSession, RelayLink } from './relay-link.ts';
@@ -28,8 +29,11 @@ export interface SessionNeeds {
   drain(session: Session, drained: () => void): void;
   /** When the oldest message after a time was sent here that has not been answered. */
   owedSince(afterMs: number): number | undefined;
-  /** Whether a frame needs no more looking at. Every frame is shown here first. */
-  handles(frame: string | Uint8Array): boolean;
+  /** Whether somebody hears every message as it came, before anything else is done with it. */
+  isOverheard(): boolean;
+  overheard(content: string | Uint8Array): void;
+  /** Whether an event needs no more looking at than a glimpse. */
+  handles(glimpse: Glimpse): boolean;
   /** A message that is not the answer to a probe, and when it came. */
   receive(message: Message, now: number): void;
 }
@@ -175,7 +179,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (this.isOver) return;
     const handlers: TransportHandlers = {
       onOpen: () => this.#open(),
-      onFrame: (data) => this.#receive(data),
+      onFrame: (frame) => this.#receive(frame),
+      onBinary: (data) => this.#receiveBinary(data),
       onPong: () => this.#ponged(),
       onClose: (report) => this.#closed(report),
     };
@@ -212,24 +217,41 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     this.#tell({ type: 'socket.opened', generation: this.generation });
   }
 
-  #receive(data: string | Uint8Array): void {
-    if (this.isOver) return;
-    const { link, clock, codec } = this.#needs;
-    const now = clock.now();
-    this.#spokeAt = now;
-    link.received(data.length, now);
-    if (!this.#proven) {
-      this.#proven = true;
-      this.#tell({ type: 'socket.proved', generation: this.generation });
-      if (this.isOver) return;
-    }
-    if (!this.#needs.handles(data)) {
-      const message = codec.decode(data);
+  #receive(frame: Frame): void {
+    if (!this.#hear(frame.length)) return;
+    const { codec } = this.#needs;
+    if (this.#needs.isOverheard()) this.#needs.overheard(textOf(frame));
+    const glimpse = codec.skim(frame);
+    if (glimpse === undefined || !this.#needs.handles(glimpse)) {
+      const message = codec.decode(frame, glimpse);
       if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
-      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message, now);
+      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message, this.#spokeAt);
     }
-    // Only now: what it says, such as that it wants rest, comes before what follows from its saying anything.
-    if (!this.isOver) this.#pulse?.heard(now);
+    this.#heard();
+  }
+
+  #receiveBinary(data: Uint8Array): void {
+    if (!this.#hear(data.length)) return;
+    if (this.#needs.isOverheard()) this.#needs.overheard(data);
+    this.#needs.receive({ type: 'malformed', problem: 'binary' }, this.#spokeAt);
+    this.#heard();
+  }
+
+  /** A message has arrived, of so many bytes or characters; whether it is still of interest. */
+  #hear(size: number): boolean {
+    if (this.isOver) return false;
+    const { link, clock } = this.#needs;
+    this.#spokeAt = clock.now();
+    link.received(size, this.#spokeAt);
+    if (this.#proven) return true;
+    this.#proven = true;
+    this.#tell({ type: 'socket.proved', generation: this.generation });
+    return !this.isOver;
+  }
+
+  /** Only afterwards: what a message says, such as that it wants rest, comes before what follows from its saying anything. */
+  #heard(): void {
+    if (!this.isOver) this.#pulse?.heard(this.#spokeAt);
   }
 
   #ponged(): void {

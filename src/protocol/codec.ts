@@ -1,5 +1,6 @@
 import type { Span } from '../../machines/policy/gap.ts';
 import type { Refusal } from '../../machines/policy/refusal.ts';
+import type { Frame, Place } from '../frame.ts';
 
 /** An event of the application, checked and made ready to be sent. */
 export interface PreparedEvent {
@@ -40,6 +41,8 @@ export type Message =
       readonly id: string;
       readonly atMs: number;
       readonly event: unknown;
+      /** What was seen of it before, where that was the same id. */
+      readonly glimpse?: Glimpse | undefined;
     }
   /** Everything stored has been sent; `more` says that the relay stopped before its end (NIP-67). */
   | { readonly type: 'end-of-stored'; readonly subscription: string; readonly more: boolean }
@@ -51,6 +54,11 @@ export type Message =
   | { readonly type: 'notice'; readonly text: string }
   /** Not understood. `problem` is one of a fixed set of words, fit for counting. */
   | { readonly type: 'malformed'; readonly problem: string };
+
+/** What is seen of an event in a frame without parsing it: where its id stands, and the subscription. */
+export interface Glimpse extends Place {
+  readonly subscription: string;
+}
 
 /** A question that a living relay always answers, and how to recognise its answer. */
 export interface Probe {
@@ -74,10 +82,10 @@ export interface Codec {
   /** Whether two received events are the same in every part. */
   isSame(one: unknown, other: unknown): boolean;
   /**
-   * The subscription of an event in a frame, and where its id begins, found without parsing it. Nothing where the frame is
-   * not one, or is written in another way than usual. No content of an event can make it find another id.
+   * Nothing where the frame is no event, or is written in another way than usual. No content of an event can make it see
+   * another id.
    */
-  skim(frame: string): { readonly subscription: string; readonly idAt: number } | undefined;
+  skim(frame: Frame): Glimpse | undefined;
   subscribe(subscription: string, filters: readonly object[]): string;
   unsubscribe(subscription: string): string;
   count(subscription: string, filters: readonly object[]): string;
@@ -96,5 +104,6 @@ export interface Codec {
   ): { readonly id: string; readonly pubkey: string; readonly frame: string };
   /** `token` is unique within the connection. */
   probe(token: string): Probe;
-  decode(frame: string | Uint8Array): Message;
+  /** `glimpse` is what skimming the same frame has shown. */
+  decode(frame: Frame, glimpse?: Glimpse): Message;
 }

@@ -1,4 +1,5 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
+import type { Frame } from '../frame.ts';
 
 /** What a transport is told about one connection. */
 export interface TransportOptions {
@@ -14,8 +15,10 @@ export interface TransportOptions {
  */
 export interface TransportHandlers {
   onOpen(): void;
-  /** A text frame, or a binary one as bytes. */
-  onFrame(data: string | Uint8Array): void;
+  /** A text message. Bytes are not changed by anybody afterwards. */
+  onFrame(frame: Frame): void;
+  /** A binary message. */
+  onBinary(data: Uint8Array): void;
   /** The answer to `ping`. */
   onPong(): void;
   onClose(report: CloseReport): void;

@@ -46,7 +46,8 @@ class PlatformConnection implements Connection {
       if (this.#done) return;
       const size = typeof data === 'string' ? data.length : data.byteLength;
       if (size > options.frameBytesMax) return this.#abandon({ code: 1009, reason: 'the frame is too large' });
-      handlers.onFrame(typeof data === 'string' ? data : new Uint8Array(data));
+      if (typeof data === 'string') handlers.onFrame(data);
+      else handlers.onBinary(new Uint8Array(data));
     };
     socket.onclose = ({ code, reason }) => this.#end({ code, reason: shortReason(reason) });
     // A failed attempt is told as an error, and not by every platform as a close as well.

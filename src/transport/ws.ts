@@ -3,6 +3,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import WebSocket from 'ws';
 import { isPrivateAddress } from '../../machines/policy/address.ts';
 import type { CloseReport } from '../../machines/policy/close.ts';
+import { areFrameBytes } from '../frame.ts';
 import { refusedConnection } from './refused.ts';
 import {
   type Connection,
@@ -78,7 +79,8 @@ class WsConnection implements Connection {
       if (this.#done) return;
       this.#readBytes += Math.max(FRAME_COUNTS_MIN, data.length);
       if (this.#readBytes > READ_AT_ONCE) this.#rest();
-      handlers.onFrame(isBinary ? data : data.toString('utf8'));
+      if (isBinary) handlers.onBinary(data);
+      else handlers.onFrame(areFrameBytes(data) ? data : data.toString('utf8'));
     });
     socket.on('pong', () => {
       if (!this.#done) handlers.onPong();

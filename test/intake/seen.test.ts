@@ -3,25 +3,27 @@ import { expect, test } from 'vitest';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import { Newest } from '../../src/intake/newest.ts';
 import { Seen } from '../../src/intake/seen.ts';
+import { inBytes } from '../kit/frames.ts';
 
 const id = (index: number): string => index.toString(16).padStart(64, '0');
 
 test('tells what is new, and remembers who has it, however many relays there are', () => {
   const seen = new Seen(() => 0);
   const urls = Array.from({ length: 40 }, (_, index) => `wss://relay${index}.example/`);
-  expect(seen.again(id(1), 'wss://relay0.example/')).toBeUndefined();
-  seen.add(id(1), 'wss://relay0.example/', 5);
-  for (const url of urls) expect(seen.again(id(1), url)).toBe(5);
-  for (const url of urls) expect(seen.again(id(1), url)).toBe(5);
+  const [first = 0] = urls.map((url) => seen.sourceOf(url));
+  expect(seen.again(id(1), first)).toBeUndefined();
+  seen.add(id(1), first, 5);
+  for (const url of urls) expect(seen.again(id(1), seen.sourceOf(url))).toBe(5);
+  for (const url of urls) expect(seen.again(id(1), seen.sourceOf(url))).toBe(5);
   expect(seen.relaysOf(id(1))).toEqual(urls);
   expect(seen.relaysOf(id(2))).toEqual([]);
 });
 
 test('knows of an event also where relays are too many to be told apart', () => {
   const seen = new Seen(() => 0);
-  seen.add(id(1), 'wss://first.example/', 5);
+  seen.add(id(1), seen.sourceOf('wss://first.example/'), 5);
   for (let index = 0; index < 2 * RELAYS_REMEMBERED; index += 1) {
-    expect(seen.again(id(1), `wss://relay${index}.example/`)).toBe(5);
+    expect(seen.again(id(1), seen.sourceOf(`wss://relay${index}.example/`))).toBe(5);
   }
   expect(seen.relaysOf(id(1))).toHaveLength(RELAYS_REMEMBERED);
 });
@@ -34,32 +36,41 @@ test('tells ids apart that differ in any digit, wherever they stand in a text', 
     fc.property(digits, fc.nat(63), fc.integer({ min: 1, max: 15 }), prefix, (values, place, by, before) => {
       const other = values.map((value, index) => (index === place ? (value + by) % 16 : value));
       const seen = new Seen(() => 0);
-      seen.add(text(values), 'a', 7);
-      expect(seen.again(`${before}${text(values)}"`, 'a', before.length)).toBe(7);
-      expect(seen.again(`${before}${text(other)}"`, 'a', before.length)).toBeUndefined();
-      expect(seen.again(text(values).slice(1), 'a')).toBeUndefined();
-      expect(seen.again(text(values).toUpperCase().replace(/\d/g, 'A'), 'a')).toBeUndefined();
+      seen.add(text(values), 0, 7);
+      const known = `${before}${text(values)}"`;
+      const unknown = `${before}${text(other)}"`;
+      expect(seen.again({ text: known, at: before.length }, 0)).toBe(7);
+      expect(seen.again({ text: unknown, at: before.length }, 0)).toBeUndefined();
+      const at = Buffer.byteLength(before);
+      expect(seen.again({ text: inBytes(known), at }, 0)).toBe(7);
+      expect(seen.again({ text: inBytes(unknown), at }, 0)).toBeUndefined();
+      for (const none of [text(values).slice(1), text(values).toUpperCase().replace(/\d/g, 'A')]) {
+        expect(seen.again(none, 0)).toBeUndefined();
+        expect(seen.again({ text: none, at: 0 }, 0)).toBeUndefined();
+        expect(seen.again({ text: inBytes(none), at: 0 }, 0)).toBeUndefined();
+      }
+      expect([...seen.within({ fromMs: 7, untilMs: 7 }, 1)]).toEqual([{ id: text(values), atMs: 7 }]);
     }),
   );
-  expect(new Seen(() => 0).add('no id', 'a', 1)).toBe(false);
+  expect(new Seen(() => 0).add('no id', 0, 1)).toBe(false);
 });
 
 test('forgets the old ones, but never the last fifty thousand', () => {
   const seen = new Seen(() => Number.POSITIVE_INFINITY);
   const count = 4 * SEEN.generation;
-  for (let index = 0; index < count; index += 1) seen.add(id(index), 'a', index);
-  for (let index = count - SEEN.generation; index < count; index += 1) expect(seen.again(id(index), 'b')).toBe(index);
-  expect(seen.again(id(0), 'b')).toBeUndefined();
+  for (let index = 0; index < count; index += 1) seen.add(id(index), 0, index);
+  for (let index = count - SEEN.generation; index < count; index += 1) expect(seen.again(id(index), 1)).toBe(index);
+  expect(seen.again(id(0), 1)).toBeUndefined();
   expect(seen.size).toBeLessThanOrEqual(2 * SEEN.generation);
 });
 
 test('keeps those that may come again after a gap, as far as there is room', () => {
   const seen = new Seen(() => 1_000_000);
-  for (let index = 0; index < 100; index += 1) seen.add(id(index), 'a', 2_000_000);
-  for (let index = 100; index < 5 * SEEN.generation; index += 1) seen.add(id(index), 'a', 1);
-  for (let index = 0; index < 100; index += 1) expect(seen.again(id(index), 'a')).toBe(2_000_000);
+  for (let index = 0; index < 100; index += 1) seen.add(id(index), 0, 2_000_000);
+  for (let index = 100; index < 5 * SEEN.generation; index += 1) seen.add(id(index), 0, 1);
+  for (let index = 0; index < 100; index += 1) expect(seen.again(id(index), 0)).toBe(2_000_000);
   const full = new Seen(() => 0);
-  for (let index = 0; index < 6 * SEEN.generation; index += 1) full.add(id(index), 'a', 1);
+  for (let index = 0; index < 6 * SEEN.generation; index += 1) full.add(id(index), 0, 1);
   expect(full.size).toBeLessThanOrEqual(SEEN.most);
 });
 

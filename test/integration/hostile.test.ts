@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import {
   type CreatePoolOptions,
   createPool,
+  type FactOf,
   RecloserError,
   type Transport,
   webSocketTransport,
@@ -194,6 +195,27 @@ describe('frames that are no messages', () => {
     expect(Object.keys(faults).length).toBeGreaterThan(3);
     expect(Object.keys(faults).length).toBeLessThan(25);
     for (const kind of Object.keys(faults)) expect(kind).toMatch(/^[a-z-]+$/);
+  });
+
+  test.each(TRANSPORTS)('are heard as they came over %s by whoever asks for them', async (_name, transport) => {
+    const [relay] = await startRelays(1);
+    if (!relay) return;
+    const pool = poolAt(relay.url, transport);
+    await until(pool, () => pool.metrics().activeConnections === 1);
+    const sent = ['["NOTICE","é"]', '["EVENT","r1",{"id":"none"}]', new Uint8Array([91, 93, 0xff])];
+    const heard: FactOf<'relay.frame'>[] = [];
+    await new Promise<void>((resolve) => {
+      pool.on('relay.frame', (fact) => {
+        if (heard.push(fact) === sent.length) resolve();
+      });
+      for (const each of sent) relay.send(each);
+    });
+    expect(heard.map(({ url, frame }) => [url, typeof frame === 'string' ? frame : [...frame]])).toEqual([
+      [relay.url, sent[0]],
+      [relay.url, sent[1]],
+      [relay.url, [91, 93, 0xff]],
+    ]);
+    expect(pool.relayMetrics(relay.url)?.faults).toMatchObject({ binary: 1, 'event-shape': 1 });
   });
 
   test('and acknowledgements of what was not sent are faults, and confirm nothing', async () => {

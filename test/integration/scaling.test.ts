@@ -4,6 +4,7 @@ import type { AnyActorRef } from 'xstate';
 import { connectionMachine } from '../../machines/connection/connection.machine.ts';
 import { SCALING } from '../../machines/policy/limits.ts';
 import { scalingMachine } from '../../machines/scaling/scaling.machine.ts';
+import { textOf } from '../../src/frame.ts';
 import type { Connection, Pool, Receipt, Transport, TransportHandlers } from '../../src/index.ts';
 import { FaultableRelay, signedEvents, VirtualClock } from '../../src/testing/index.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
@@ -34,11 +35,12 @@ class Tap implements Connection {
         this.isOpen = true;
         handlers.onOpen();
       },
-      onFrame: (data) => {
-        const pass = (): void => handlers.onFrame(data);
-        if (this.isDeaf || (this.isKeeping && data.toString().startsWith('["OK"'))) this.kept.push(pass);
+      onFrame: (frame) => {
+        const pass = (): void => handlers.onFrame(frame);
+        if (this.isDeaf || (this.isKeeping && textOf(frame).startsWith('["OK"'))) this.kept.push(pass);
         else pass();
       },
+      onBinary: (data) => handlers.onBinary(data),
       onPong: () => {
         if (!this.isDeaf) handlers.onPong();
       },

@@ -3,6 +3,7 @@ import { type Filter, matchFilters } from 'nostr-tools/filter';
 import { describe, expect, test } from 'vitest';
 import type { NostrEvent } from '../../src/index.ts';
 import { nostrCodec } from '../../src/protocol/nostr/codec.ts';
+import { inBytes } from '../kit/frames.ts';
 
 const HEX = ['a', 'b', 'c'].map((digit) => digit.repeat(64));
 const hex = fc.constantFrom(...HEX);
@@ -99,7 +100,10 @@ describe('looking at a frame without parsing it', () => {
 
   const skimmed = (text: string) => {
     const found = nostrCodec.skim(text);
-    return found && [found.subscription, text.slice(found.idAt, found.idAt + id.length)];
+    const seen = nostrCodec.skim(inBytes(text));
+    const at = seen && Buffer.from(text).subarray(0, seen.at).toString().length;
+    expect([seen?.subscription, at]).toEqual([found?.subscription, found?.at]);
+    return found && [found.subscription, text.slice(found.at, found.at + id.length)];
   };
 
   test('finds subscription and id', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isHex } from '../../src/protocol/nostr/hex.ts';
+import { isHex } from '../../src/protocol/hex.ts';
 
 const expected = (text: string, digits: number): boolean => text.length === digits && /^[0-9a-f]*$/.test(text);
 

@@ -36,8 +36,8 @@ export const READING_FAULTS: readonly ProductFault[] = [
           function seenFirst(this: Screening, request: Request, message: EventMessage) {
             take.call(this, request, message);
             const { seen } = request.wanted;
-            if (seen.again(message.id, request.feed.url) === undefined) {
-              seen.add(message.id, request.feed.url, message.atMs);
+            if (seen.again(message.id, request.source) === undefined) {
+              seen.add(message.id, request.source, message.atMs);
             }
           },
       ),

@@ -1,5 +1,7 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
+import { textOf } from '../../src/frame.ts';
 import { type Connection, type Message, nostrCodec, type Transport } from '../../src/index.ts';
+import { inBytes } from '../kit/frames.ts';
 import type { Wire } from './scene.ts';
 
 /** What is seen between a pool and its transport, before either has reacted. */
@@ -53,6 +55,8 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
       };
       live.add(wire);
       tap.dialled(wire);
+      // Some platforms hand frames over as texts, some as bytes.
+      const isInBytes = wire.number % 2 === 0;
       const inner = transport.open(url, options, {
         onOpen() {
           wire.opened = true;
@@ -60,7 +64,8 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           tap.opened(wire);
           handlers.onOpen();
         },
-        onFrame(data) {
+        onFrame(frame) {
+          const data = textOf(frame);
           const message = nostrCodec.decode(data);
           wire.heardAt = now();
           tap.received(wire, data, message);
@@ -71,7 +76,12 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
             wire.probesOpen -= 1;
             wire.probesAnswered += 1;
           }
-          handlers.onFrame(data);
+          handlers.onFrame(isInBytes ? inBytes(data) : data);
+        },
+        onBinary(data) {
+          wire.heardAt = now();
+          tap.received(wire, data, { type: 'malformed', problem: 'binary' });
+          handlers.onBinary(data);
         },
         onPong() {
           wire.heardAt = now();

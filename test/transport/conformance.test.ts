@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type WebSocket as ServerSocket, WebSocketServer } from 'ws';
 import type { CloseReport } from '../../machines/policy/close.ts';
 import { systemClock } from '../../src/clock.ts';
+import { type Frame, textOf } from '../../src/frame.ts';
 import { SimulatedNetwork } from '../../src/testing/network/simulated-network.ts';
 import type { Connection, Transport } from '../../src/transport/transport.ts';
 import { webSocketTransport } from '../../src/transport/web-socket.ts';
@@ -33,13 +34,14 @@ class Log {
     | readonly ['open']
     | readonly ['pong']
     | readonly ['frame', string]
+    | readonly ['binary', Uint8Array]
     | readonly ['close', CloseReport]
   )[] = [];
   #wake: () => void = () => {};
   readonly handlers = {
     onOpen: () => this.#note(['open']),
-    onFrame: (data: string | Uint8Array) =>
-      this.#note(['frame', typeof data === 'string' ? data : `${data.byteLength} bytes`]),
+    onFrame: (frame: Frame) => this.#note(['frame', textOf(frame)]),
+    onBinary: (data: Uint8Array) => this.#note(['binary', Buffer.from(data)]),
     onPong: () => this.#note(['pong']),
     onClose: (report: CloseReport) => this.#note(['close', report]),
   };
@@ -53,7 +55,7 @@ class Log {
     return last?.[0] === 'close' ? last[1] : undefined;
   }
 
-  async until(kind: 'open' | 'frame' | 'pong' | 'close', times = 1): Promise<void> {
+  async until(kind: Log['entries'][number][0], times = 1): Promise<void> {
     const late = AbortSignal.timeout(10_000);
     while (this.entries.filter((entry) => entry[0] === kind).length < times) {
       await new Promise<void>((resolve, reject) => {
@@ -173,8 +175,8 @@ describe.each(Object.entries(KINDS))('the %s transport', (name, { transport, sta
   test('hands binary frames over as bytes', async () => {
     const { peer, log } = await connect();
     peer.send(new Uint8Array([1, 2, 3]));
-    await log.until('frame');
-    expect(log.entries.at(-1)).toEqual(['frame', '3 bytes']);
+    await log.until('binary');
+    expect(log.entries.at(-1)).toEqual(['binary', Buffer.from([1, 2, 3])]);
   });
 
   test('ends with 1009 when a frame is too large', async () => {

@@ -1,17 +1,16 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
 import { isAboutRoom } from '../../../machines/policy/request.ts';
-import type { Codec, Message } from '../codec.ts';
+import { type FrameBytes, textOf } from '../../frame.ts';
+import type { Codec, Glimpse, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
 import { filtersSince, filterWithin, type NostrFilter, prepareFilters } from './filter.ts';
+import { readPlainEvent } from './plain-event.ts';
 import { isDuplicate, refusalOf } from './refusal.ts';
+import { eventAt, ID_LENGTH, SUBSCRIPTION_LENGTH_MAX, skim } from './skim.ts';
 import { safeText } from './text.ts';
 
-/** Longest subscription id (NIP-01) and longest challenge that is listened to, in characters. */
-const SUBSCRIPTION_LENGTH_MAX = 64;
+/** Longest challenge that is listened to, in characters. */
 const CHALLENGE_LENGTH_MAX = 1_024;
-
-/** Digits of an id. */
-const ID_LENGTH = 64;
 
 /** Kind of the event that authenticates (NIP-42). */
 const AUTH_KIND = 22_242;
@@ -47,32 +46,22 @@ function readAcceptance(frame: string): Message | undefined {
   return isId(id) ? { type: 'answer', id, accepted: true, duplicate: false } : undefined;
 }
 
-function decodeEvent([, subscription, value]: readonly unknown[]): Message {
+const eventMessage = (subscription: string, event: NostrEvent, glimpse?: Glimpse): Message => ({
+  type: 'event',
+  subscription,
+  id: event.id,
+  atMs: event.created_at * 1_000,
+  event,
+  glimpse,
+});
+
+function decodeEvent([, subscription, value]: readonly unknown[], frame: string, glimpse?: Glimpse): Message {
   if (!isSubscription(subscription)) return malformed('event-subscription');
   const event = adoptEvent(value);
   if (!event) return malformed('event-shape');
-  return { type: 'event', subscription, id: event.id, atMs: event.created_at * 1_000, event };
+  const isSeen = glimpse !== undefined && frame.startsWith(event.id, glimpse.at);
+  return eventMessage(subscription, event, isSeen ? glimpse : undefined);
 }
-
-const EVENT_BEGINS = '["EVENT","';
-const ID_BEGINS = '"id":"';
-
-/**
- * Within a string, JSON writes a quote as `\\"`, so `"id":"` outside of one is a key of an object; and events have no other
- * object within them. A relay that puts one there, or two ids, hides its own events only.
- */
-function skim(frame: string): { subscription: string; idAt: number } | undefined {
-  if (!frame.startsWith(EVENT_BEGINS)) return undefined;
-  const end = frame.indexOf('"', EVENT_BEGINS.length);
-  if (end < 0 || end > EVENT_BEGINS.length + SUBSCRIPTION_LENGTH_MAX) return undefined;
-  const found = frame.indexOf(ID_BEGINS, end);
-  if (found < 0) return undefined;
-  const idAt = found + ID_BEGINS.length;
-  if (frame.charCodeAt(idAt + ID_LENGTH) !== QUOTE) return undefined;
-  return { subscription: frame.slice(EVENT_BEGINS.length, end), idAt };
-}
-
-const QUOTE = 34;
 
 function decodeEose([, subscription, extent]: readonly unknown[]): Message {
   if (!isSubscription(subscription)) return malformed('eose-subscription');
@@ -111,17 +100,38 @@ function decodeNotice([, text]: readonly unknown[]): Message {
   return typeof text === 'string' ? { type: 'notice', text: safeText(text) } : malformed('notice-text');
 }
 
-const DECODERS: ReadonlyMap<unknown, (frame: readonly unknown[]) => Message> = new Map([
-  ['OK', decodeOk],
-  ['EVENT', decodeEvent],
-  ['EOSE', decodeEose],
-  ['CLOSED', decodeClosed],
-  ['COUNT', decodeCount],
-  ['AUTH', decodeAuth],
-  ['NEG-MSG', decodeComparison],
-  ['NEG-ERR', decodeComparisonError],
-  ['NOTICE', decodeNotice],
-]);
+const DECODERS: ReadonlyMap<unknown, (message: readonly unknown[], frame: string, glimpse?: Glimpse) => Message> =
+  new Map([
+    ['OK', decodeOk],
+    ['EVENT', decodeEvent],
+    ['EOSE', decodeEose],
+    ['CLOSED', decodeClosed],
+    ['COUNT', decodeCount],
+    ['AUTH', decodeAuth],
+    ['NEG-MSG', decodeComparison],
+    ['NEG-ERR', decodeComparisonError],
+    ['NOTICE', decodeNotice],
+  ]);
+
+function decodeText(frame: string, glimpse?: Glimpse): Message {
+  const acceptance = readAcceptance(frame);
+  if (acceptance) return acceptance;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(frame);
+  } catch {
+    return malformed('json');
+  }
+  if (!Array.isArray(parsed)) return malformed('not-a-list');
+  const decode = DECODERS.get(parsed[0]);
+  return decode ? decode(parsed, frame, glimpse) : malformed('unknown-type');
+}
+
+/** An event, where it is written plainly: nearly all are, and most of what comes is events. */
+function decodePlain(frame: FrameBytes, glimpse: Glimpse | undefined): Message | undefined {
+  const event = glimpse && readPlainEvent(frame, eventAt(glimpse), glimpse.at);
+  return event && eventMessage(glimpse.subscription, event, glimpse);
+}
 
 /** As JSON would have it, at half its price: of the seven fields, only two can hold anything that has to be escaped. */
 function frameOf({ id, pubkey, created_at, kind, tags, content, sig }: NostrEvent): string {
@@ -181,18 +191,6 @@ export const nostrCodec: Codec = {
       cleanup: nostrCodec.unsubscribe(subscription),
     };
   },
-  decode(frame) {
-    if (typeof frame !== 'string') return malformed('binary');
-    const acceptance = readAcceptance(frame);
-    if (acceptance) return acceptance;
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(frame);
-    } catch {
-      return malformed('json');
-    }
-    if (!Array.isArray(parsed)) return malformed('not-a-list');
-    const decode = DECODERS.get(parsed[0]);
-    return decode ? decode(parsed) : malformed('unknown-type');
-  },
+  decode: (frame, glimpse) =>
+    typeof frame === 'string' ? decodeText(frame, glimpse) : (decodePlain(frame, glimpse) ?? decodeText(textOf(frame))),
 };

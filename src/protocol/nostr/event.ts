@@ -1,6 +1,6 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
 import type { Version } from '../codec.ts';
-import { isHex } from './hex.ts';
+import { isHex } from '../hex.ts';
 
 /** A signed Nostr event (NIP-01). */
 export interface NostrEvent {
@@ -16,7 +16,7 @@ export interface NostrEvent {
 }
 
 /** Bounds on the shape of an event, beyond the size of its frame. */
-const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
+export const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as const;
 
 export const isId = (value: unknown): value is string => isHex(value, 64);
 

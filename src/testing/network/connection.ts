@@ -126,7 +126,9 @@ export class SimulatedConnection implements Connection, Linked {
 
   #receive(frame: string | Uint8Array): void {
     if (this.#state !== 'open') return;
-    if (sizeOf(frame) <= this.#options.frameBytesMax) return this.#handlers.onFrame(frame);
+    if (sizeOf(frame) <= this.#options.frameBytesMax) {
+      return typeof frame === 'string' ? this.#handlers.onFrame(frame) : this.#handlers.onBinary(frame);
+    }
     this.#leave(1009);
     this.#end({ code: 1009, reason: 'the frame is too large' });
   }

@@ -123,7 +123,8 @@ export class SimulatedHost {
     const tell = (callback: () => void): void => this.#run(() => !ended && callback());
     const inner = transport.open(url, options, {
       onOpen: () => tell(() => handlers.onOpen()),
-      onFrame: (data) => tell(() => handlers.onFrame(data)),
+      onFrame: (frame) => tell(() => handlers.onFrame(frame)),
+      onBinary: (data) => tell(() => handlers.onBinary(data)),
       onPong: () => tell(() => handlers.onPong()),
       onClose: (report) =>
         tell(() => {

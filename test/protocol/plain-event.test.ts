@@ -1,0 +1,166 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { areFrameBytes, type Frame } from '../../src/frame.ts';
+import type { Message } from '../../src/protocol/codec.ts';
+import { nostrCodec } from '../../src/protocol/nostr/codec.ts';
+import { signedEvents } from '../../src/testing/index.ts';
+import { inBytes } from '../kit/frames.ts';
+
+const event = signedEvents('x').next().value;
+
+/** What a session makes of a frame. */
+const read = (frame: Frame): Message => nostrCodec.decode(frame, nostrCodec.skim(frame));
+const readBytes = (text: string): Message => read(inBytes(text));
+
+/** Whether it was read without a parser: only then it is known that the id that was seen is the id. */
+const isReadPlainly = (text: string): boolean => {
+  const message = readBytes(text);
+  return message.type === 'event' && message.glimpse !== undefined;
+};
+
+const without = (message: Message): object => ({ ...message, glimpse: undefined });
+const frameOf = (value: object, name = 'r1'): string => `["EVENT","${name}",${JSON.stringify(value)}]`;
+
+/** The same fields in another order. */
+const shuffled = fc.shuffledSubarray(Object.entries(event), { minLength: 7 });
+const text = fc.oneof(
+  { weight: 4, arbitrary: fc.string() },
+  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('"', '\\', '\\"', '"id":"', '\n', 'é', '日本', '😀', '\u0000', '\ud800', 'x'.repeat(99)),
+  },
+);
+const plain = fc
+  .record({
+    entries: shuffled,
+    content: text,
+    tags: fc.array(fc.array(text, { maxLength: 4 }), { maxLength: 4 }),
+    created_at: fc.oneof({ weight: 5, arbitrary: fc.nat() }, { weight: 1, arbitrary: fc.maxSafeNat() }),
+    kind: fc.nat(66_000),
+  })
+  .map(({ entries, ...rest }) =>
+    Object.fromEntries(entries.map(([key, value]) => [key, key in rest ? rest[key as never] : value])),
+  );
+
+describe('an event is read from its bytes', () => {
+  test('as it would be from a text', () => {
+    let plainly = 0;
+    fc.assert(
+      fc.property(
+        plain,
+        fc.constantFrom('r1', 'r22', 'probe-1-1', 'x'.repeat(64), 'é', '', 'x'.repeat(65)),
+        (value, name) => {
+          const frame = frameOf(value, name);
+          expect(without(readBytes(frame))).toEqual(without(read(frame)));
+          if (isReadPlainly(frame)) plainly += 1;
+        },
+      ),
+      { numRuns: 3_000 },
+    );
+    expect(plainly).toBeGreaterThan(1_000);
+  });
+
+  test('whatever is changed in its frame', () => {
+    const characters = fc.constantFrom(
+      '"',
+      ',',
+      ':',
+      '{',
+      '}',
+      '[',
+      ']',
+      '\\',
+      ' ',
+      '0',
+      '-',
+      'e',
+      '.',
+      'a',
+      'G',
+      '\n',
+      '\u007f',
+      'é',
+      'id',
+      '"id":"',
+      'null',
+    );
+    const change = fc.record({ at: fc.nat(), cut: fc.nat(3), put: fc.array(characters, { maxLength: 2 }) });
+    fc.assert(
+      fc.property(plain, fc.array(change, { minLength: 1, maxLength: 2 }), (value, changes) => {
+        let frame = frameOf(value);
+        for (const { at, cut, put } of changes) {
+          const from = at % frame.length;
+          // A character that takes two units may be torn apart: what arrives is UTF-8 all the same.
+          const changed = `${frame.slice(0, from)}${put.join('')}${frame.slice(from + cut)}`;
+          frame = Buffer.from(changed).toString();
+        }
+        expect(without(readBytes(frame))).toEqual(without(read(frame)));
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  test.each([
+    ['in the order in which it is signed', event],
+    ['in the order of the alphabet', Object.fromEntries(Object.entries(event).sort())],
+    ['with tags', { ...event, tags: [['e', event.id, 'wss://relay.example/'], ['p', event.pubkey], [], ['']] }],
+    ['with what has to be escaped', { ...event, content: 'a "quote"\nand \\ \u0001 \\', tags: [['"\\', '\\"']] }],
+    ['with what is not ASCII', { ...event, content: 'é 日本 😀 \u2028', tags: [['é']] }],
+  ])('without a parser: %s', (_, value) => {
+    const message = readBytes(frameOf(value));
+    expect(message).toMatchObject({ type: 'event', subscription: 'r1', id: event.id, event: value });
+    expect(isReadPlainly(frameOf(value))).toBe(true);
+  });
+
+  test.each([
+    ['a space', frameOf(event).replace(',"kind"', ', "kind"')],
+    ['a space before it', frameOf(event).replace('"r1",', '"r1", ')],
+    ['a field more', frameOf({ ...event, seen: true })],
+    ['a field twice', frameOf(event).replace('"kind":1', '"kind":1,"kind":1')],
+    ['a field whose name is escaped', frameOf(event).replace('"kind"', '"\\u006bind"')],
+    ['a number in another way', frameOf(event).replace('"kind":1', '"kind":1e0')],
+    ['something after it', frameOf(event).replace(/\]$/, ',1]')],
+  ])('and by a parser where it has %s', (_, frame) => {
+    expect(readBytes(frame)).toMatchObject({ type: 'event', event });
+    expect(isReadPlainly(frame)).toBe(false);
+  });
+
+  test.each([
+    ['no comma before it', frameOf(event).replace('"r1",', '"r1"x')],
+    ['a character that must be escaped', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\n')],
+    ['an escape that there is not', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\\x')],
+    ['no end', frameOf(event).slice(0, -1)],
+    ['no end of its last text', frameOf({ ...event, content: 'a\nb' }).replace(/b".*$/, 'b\\"')],
+    ['a number with a zero before it', frameOf(event).replace('"kind":1', '"kind":01')],
+  ])('and refused where it has %s', (_, frame) => {
+    expect(readBytes(frame)).toEqual({ type: 'malformed', problem: 'json' });
+  });
+
+  test.each([
+    ['a field too few', frameOf({ ...event, content: undefined })],
+    ['another id than hex', frameOf({ ...event, id: 'A'.repeat(64) })],
+    ['too many tags', frameOf({ ...event, tags: Array(2_001).fill([]) })],
+    ['too long a tag', frameOf({ ...event, tags: [Array(65).fill('')] })],
+    ['a kind that is too high', frameOf({ ...event, kind: 65_536 })],
+  ])('and refused where it is an event with %s', (_, frame) => {
+    expect(readBytes(frame)).toEqual({ type: 'malformed', problem: 'event-shape' });
+  });
+
+  test('frozen, as nobody may change it', () => {
+    const message = readBytes(frameOf({ ...event, tags: [['p', event.pubkey]] })) as { event: typeof event };
+    for (const part of [message.event, message.event.tags, message.event.tags[0]])
+      expect(Object.isFrozen(part)).toBe(true);
+  });
+
+  test('with the subscription of its own frame', () => {
+    const names = ['r1', 'r2', 'r22', 'r2', 'r', 'r1'];
+    const found = names.map((name) => nostrCodec.skim(inBytes(frameOf(event, name)))?.subscription);
+    expect(found).toEqual(names);
+  });
+
+  test('where bytes can be made a text of in parts', () => {
+    expect(areFrameBytes(new Uint8Array(1))).toBe(false);
+    expect(areFrameBytes(Buffer.alloc(1))).toBe(true);
+  });
+});
