@@ -46,37 +46,28 @@ export class Inbox {
    * verified and delivered.
    */
   handles(url: string, glimpse: Glimpse): boolean {
-    const feed = this.#needs.feedOf(url);
-    if (!feed) return false;
-    const request = feed.itemOf(glimpse.subscription);
-    if (!request) {
-      this.#unasked(feed, glimpse.subscription);
-      return true;
-    }
+    const request = this.#requestOf(url, glimpse.subscription);
+    if (!request) return true;
     const atMs = request.wanted.seen.again(glimpse, request.source);
     if (atMs === undefined) {
       this.#news = glimpse;
       this.#newsFor = request;
       return false;
     }
-    feed.heard(request);
+    request.feed.heard(request);
     request.noteEvent(atMs);
     return true;
   }
 
   receive(url: string, message: FeedMessage): void {
+    const isNews = message.type === 'event' && message.glimpse !== undefined && message.glimpse === this.#news;
     // Nothing has happened since that glimpse.
-    if (message.type === 'event' && message.glimpse !== undefined && message.glimpse === this.#news) {
-      if (this.#newsFor) this.#takeEvent(this.#newsFor, message, true);
-      return;
-    }
-    const feed = this.#needs.feedOf(url);
-    const request = feed?.itemOf(message.subscription);
-    if (!feed || !request) return feed && this.#unasked(feed, message.subscription);
-    feed.heard(request);
+    const request = isNews ? this.#newsFor : this.#requestOf(url, message.subscription);
+    if (!request) return;
+    request.feed.heard(request);
     switch (message.type) {
       case 'event':
-        return this.#takeEvent(request, message, false);
+        return this.#takeEvent(request, message, isNews);
       case 'end-of-stored':
         return this.#takeEnd(request, message.more);
       case 'closed':
@@ -86,9 +77,15 @@ export class Inbox {
     }
   }
 
+  #requestOf(url: string, subscription: string): Request | undefined {
+    const feed = this.#needs.feedOf(url);
+    const request = feed?.itemOf(subscription);
+    if (feed && !request) this.#unasked(feed, subscription);
+    return request;
+  }
+
   #takeEvent(request: Request, message: EventMessage, isNew: boolean): void {
     const { feed, wanted } = request;
-    feed.heard(request);
     if (wanted.kind === 'count') return this.#needs.count(feed.url, 'unexpected-event');
     // Its time is up, and only what has come before is looked at.
     if (wanted.kind === 'once' && wanted.isStoredEnding) return;

@@ -29,9 +29,9 @@ export const valuesOf = (digits: number): number =>
 /** Has the highest bit of a byte set where not each of four characters is a lower-case hex digit; `areDigits` asks for that. */
 export function strayIn(digits: number): number {
   const letters = lettersOf(digits);
-  // What is below what it is counted from wraps around to its highest bit; what is not ASCII has that already.
+  // What is below what it is counted from wraps around to its highest bit; what is far above has that, or is lifted to it.
   const counted = (digits - ZEROES - Math.imul(letters, LETTER_FROM_ZERO)) | 0;
-  return digits | counted | (counted + LIFT + Math.imul(letters, LETTER_LIFT));
+  return counted | (counted + LIFT + Math.imul(letters, LETTER_LIFT));
 }
 
 /** Whether nothing went astray in all that was looked at, which are joined by `|`. */

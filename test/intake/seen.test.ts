@@ -52,7 +52,8 @@ test('tells ids apart that differ in any digit, wherever they stand in a text', 
       expect([...seen.within({ fromMs: 7, untilMs: 7 }, 1)]).toEqual([{ id: text(values), atMs: 7 }]);
     }),
   );
-  expect(new Seen(() => 0).add('no id', 0, 1)).toBe(false);
+  for (const none of ['no id', 'A'.repeat(64), `${'a'.repeat(63)}g`])
+    expect(new Seen(() => 0).add(none, 0, 1)).toBe(false);
 });
 
 test('forgets the old ones, but never the last fifty thousand', () => {

@@ -1,8 +1,11 @@
 import { areFrameBytes, type FrameBytes } from '../../src/frame.ts';
 
-/** A text as the bytes of a frame, which begins somewhere in memory because it was read together with others. */
+/** A text as the bytes of a frame, which is the last of those that were read together: what is beyond it must not be read. */
 export function inBytes(text: string): FrameBytes {
-  const bytes = Buffer.from(`["EVENT"...${text}...`).subarray(11, -3);
+  const before = '["EVENT","r1",{"id":"';
+  const memory = new ArrayBuffer(before.length + Buffer.byteLength(text));
+  Buffer.from(memory).write(before + text);
+  const bytes = Buffer.from(memory, before.length);
   if (!areFrameBytes(bytes)) throw new Error('a Buffer should be that');
   return bytes;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isHex } from '../../src/protocol/hex.ts';
+import { isHex, isHexAt } from '../../src/protocol/hex.ts';
 
 const expected = (text: string, digits: number): boolean => text.length === digits && /^[0-9a-f]*$/.test(text);
 
@@ -30,6 +30,21 @@ test('of all texts, those are ids that are', () => {
     }),
     { numRuns: 2_000 },
   );
+});
+
+test('of all bytes, those are digits that are, whatever stands beside them', () => {
+  const memory = new DataView(new ArrayBuffer(4));
+  const wrong: number[][] = [];
+  for (const beside of '09af') {
+    for (let at = 0; at < 4; at += 1) {
+      for (let byte = 0; byte < 256; byte += 1) {
+        for (let index = 0; index < 4; index += 1) memory.setUint8(index, beside.charCodeAt(0));
+        memory.setUint8(at, byte);
+        if (isHexAt(memory, 0, 4) !== expected(String.fromCharCode(byte), 1)) wrong.push([at, byte]);
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
 });
 
 test('what was looked at before makes no difference', () => {

@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { areFrameBytes, type Frame } from '../../src/frame.ts';
 import type { Message } from '../../src/protocol/codec.ts';
 import { nostrCodec } from '../../src/protocol/nostr/codec.ts';
+import { readPlainEvent } from '../../src/protocol/nostr/plain-event.ts';
+import { eventAt } from '../../src/protocol/nostr/skim.ts';
 import { signedEvents } from '../../src/testing/index.ts';
 import { inBytes } from '../kit/frames.ts';
 
@@ -117,10 +119,10 @@ describe('an event is read from its bytes', () => {
     ['a space', frameOf(event).replace(',"kind"', ', "kind"')],
     ['a space before it', frameOf(event).replace('"r1",', '"r1", ')],
     ['a field more', frameOf({ ...event, seen: true })],
-    ['a field twice', frameOf(event).replace('"kind":1', '"kind":1,"kind":1')],
     ['a field whose name is escaped', frameOf(event).replace('"kind"', '"\\u006bind"')],
     ['a number in another way', frameOf(event).replace('"kind":1', '"kind":1e0')],
     ['something after it', frameOf(event).replace(/\]$/, ',1]')],
+    ['a space after it', `${frameOf(event)} `],
   ])('and by a parser where it has %s', (_, frame) => {
     expect(readBytes(frame)).toMatchObject({ type: 'event', event });
     expect(isReadPlainly(frame)).toBe(false);
@@ -131,6 +133,7 @@ describe('an event is read from its bytes', () => {
     ['a character that must be escaped', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\n')],
     ['an escape that there is not', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\\x')],
     ['no end', frameOf(event).slice(0, -1)],
+    ['something after its end', `${frameOf(event)}]`],
     ['no end of its last text', frameOf({ ...event, content: 'a\nb' }).replace(/b".*$/, 'b\\"')],
     ['a number with a zero before it', frameOf(event).replace('"kind":1', '"kind":01')],
   ])('and refused where it has %s', (_, frame) => {
@@ -143,6 +146,7 @@ describe('an event is read from its bytes', () => {
     ['too many tags', frameOf({ ...event, tags: Array(2_001).fill([]) })],
     ['too long a tag', frameOf({ ...event, tags: [Array(65).fill('')] })],
     ['a kind that is too high', frameOf({ ...event, kind: 65_536 })],
+    ['a time that no number holds', frameOf(event).replace(/"created_at":\d+/, '"created_at":9999999999999999')],
   ])('and refused where it is an event with %s', (_, frame) => {
     expect(readBytes(frame)).toEqual({ type: 'malformed', problem: 'event-shape' });
   });
@@ -157,6 +161,46 @@ describe('an event is read from its bytes', () => {
     const names = ['r1', 'r2', 'r22', 'r2', 'r', 'r1'];
     const found = names.map((name) => nostrCodec.skim(inBytes(frameOf(event, name)))?.subscription);
     expect(found).toEqual(names);
+  });
+
+  test.each(Object.entries(event))(
+    'and by a parser where %s is there twice, so that the last one counts',
+    (name, value) => {
+      const other =
+        typeof value === 'string' ? value.replaceAll(/[0-9]/g, '0') : typeof value === 'number' ? value + 1 : [['t']];
+      const frame = frameOf(event).replace(/}]$/, `,"${name}":${JSON.stringify(other)}}]`);
+      for (const message of [read(frame), readBytes(frame)]) {
+        expect(message).toMatchObject({ type: 'event', event: { ...event, [name]: other } });
+      }
+      expect(isReadPlainly(frame)).toBe(false);
+    },
+  );
+
+  test('and an id that was seen before is not taken for the one that counts', () => {
+    const other = 'a'.repeat(64);
+    const frame = frameOf(event).replace(/}]$/, `,"id":"${other}"}]`);
+    for (const each of [frame, inBytes(frame)]) {
+      expect(nostrCodec.skim(each)?.at).toBe(frame.indexOf(event.id));
+      expect(read(each)).toMatchObject({ id: other, glimpse: undefined });
+    }
+    expect(read(frameOf(event))).toMatchObject({ id: event.id, glimpse: { subscription: 'r1' } });
+  });
+
+  test('each for itself, where several were read together', () => {
+    const [one, other] = [event, { ...event, pubkey: 'A'.repeat(64) }].map((each) => Buffer.from(frameOf(each)));
+    if (!one || !other) throw new Error('there should be two');
+    const together = Buffer.concat([one, other, one]);
+    const parts = [0, 1, 2].map((index) => together.subarray(index * one.length, (index + 1) * one.length));
+    const messages = parts.map((part) => areFrameBytes(part) && read(part));
+    expect(messages).toMatchObject([{ event }, { type: 'malformed', problem: 'event-shape' }, { event }]);
+  });
+
+  test('and not where its id stands elsewhere than it was seen', () => {
+    const bytes = inBytes(frameOf(event));
+    const glimpse = nostrCodec.skim(bytes);
+    if (!glimpse) throw new Error('it should be seen');
+    expect(readPlainEvent(bytes, eventAt(glimpse), glimpse.at)).toEqual(event);
+    expect(readPlainEvent(bytes, eventAt(glimpse), glimpse.at + 1)).toBeUndefined();
   });
 
   test('where bytes can be made a text of in parts', () => {

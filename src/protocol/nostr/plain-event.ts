@@ -160,11 +160,9 @@ class PlainEventReader {
   }
 
   #parsed(from: number, to: number): string | undefined {
-    const bytes = this.#bytes;
-    if (to >= bytes.length) return undefined;
     this.#at = to + 1;
     try {
-      return JSON.parse(bytes.utf8Slice(from - 1, to + 1)) as string;
+      return JSON.parse(this.#bytes.utf8Slice(from - 1, to + 1)) as string;
     } catch {
       return undefined;
     }
