@@ -13,6 +13,11 @@ export type Frame = string | FrameBytes;
 
 export const textOf = (frame: Frame): string => (typeof frame === 'string' ? frame : frame.utf8Slice(0, frame.length));
 
+const encoder = new TextEncoder();
+
+/** Bytes that a text takes as a frame. */
+export const bytesIn = (text: string): number => encoder.encode(text).length;
+
 /** A piece of a text, from a place on: in characters, or in bytes where it is in bytes. */
 export interface Place {
   readonly text: Frame;

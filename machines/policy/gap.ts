@@ -76,8 +76,12 @@ export interface Page {
   readonly hasMore: boolean;
 }
 
-/** Whether a relay may have left out the older ones of what was asked for: they send the newest, and only so many. */
-export const mayBeCut = ({ events, hasMore }: Page): boolean => hasMore || events >= PAGES.eventsMin;
+/**
+ * Whether a relay may have left out the older ones of what was asked for: they send the newest, and only so many, as some
+ * say (`storedMax`). One that says more than a hundred is not believed.
+ */
+export const mayBeCut = ({ events, hasMore }: Page, storedMax: number): boolean =>
+  hasMore || events >= Math.min(PAGES.eventsMin, storedMax);
 
 /**
  * The time up to which the next page is asked for: the oldest that has come, again, for others may be of the same second. A

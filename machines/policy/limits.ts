@@ -330,6 +330,14 @@ export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SEC
 /** Forged events of one relay that are verified: so many at once, and so many a second after that. */
 export const FORGERY_BUDGET = { burst: 60, perSecond: 10 } as const;
 
+/** Asking relays what they say of themselves: how long that may take, how long it holds, and how large it may be. */
+export const INFORMATION = {
+  timeoutMs: 5 * SECOND,
+  freshMs: HOUR,
+  retryMs: 10 * MINUTE,
+  bytesMax: 64 * 1024,
+} as const;
+
 /** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
 

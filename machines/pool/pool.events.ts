@@ -1,6 +1,7 @@
 import type { ActorRef, Snapshot } from 'xstate';
 import type { Priority } from '../policy/priority.ts';
 import type { RelayOptions } from '../policy/settings.ts';
+import type { StatedLimits } from '../policy/stated-limits.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
 import type { SubscriptionFact } from '../subscription/subscription.events.ts';
@@ -162,6 +163,8 @@ export type PoolFact =
   | { readonly type: 'relay.auth-requested'; readonly url: string }
   | { readonly type: 'relay.authenticated'; readonly url: string; readonly pubkey: string }
   | { readonly type: 'relay.auth-failed'; readonly url: string; readonly problem: string }
+  /** A relay has said what it takes (NIP-11), and is asked for no more. */
+  | { readonly type: 'relay.informed'; readonly url: string; readonly limits: StatedLimits }
   | { readonly type: 'relay.removed'; readonly url: string }
   | { readonly type: 'relay.restarted'; readonly url: string; readonly restarts: number }
   /** The relay crashed too often and stays down until it is removed and added again. */

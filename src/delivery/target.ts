@@ -1,5 +1,6 @@
 import { RecloserError, shown } from '../../machines/policy/error.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
+import { bytesIn } from '../frame.ts';
 
 /** A relay as a voter: URLs that share a host are one voice. */
 interface Voice {
@@ -59,7 +60,7 @@ export function fitting<Relay extends Voice>(
   target: Target<Relay>,
   { frame }: { readonly frame: string },
 ): Target<Relay> {
-  const bytes = new TextEncoder().encode(frame).length;
+  const bytes = bytesIn(frame);
   const lanes = target.lanes.filter(({ frameBytesMax }) => bytes <= frameBytesMax);
   if (lanes.length === target.lanes.length) return target;
   const hosts = countHosts(lanes, false);

@@ -193,7 +193,7 @@ export class Backfill {
       agenda.isFetching = false;
       // In vain: what is missing is asked for again after the next gap, because nothing says that it has come.
       if (!page || isOver(cut)) return this.#goOn(feed);
-      const isMore = mayBeCut(page) && pages < PAGES.most;
+      const isMore = mayBeCut(page, feed.storedMax) && pages < PAGES.most;
       if (isMore) agenda.cuts.unshift({ ...cut, untilMs: nextPageUntilMs(page, untilMs), pages: pages + 1 });
       else filled(request);
       this.#goOn(feed);

@@ -2,6 +2,7 @@ import { ROOM_RETRY_MS, SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
+import { bytesIn } from '../frame.ts';
 import { Rate } from '../health/rate.ts';
 import { Docket } from './verification.ts';
 
@@ -39,6 +40,8 @@ export interface FeedOwner<Item extends FeedItem> {
   /** It has been asked for; `isEmpty` where there was nothing to ask for, so that all of it has come. */
   sent(item: Item, at: number, generation: number, isEmpty: boolean): void;
   overdue(item: Item): void;
+  /** It cannot be put so that the relay takes it. */
+  unfit(item: Item, problem: string): void;
   /** Does something, and then what follows from it. */
   around(act: () => void): void;
 }
@@ -57,6 +60,9 @@ export class Feed<Item extends FeedItem> {
   /** Whether what it sends is verified, and how much may be open there, as the application says. */
   verifies = true;
   slotsMax = 1;
+  /** Bytes of a message that it takes, and stored events that it sends in answer to a filter. */
+  frameBytesMax = Number.POSITIVE_INFINITY;
+  storedMax = Number.POSITIVE_INFINITY;
   session: FeedSession | undefined;
   readonly #owner: FeedOwner<Item>;
   #isFit = false;
@@ -238,6 +244,11 @@ export class Feed<Item extends FeedItem> {
     const { session } = this;
     const name = `r${this.#issued + 1}`;
     const frame = item.frame(name);
+    const bytes = frame === undefined ? 0 : bytesIn(frame);
+    if (bytes > this.frameBytesMax) {
+      this.#owner.unfit(item, `the filters take ${bytes} bytes; this relay takes ${this.frameBytesMax}`);
+      return true;
+    }
     if (!session || (frame !== undefined && !session.send(frame))) return false;
     const now = this.#owner.clock.now();
     if (frame !== undefined) {

@@ -42,9 +42,12 @@ export interface IntakeNeeds {
   verifierFailed(problem: string): void;
 }
 
-/** What the application says of a relay, as far as it is asked for something. */
+/** What the application says of a relay, and the relay itself, as far as it is asked for something. */
 export interface FeedStanding {
   readonly subscriptionsMax: number;
+  readonly frameBytesMax: number;
+  /** Stored events that it sends in answer to one filter, at most, as far as it says so. */
+  readonly storedMax: number;
   readonly verify: boolean;
 }
 
@@ -167,10 +170,12 @@ export class Intake implements FeedOwner<Request> {
   }
 
   /** What the application says of a relay has changed. */
-  tuneFeed(url: string, { subscriptionsMax, verify }: FeedStanding): void {
+  tuneFeed(url: string, { subscriptionsMax, frameBytesMax, storedMax, verify }: FeedStanding): void {
     const feed = this.#feeds.get(url);
     if (!feed) return;
     feed.slotsMax = subscriptionsMax;
+    feed.frameBytesMax = frameBytesMax;
+    feed.storedMax = storedMax;
     feed.verifies = verify;
     this.around(() => feed.pump());
   }
@@ -266,6 +271,13 @@ export class Intake implements FeedOwner<Request> {
     if (!isEmpty) return;
     request.hasEnded = true;
     this.#requests.step(request, { type: 'answer.ended', at });
+  }
+
+  unfit(request: Request, problem: string): void {
+    const at = this.clock.now();
+    this.sent(request, at, request.feed.session?.generation ?? 0, false);
+    const refusal = { class: 'final', prefix: 'invalid', text: problem } as const;
+    this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: false, mayAuthenticate: false });
   }
 
   overdue(request: Request): void {

@@ -225,7 +225,7 @@ export class Request implements FeedItem {
 
   /** Whether it was asked for after a gap, and there may be more of that. */
   get isCut(): boolean {
-    return this.askedSinceMs !== undefined && mayBeCut(this.page);
+    return this.askedSinceMs !== undefined && mayBeCut(this.page, this.feed.storedMax);
   }
 
   /** An event came that has been verified, now or earlier. */

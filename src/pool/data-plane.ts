@@ -1,7 +1,8 @@
 import { costMs } from '../../machines/policy/balance/cost.ts';
 import type { RelayHistory } from '../../machines/policy/history.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
-import type { AuthPolicy, PoolSettings, RelaySettings } from '../../machines/policy/settings.ts';
+import type { PoolSettings, RelaySettings } from '../../machines/policy/settings.ts';
+import { limitedBy } from '../../machines/policy/stated-limits.ts';
 import { isRoutable } from '../../machines/policy/status.ts';
 import type { KeptPool } from '../../machines/pool/pool.context.ts';
 import type { PoolFact } from '../../machines/pool/pool.events.ts';
@@ -16,6 +17,7 @@ import { Intake } from '../intake/intake.ts';
 import type { Message } from '../protocol/codec.ts';
 import { Steps } from '../steps.ts';
 import type { FrameFact } from './facts.ts';
+import { Informer } from './informer.ts';
 import { Links } from './links.ts';
 import type { PoolParts } from './parts.ts';
 import { Publisher } from './publisher.ts';
@@ -31,6 +33,7 @@ type PlaneFact = Extract<
       | 'relay.auth-requested'
       | 'relay.authenticated'
       | 'relay.auth-failed'
+      | 'relay.informed'
       | 'outbox.failed'
       | 'state.failed'
       | 'verifier.failed';
@@ -64,8 +67,9 @@ export class DataPlane {
   /** Hears every frame. */
   readonly overhearers = new Set<(fact: FrameFact) => void>();
   readonly #keeper: StateKeeper | undefined;
-  /** Where we may authenticate, by URL. */
-  readonly #policies = new Map<string, AuthPolicy>();
+  /** What the application says of each relay. */
+  readonly #settings = new Map<string, RelaySettings>();
+  readonly informer: Informer;
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
     this.parts = parts;
@@ -131,7 +135,7 @@ export class DataPlane {
       codec,
       steps: this.steps,
       signers: parts.signers ?? [],
-      policyOf: (url) => this.#policies.get(url) ?? 'never',
+      policyOf: (url) => this.#settings.get(url)?.authenticate ?? 'never',
       settled: (url, isGranted) => {
         this.ledger.settleAuthentication(url, isGranted);
         this.intake.settleAuthentication(url, isGranted);
@@ -153,6 +157,18 @@ export class DataPlane {
         for (const overhear of this.overhearers) overhear({ type: 'relay.frame', url, frame });
       },
       receive: (link, message, now) => this.#receive(link, message, now),
+      opened: (url) => this.informer.meet(url),
+    });
+    this.informer = new Informer({
+      clock,
+      reader: parts.information,
+      allowPrivate: settings.trust.allowPrivate,
+      stated: (url, limits) => {
+        const known = this.#settings.get(url);
+        if (!known) return;
+        this.tuneRelay(url, known);
+        owner.report({ type: 'relay.informed', url, limits });
+      },
     });
     this.publisher = new Publisher({
       clock,
@@ -195,9 +211,10 @@ export class DataPlane {
 
   /** What the application says of a relay has changed. */
   tuneRelay(url: string, settings: RelaySettings): void {
-    this.ledger.tuneLane(url, settings);
-    this.intake.tuneFeed(url, settings);
-    this.#policies.set(url, settings.authenticate);
+    this.#settings.set(url, settings);
+    const limited = limitedBy(settings, this.informer.limitsOf(url));
+    this.ledger.tuneLane(url, limited);
+    this.intake.tuneFeed(url, limited);
   }
 
   /** The relay's chart has changed its state. */
@@ -211,7 +228,8 @@ export class DataPlane {
   closeRelay(url: string): void {
     this.ledger.closeLane(url);
     this.intake.closeFeed(url);
-    this.#policies.delete(url);
+    this.#settings.delete(url);
+    this.informer.forget(url);
     this.links.forget(url);
   }
 
@@ -249,6 +267,7 @@ export class DataPlane {
   giveUp(): void {
     // Before the connections are closed, which is no part of how the relays have been.
     this.#keeper?.close();
+    this.informer.dispose();
     this.ledger.close();
     this.intake.close();
   }

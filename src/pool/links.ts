@@ -20,6 +20,8 @@ export interface LinksNeeds {
   /** Whether somebody hears every message as it came, before anything else is done with it. */
   isOverheard(): boolean;
   overheard(url: string, content: string | Uint8Array): void;
+  /** A connection is open by which the relay is judged. */
+  opened(url: string): void;
   /** A message that is not the answer to a probe, and when it came. */
   receive(link: RelayLink, message: Message, now: number): void;
 }
@@ -90,7 +92,9 @@ export class Links {
         // Before anything is sent that may be refused for want of it.
         if (!isFurther) authenticator.attach(url, opened);
         ledger.attach(url, opened, isFurther);
-        if (!isFurther) intake.attach(url, opened);
+        if (isFurther) return;
+        intake.attach(url, opened);
+        this.#needs.opened(url);
       },
       // Only the first connection is known by who we are.
       serve: (opened) => {

@@ -1,4 +1,5 @@
 import type { ConnectionRecord } from '../../machines/policy/history.ts';
+import type { StatedLimits } from '../../machines/policy/stated-limits.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolContext, RelayRecord } from '../../machines/pool/pool.context.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
@@ -62,6 +63,8 @@ export interface RelayMetrics {
   readonly bytesPerSecond: number;
   /** What the relay did against the protocol, by kind. */
   readonly faults: Readonly<Record<string, number>>;
+  /** What it says that it takes (NIP-11), where the pool was given `information` and the relay has said so. */
+  readonly limits: StatedLimits;
   /** The last NOTICE, made safe to show. */
   readonly lastNotice?: string;
   /** The last connections that were open, the oldest first; with `state`, also those of former processes. */
@@ -196,6 +199,7 @@ function relayMetrics(
     receivedPerSecond: link.receiveRate.perSecond(now),
     bytesPerSecond: link.byteRate.perSecond(now),
     faults: Object.fromEntries(link.faults),
+    limits: plane.informer.limitsOf(url),
     ...given('lastNotice', link.lastNotice),
     connections: link.connections,
   };

@@ -4,6 +4,7 @@ import type { Outbox } from '../delivery/outbox/outbox.ts';
 import type { Codec } from '../protocol/codec.ts';
 import type { Reconciler } from '../protocol/reconciler.ts';
 import type { Verifier } from '../protocol/verifier.ts';
+import type { InformationReader } from '../transport/information.ts';
 import type { NetworkStatus } from '../transport/network-status.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { PoolState } from './pool-state.ts';
@@ -19,6 +20,12 @@ export interface PoolParts {
   readonly verifier: Verifier;
   /** Finds out after a gap what the overlap does not reach (NIP-77). Default: nothing does. */
   readonly reconciler?: Reconciler | undefined;
+  /**
+   * Asks each relay what it takes, once an hour and after a connection is open (NIP-11): subscriptions, bytes of a message,
+   * stored events in an answer. It is kept to where it is less than the options say. `relayInformation` does it over HTTP.
+   * Default: nobody asks, and a relay's limits are learned from its refusals.
+   */
+  readonly information?: InformationReader | undefined;
   /** Whose keys may authenticate at relays (NIP-42), where `authenticate` of the relay allows it. Default: none. */
   readonly signers?: readonly Signer[] | undefined;
   /** What the platform knows of our own network. Default: nothing. */

@@ -8,6 +8,7 @@ import type {
 } from '../../machines/pool/pool.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
 import type { Clock } from '../clock.ts';
+import { bytesIn } from '../frame.ts';
 import { type Intake, OWN_NAME } from '../intake/intake.ts';
 import { type Answer, type CountResult, newestFirst, type QueryResult, Question } from '../intake/query.ts';
 import type { WhenFull } from '../intake/reader.ts';
@@ -189,9 +190,9 @@ export class Subscriber {
     const { codec, settings } = this.#needs;
     const filters = codec.filters(given);
     const { frameBytesMax } = settings.relay;
-    const { length } = new TextEncoder().encode(codec.subscribe('r'.padEnd(16), filters.list));
-    if (length > frameBytesMax) {
-      throw new RecloserError('INVALID_FILTER', `The filters take ${length} bytes; frameBytesMax is ${frameBytesMax}.`);
+    const bytes = bytesIn(codec.subscribe('r'.padEnd(16), filters.list));
+    if (bytes > frameBytesMax) {
+      throw new RecloserError('INVALID_FILTER', `The filters take ${bytes} bytes; frameBytesMax is ${frameBytesMax}.`);
     }
     return filters;
   }

@@ -1,6 +1,8 @@
 import { browserNetwork, type NetworkEvents, type NetworkStatus, unknownNetwork } from './network-status.ts';
 import { webSocketTransport } from './web-socket.ts';
 
+export { fetchInformation as platformInformation } from './fetch-information.ts';
+
 export const platformTransport = webSocketTransport();
 
 /** Runtimes without a window or a worker's scope have no such events. */

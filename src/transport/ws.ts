@@ -1,9 +1,8 @@
-import { type LookupAddress, lookup } from 'node:dns';
-import type { LookupFunction, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import WebSocket from 'ws';
-import { isPrivateAddress } from '../../machines/policy/address.ts';
 import type { CloseReport } from '../../machines/policy/close.ts';
 import { areFrameBytes } from '../frame.ts';
+import { publicLookup } from './public-lookup.ts';
 import { refusedConnection } from './refused.ts';
 import {
   type Connection,
@@ -12,18 +11,6 @@ import {
   type TransportHandlers,
   type TransportOptions,
 } from './transport.ts';
-
-/** Refuses names that lead to private addresses. It checks the very addresses that are then connected to. */
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error) return callback(error, '', 0);
-    const allowed = addresses.filter(({ address }) => !isPrivateAddress(address));
-    const [first] = allowed;
-    if (!first) return callback(new Error(`${hostname} leads to a private address`), '', 0);
-    if (options.all) return callback(null, allowed);
-    return callback(null, first.address, first.family);
-  });
-};
 
 /**
  * Bytes that are read from one connection before everything else has its turn: some milliseconds of work. A frame counts for

@@ -1,7 +1,22 @@
 import { describe, expect, test } from 'vitest';
-import { gapSinceMs, markAfterEnd, markAfterEvent, markAfterLoss, NO_MARK } from '../../machines/policy/gap.ts';
+import {
+  gapSinceMs,
+  markAfterEnd,
+  markAfterEvent,
+  markAfterLoss,
+  mayBeCut,
+  NO_MARK,
+} from '../../machines/policy/gap.ts';
 
 const NOW = 1_000_000;
+
+test('a page may be cut short from a hundred events on, or from as many as the relay says that it sends', () => {
+  const page = (events: number, hasMore = false) => ({ events, hasMore, oldestMs: 0 });
+  expect([99, 100].map((events) => mayBeCut(page(events), Number.POSITIVE_INFINITY))).toEqual([false, true]);
+  expect([99, 100].map((events) => mayBeCut(page(events), 500))).toEqual([false, true]);
+  expect([49, 50].map((events) => mayBeCut(page(events), 50))).toEqual([false, true]);
+  expect(mayBeCut(page(0, true), 500)).toBe(true);
+});
 
 describe('how far a relay has served a subscription', () => {
   test('is nothing before the end of what is stored, whatever has come', () => {

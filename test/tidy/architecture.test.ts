@@ -76,6 +76,7 @@ test('the doors let out what they always did; a change here is a change for user
     {
       "recloser": [
         "RecloserError",
+        "areFrameBytes",
         "browserNetwork",
         "createMemoryOutbox",
         "createPool",
@@ -84,7 +85,9 @@ test('the doors let out what they always did; a change here is a change for user
         "openState",
         "poolMachine",
         "providePoolMachine",
+        "relayInformation",
         "systemClock",
+        "textOf",
         "webSocketTransport",
       ],
       "recloser/inspect": [

@@ -44,7 +44,10 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/protocol\//, [/^machines\/policy\//, /^src\/(frame\.ts|protocol\/)/, /^nostr-tools\/pure$/]],
   [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
-  [/^src\/delivery\//, [/^machines\//, /^src\/(clock\.ts|steps\.ts|delivery\/|protocol\/|health\/|transport\/)/]],
+  [
+    /^src\/delivery\//,
+    [/^machines\//, /^src\/(clock\.ts|frame\.ts|steps\.ts|delivery\/|protocol\/|health\/|transport\/)/],
+  ],
   [
     /^src\/verify\//,
     [
@@ -83,7 +86,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^src\/looks\.ts$/, []],
   [/^src\/react\//, [/^machines\/policy\//, /^src\/(index|looks)\.ts$/, /^src\/react\//, /^react$/, /^immer$/]],
   [/^src\/cli\//, [/^machines\/policy\//, /^src\//, /^ws$/, /^nostr-tools\//, /^node:/]],
-  [/^src\/index\.ts$/, [/^machines\//, /^src\/(?!testing|cli|inspect|react)/]],
+  [/^src\/index\.ts$/, [/^machines\//, /^src\/(?!testing|cli|inspect|react)/, /^#platform$/]],
   [
     /^visualizations\/(page\/|vite\.config\.ts)/,
     [

@@ -92,6 +92,7 @@ const TOLD: Readonly<Record<string, (fact: FactMessage['fact']) => string>> = {
   'relay.auth-requested': () => 'wants to know who we are',
   'relay.authenticated': () => 'knows who we are',
   'relay.auth-failed': () => 'does not take our word for who we are',
+  'relay.informed': () => 'has said what it takes',
   'pool.stranded': () => 'no relay can be reached',
   'pool.recovered': () => 'a relay can be reached again',
   'pool.strained': () => 'so few relays serve that none is spared',

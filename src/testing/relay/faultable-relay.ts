@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -54,6 +54,10 @@ export class FaultableRelay implements RelayHost {
   /** Most WebSockets that were open at one time. */
   openMost = 0;
   faults: Readonly<RelayFaults>;
+  /** What it says of itself over HTTP (NIP-11), as a text; nothing where it has no such document. */
+  information: string | undefined;
+  /** How often it was asked for that. */
+  informed = 0;
   readonly #sessions = new Map<RelaySession, WebSocket>();
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
@@ -66,7 +70,7 @@ export class FaultableRelay implements RelayHost {
     this.dice = options.dice ?? Math.random;
     this.store = new EventStore(options.verify ?? true);
     this.faults = { ...NO_FAULTS, ...options.faults };
-    this.#http = createServer((_request, response) => response.writeHead(426).end());
+    this.#http = createServer((request, response) => this.#inform(request, response));
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -169,6 +173,13 @@ export class FaultableRelay implements RelayHost {
       if (this.faults.refuse) socket.resetAndDestroy();
       else if (!this.faults.tarpit) this.#http.emit('connection', socket);
     });
+  }
+
+  #inform({ headers }: IncomingMessage, response: ServerResponse): void {
+    if (headers.accept !== 'application/nostr+json') return void response.writeHead(426).end();
+    this.informed += 1;
+    if (this.information === undefined) return void response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': 'application/nostr+json' }).end(this.information);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
