@@ -183,8 +183,7 @@ describe('what was dated back while a relay could not be reached', () => {
 
 describe('what a relay leaves out of its answer, because it sends only so many events at a time', () => {
   /** A relay that sends at most so many gets more than that while it cannot be reached. */
-  function longGap(missedCount: number, storedMax: number, spacingMs = SECOND) {
-    const scene = readingWorld(1);
+  function longGap(missedCount: number, storedMax: number, spacingMs = SECOND, scene = readingWorld(1)) {
     const { clock, relays, pool, put, onEvent } = scene;
     const [relay] = relays as [SimulatedRelay];
     put(relay);
@@ -218,6 +217,16 @@ describe('what a relay leaves out of its answer, because it sends only so many e
     expect(subscription.status()[relay.url]?.isStoredComplete).toBe(true);
     // The first, the gap, and three pages: after one of two hundred there may be more, after one of a single event not.
     expect(asked).toHaveLength(5);
+  });
+
+  test('is asked for page by page also where its pages are small, and it says so', async () => {
+    const read = async () => ({ limitation: { max_limit: 40 } });
+    const scene = readingWorld(1, { information: { name: 'said', read } });
+    scene.clock.advance(SECOND);
+    await new Promise((resolve) => setImmediate(resolve));
+    const { clock, ids } = longGap(100, 40, SECOND, scene);
+    clock.advance(5 * MINUTE);
+    expect(new Set(ids()).size).toBe(101);
   });
 
   test('is asked for again after the next gap where the connection was lost in between', () => {

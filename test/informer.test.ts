@@ -3,6 +3,7 @@ import { INFORMATION } from '../machines/policy/limits.ts';
 import type { StatedLimits } from '../machines/policy/stated-limits.ts';
 import { Informer } from '../src/pool/informer.ts';
 import { VirtualClock } from '../src/testing/index.ts';
+import { readingWorld } from './kit/reading-world.ts';
 
 const URL = 'wss://relay.example/';
 const DOCUMENT = { limitation: { max_subscriptions: 3 } };
@@ -87,6 +88,24 @@ test('one that leaves is asked no longer, and forgotten; added again, it is aske
   expect(stated).toEqual([LIMITS]);
   informer.dispose();
   expect(clock.pending).toBe(0);
+});
+
+test('a pool asks no longer about a relay that is removed, or when it closes', async () => {
+  const signals: AbortSignal[] = [];
+  const read = (_url: string, { signal }: { signal: AbortSignal }) => {
+    signals.push(signal);
+    return new Promise<never>(() => {});
+  };
+  const { clock, pool, relays } = readingWorld(2, { information: { name: 'hanging', read } });
+  clock.advance(1_000);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+  pool.removeRelay(relays[0]?.url ?? '');
+  clock.advance(1_000);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  const closed = pool.close({ drainMs: 0 });
+  clock.advance(1_000);
+  await closed;
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
 });
 
 test('a reader that throws at once, or gives what cannot be read, is one that does not say', async () => {

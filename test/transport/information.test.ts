@@ -46,7 +46,7 @@ describe.each([
   });
 
   test.each<[string, ReturnType<typeof says>]>([
-    ['none', says(404, 'not here')],
+    ['none', says(404, '{}')],
     ['an answer of another kind', says(204, '')],
     ['a list', says(200, '[]')],
     ['no JSON', says(200, '<html>')],
@@ -63,7 +63,7 @@ describe.each([
 
   test('is not looked for elsewhere', async () => {
     const elsewhere = await serverOf(says(200, '{}'));
-    const { url } = await serverOf(says(302, '', { location: elsewhere.url.replace('ws', 'http') }));
+    const { url } = await serverOf(says(302, '{}', { location: elsewhere.url.replace('ws', 'http') }));
     await expect(read(url)).rejects.toThrow();
     expect(elsewhere.requests).toEqual([]);
   });
