@@ -11,14 +11,15 @@ export const fetchInformation: InformationReader = {
       referrerPolicy: 'no-referrer',
       signal,
     });
-    if (response.status !== 200 || !response.body) throw new Error(`it was answered with HTTP ${response.status}`);
-    const body = new InformationBody();
-    const reader = response.body.getReader();
+    const reader = response.body?.getReader();
     try {
+      if (response.status !== 200 || !reader) throw new Error(`it was answered with HTTP ${response.status}`);
+      const body = new InformationBody();
       for (let next = await reader.read(); !next.done; next = await reader.read()) body.take(next.value);
       return body.end();
     } finally {
-      await reader.cancel();
+      // What is not read would keep the connection.
+      await reader?.cancel();
     }
   },
 };

@@ -68,7 +68,10 @@ describe.each([
     expect(elsewhere.requests).toEqual([]);
   });
 
-  test('is read as far as it may be long, and not to its end', async () => {
+  test.each([
+    [200, `more than ${INFORMATION.bytesMax} bytes`],
+    [404, 'HTTP 404'],
+  ])('is not read to its end where it has none, with the status %d', async (status, problem) => {
     const piece = Buffer.alloc(16 * 1024, ' ');
     let sent = 0;
     let ended: () => void = () => {};
@@ -76,7 +79,7 @@ describe.each([
       ended = resolve;
     });
     const { url } = await serverOf((_request, response) => {
-      response.writeHead(200);
+      response.writeHead(status);
       response.on('close', ended);
       const send = (): void => {
         if (response.destroyed) return;
@@ -85,10 +88,10 @@ describe.each([
       };
       send();
     });
-    await expect(read(url)).rejects.toThrow(`more than ${INFORMATION.bytesMax} bytes`);
+    await expect(read(url)).rejects.toThrow(problem);
     // Whoever sends without end is left.
     await closed;
-    expect(sent).toBeGreaterThan(INFORMATION.bytesMax);
+    expect(sent).toBeGreaterThan(0);
   });
 
   test('is not waited for any longer than somebody wants it', async () => {
