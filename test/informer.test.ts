@@ -106,6 +106,36 @@ test('a pool asks no longer about a relay that is removed, or when it stops', as
   expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
 });
 
+test('as many subscriptions as there may be are refused together where a relay takes none of them', async () => {
+  const COUNT = 10_000;
+  const read = async () => ({ limitation: { max_message_length: 1_024 } });
+  const options = { information: { name: 'said', read }, subscribe: { subscriptionsMax: COUNT } };
+  const { clock, pool, relays, asked } = readingWorld(1, options);
+  clock.advance(1_000);
+  await settled();
+  relays[0]?.stop();
+  clock.advance(1_000);
+  const authors = Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(64, '0'));
+  const ends: string[] = [];
+  for (let index = 0; index < COUNT; index += 1) pool.subscribe({ authors }, { onClosed: (end) => ends.push(end) });
+  relays[0]?.listen();
+  clock.advance(60_000);
+  expect(ends).toEqual(Array(COUNT).fill('refused'));
+  expect(asked).toEqual([]);
+  // Questions end as well, and say why.
+  const answer = pool.query({ authors });
+  clock.advance(1_000);
+  expect((await answer).relays[relays[0]?.url ?? '']?.refusal?.prefix).toBe('invalid');
+});
+
+test('one that is met after the end is not asked any more', () => {
+  const { clock, asked, informer } = informed();
+  informer.dispose();
+  informer.meet(URL);
+  expect(asked).toEqual([]);
+  expect(clock.pending).toBe(0);
+});
+
 test('a reader that throws at once, or gives what cannot be read, is one that does not say', async () => {
   const clock = new VirtualClock();
   const hostile = new Proxy(

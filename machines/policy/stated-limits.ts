@@ -1,4 +1,4 @@
-import { CONNECTION_LIMITS } from './limits.ts';
+import { CONNECTION_LIMITS, INFORMATION } from './limits.ts';
 
 /** What a relay says of itself that it takes (NIP-11, `limitation`). Nobody has checked it: it can only make less of what is allowed. */
 export interface StatedLimits {
@@ -29,6 +29,10 @@ export function statedLimits(document: unknown): StatedLimits {
     ...(storedMax === undefined ? {} : { storedMax }),
   };
 }
+
+/** When a relay is asked again what it takes: what it has said holds for a while, and one that did not say may be mended. */
+export const askedAgainAtMs = (hasSaid: boolean, now: number): number =>
+  now + (hasSaid ? INFORMATION.freshMs : INFORMATION.retryMs);
 
 /** What an application allows a relay, and the relay itself. */
 export function limitedBy<Allowed extends { readonly subscriptionsMax: number; readonly frameBytesMax: number }>(

@@ -275,9 +275,12 @@ export class Intake implements FeedOwner<Request> {
 
   unfit(request: Request, problem: string): void {
     const at = this.clock.now();
-    this.sent(request, at, request.feed.session?.generation ?? 0, false);
     const refusal = { class: 'final', prefix: 'invalid', text: problem } as const;
-    this.#step(request, { type: 'answer.refused', at, refusal, isAboutRoom: false, mayAuthenticate: false });
+    // The feed goes on with the next by itself: it would come back here for each of those that wait, one within the other.
+    this.around(() => {
+      this.sent(request, at, request.feed.session?.generation ?? 0, false);
+      this.#requests.step(request, { type: 'answer.refused', at, refusal, isAboutRoom: false, mayAuthenticate: false });
+    });
   }
 
   overdue(request: Request): void {

@@ -1,5 +1,5 @@
 import { INFORMATION } from '../../machines/policy/limits.ts';
-import { type StatedLimits, statedLimits } from '../../machines/policy/stated-limits.ts';
+import { askedAgainAtMs, type StatedLimits, statedLimits } from '../../machines/policy/stated-limits.ts';
 import type { Clock } from '../clock.ts';
 import type { InformationReader } from '../transport/information.ts';
 
@@ -25,6 +25,7 @@ export class Informer {
   readonly #known = new Map<string, Known>();
   /** What lets go of a question, by the relay that is being asked. */
   readonly #open = new Map<string, () => void>();
+  #ended = false;
 
   constructor(needs: InformerNeeds) {
     this.#needs = needs;
@@ -37,7 +38,7 @@ export class Informer {
   /** A connection is open: its relay is asked, unless that was done not long ago. */
   meet(url: string): void {
     const { clock, reader, allowPrivate, stated } = this.#needs;
-    if (!reader || this.#open.has(url) || clock.now() < (this.#known.get(url)?.untilMs ?? 0)) return;
+    if (!reader || this.#ended || this.#open.has(url) || clock.now() < (this.#known.get(url)?.untilMs ?? 0)) return;
     const abort = new AbortController();
     const leave = (): void => {
       clock.clearTimeout(timer);
@@ -48,7 +49,7 @@ export class Informer {
       if (this.#open.get(url) !== leave) return;
       this.#open.delete(url);
       leave();
-      const untilMs = clock.now() + (limits ? INFORMATION.freshMs : INFORMATION.retryMs);
+      const untilMs = askedAgainAtMs(limits !== undefined, clock.now());
       this.#known.set(url, { limits: limits ?? this.limitsOf(url), untilMs });
       if (limits) stated(url, limits);
     };
@@ -64,7 +65,9 @@ export class Informer {
     this.#known.delete(url);
   }
 
+  /** Nobody is asked any more. */
   dispose(): void {
+    this.#ended = true;
     for (const url of [...this.#open.keys()]) this.forget(url);
   }
 }
