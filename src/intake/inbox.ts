@@ -64,6 +64,9 @@ export class Inbox {
     // Nothing has happened since that glimpse.
     const request = isNews ? this.#newsFor : this.#requestOf(url, message.subscription);
     if (!request) return;
+    // A frame, and a subscription that may end, are not kept for longer.
+    this.#news = undefined;
+    this.#newsFor = undefined;
     request.feed.heard(request);
     switch (message.type) {
       case 'event':

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import WebSocket from 'ws';
 import type { CloseReport } from '../../machines/policy/close.ts';
-import { areFrameBytes } from '../frame.ts';
+import { areFrameBytes, type Frame, type FrameBytes } from '../frame.ts';
 import { publicLookup } from './public-lookup.ts';
 import { refusedConnection } from './refused.ts';
 import {
@@ -18,6 +18,11 @@ import {
  */
 const READ_AT_ONCE = 128 * 1024;
 const FRAME_COUNTS_MIN = 256;
+
+/** Found out once, and not for every frame. */
+const frameOf: (data: Buffer) => Frame = areFrameBytes(Buffer.alloc(0))
+  ? (data) => data as Buffer & FrameBytes
+  : (data) => data.toString('utf8');
 
 const retryAfterMs = (header: string | undefined): number | undefined => {
   const seconds = header === undefined ? Number.NaN : Number(header);
@@ -67,7 +72,7 @@ class WsConnection implements Connection {
       this.#readBytes += Math.max(FRAME_COUNTS_MIN, data.length);
       if (this.#readBytes > READ_AT_ONCE) this.#rest();
       if (isBinary) handlers.onBinary(data);
-      else handlers.onFrame(areFrameBytes(data) ? data : data.toString('utf8'));
+      else handlers.onFrame(frameOf(data));
     });
     socket.on('pong', () => {
       if (!this.#done) handlers.onPong();
