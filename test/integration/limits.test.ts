@@ -24,13 +24,16 @@ test('a relay that says how many subscriptions it takes never has to refuse one'
   expect(fact.limits).toEqual({ subscriptionsMax: 5 });
   expect(pool.relayMetrics(relay.url)).toMatchObject({ limits: { subscriptionsMax: 5 }, requestsMax: 4 });
   const subscriptions = Array.from({ length: 30 }, (_, kind) => pool.subscribe({ kinds: [kind] }));
-  const states = () => subscriptions.map((subscription) => subscription.status()[relay.url]?.state);
-  const count = (state: string) => states().filter((each) => each === state).length;
+  // A subscription that is closed keeps saying how it stood last.
+  const open = () => subscriptions.filter(({ isClosed }) => !isClosed);
+  const count = (state: string) => open().filter((each) => each.status()[relay.url]?.state === state).length;
   await until(pool, () => count('live') === 4);
   expect(count('queued')).toBe(26);
   // Those that wait have their turn when others end.
   for (const subscription of subscriptions.slice(0, 4)) subscription.close();
+  expect(count('live')).toBe(0);
   await until(pool, () => count('live') === 4);
+  expect(count('queued')).toBe(22);
   for (const subscription of subscriptions) expect(subscription.status()[relay.url]?.refusal).toBeUndefined();
   expect(relay.informed).toBe(1);
 });
