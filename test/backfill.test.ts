@@ -4,7 +4,7 @@ import type { NostrEvent, NostrFilter, Reconciler, Verifier } from '../src/index
 import { negentropy } from '../src/protocol/nostr/negentropy.ts';
 import type { SimulatedRelay } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
-import { believing, MINUTE, readingWorld, SECOND } from './kit/reading-world.ts';
+import { believing, MINUTE, pingless, readingWorld, SECOND } from './kit/reading-world.ts';
 import { world } from './kit/world.ts';
 
 const DAY_SECONDS = 24 * 3_600;
@@ -246,19 +246,44 @@ describe('what a relay leaves out of its answer, because it sends only so many e
     expect(asked.length).toBeLessThan(6);
   });
 
-  test('has room where all of a relay’s slots are taken', () => {
-    const { clock, ids, relay, pool } = longGap(600, 200);
+  /** What is open at a relay, and the most that ever was. */
+  function slotsAt(relay: SimulatedRelay) {
     const open = new Set<unknown>();
-    let most = 0;
+    const seen = { most: 0, probes: 0 };
     relay.received = (frame: string) => {
       const [verb, name] = JSON.parse(frame) as unknown[];
-      if (verb === 'REQ') open.add(name);
-      else if (verb === 'CLOSE') open.delete(name);
-      most = Math.max(most, open.size);
+      if (verb === 'REQ') {
+        open.add(name);
+        if (String(name).startsWith('probe')) seen.probes += 1;
+      } else if (verb === 'CLOSE') open.delete(name);
+      seen.most = Math.max(seen.most, open.size);
     };
+    return seen;
+  }
+
+  test('has room where all of a relay’s slots are taken', () => {
+    const { clock, ids, relay, pool } = longGap(600, 200);
+    const slots = slotsAt(relay);
     for (let index = 0; index < 30; index += 1) pool.subscribe({ kinds: [2] });
     clock.advance(5 * MINUTE);
     expect(ids()).toHaveLength(601);
-    expect(most).toBe(20);
+    expect(slots.most).toBe(20);
+  });
+
+  test.each([
+    ['is itself the question whether the relay lives, where that has no slot left', 100, 4 * SECOND],
+    ['waits for its slot until that question is answered', 1_500, 1_500],
+  ])('%s', (_says, delayMs, laterMs) => {
+    const { clock, ids, relay, pool } = longGap(600, 200, SECOND, readingWorld(1, {}, pingless));
+    relay.set({ delayMs });
+    const slots = slotsAt(relay);
+    for (let index = 0; index < 30; index += 1) pool.subscribe({ kinds: [2] });
+    while (ids().length < 201) clock.advance(10);
+    relay.set({ delayMs: laterMs });
+    const { probes } = slots;
+    clock.advance(5 * MINUTE);
+    expect(slots.probes).toBeGreaterThan(probes);
+    expect(ids()).toHaveLength(601);
+    expect(slots.most).toBe(20);
   });
 });

@@ -11,6 +11,8 @@ export interface PulseNeeds {
   answerTimeoutMs(): number;
   /** When the oldest message after a time was sent that has not been answered; nothing when nothing is owed. */
   owedSince(afterMs: number): number | undefined;
+  /** The same of messages alone, without what `ask` has sent. */
+  messageOwedSince(afterMs: number): number | undefined;
   /** Bytes that have arrived, where the platform counts them: a large message is a sign of life before it is whole. */
   receivedBytes(): number | undefined;
   /** Whether nothing is read for now. */
@@ -94,7 +96,7 @@ export class Pulse {
   }
 
   #look(): void {
-    const { clock, heartbeatMs, owedSince } = this.#needs;
+    const { clock, heartbeatMs, owedSince, messageOwedSince } = this.#needs;
     const now = clock.now();
     if (isOverslept(now - this.#dueAt)) return this.#awake(now);
     if (this.#needs.isDeaf()) return this.#endure(now);
@@ -104,8 +106,9 @@ export class Pulse {
     this.#watching = since !== undefined;
     if (since !== undefined) return this.#judge(Math.max(since, this.#awakeSince), now);
     this.#isSecondLook = false;
-    // What was sent just before that may have reached nobody: once its answer is late, it is asked whether it lives.
-    this.#watching = owedSince(this.#askedAt) !== undefined;
+    // What was sent just before that may have reached nobody: once its answer is late, it is asked whether it lives. That
+    // this is answered late as well, by one who speaks, is no reason to ask again.
+    this.#watching = messageOwedSince(this.#askedAt) !== undefined;
     const patienceMs = this.#watching ? this.#needs.answerTimeoutMs() : heartbeatMs;
     const beatAt = Math.max(this.#heardAt, this.#awakeSince) + patienceMs;
     if (beatAt > now) return this.#arm(beatAt);

@@ -11,6 +11,8 @@ export interface FeedSession {
   readonly generation: number;
   /** When a message last arrived. */
   readonly spokeAt: number;
+  /** Whether it is being asked whether it lives, which is a subscription as well. */
+  readonly isQuestioned: boolean;
   /** Sends what is to be answered; whether the frame was taken. */
   send(frame: string): boolean;
   /** Sends what is not answered. */
@@ -22,7 +24,7 @@ export interface FeedSession {
 
 /** What is asked for. */
 export interface FeedItem {
-  /** It is over soon, and others wait for it: it goes first, and may take the place that is left for a question. */
+  /** It is over soon, and others wait for it: it goes first, and may have the slot that is left for a question. */
   readonly isBrief: boolean;
   /** The frame that asks for it under a name; nothing where there is nothing left to ask for. */
   frame(name: string): string | undefined;
@@ -107,6 +109,11 @@ export class Feed<Item extends FeedItem> {
    */
   get slots(): number {
     return Math.min(Math.max(1, this.slotsMax - 1), this.#learned);
+  }
+
+  /** Whether the relay may be asked whether it lives; something brief that has the slot for that asks as much. */
+  get mayQuestion(): boolean {
+    return this.#open.size < this.slotsMax || ![...this.#open.values()].some(({ isBrief }) => isBrief);
   }
 
   get openCount(): number {
@@ -265,7 +272,8 @@ export class Feed<Item extends FeedItem> {
   }
 
   #hasSlot({ isBrief }: Item): boolean {
-    if (this.#open.size < (isBrief ? Math.min(this.slotsMax, this.#learned) : this.slots)) return true;
+    const mayBorrow = isBrief && this.session?.isQuestioned === false;
+    if (this.#open.size < (mayBorrow ? Math.min(this.slotsMax, this.#learned) : this.slots)) return true;
     if (this.#learned < this.slotsMax - 1) this.#lookForRoom();
     return false;
   }

@@ -217,6 +217,11 @@ export class Intake implements FeedOwner<Request> {
     });
   }
 
+  /** A relay has been asked whether it lives: something else may have that slot. */
+  questioned(url: string): void {
+    this.around(() => this.#feeds.get(url)?.pump());
+  }
+
   /** What was refused for want of it may be asked for once more, or never will be served here. */
   settleAuthentication(url: string, isGranted: boolean): void {
     const feed = this.#feeds.get(url);

@@ -111,6 +111,10 @@ export class Links {
         if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended);
         else this.forget(url);
       },
+      mayQuestion: () => isFurther || (intake.feedOf(url)?.mayQuestion ?? true),
+      questioned: () => {
+        if (!isFurther) intake.questioned(url);
+      },
       isOverheard,
       overheard: (content) => overheard(url, content),
       handles: (glimpse) => !isFurther && intake.inbox.handles(url, glimpse),

@@ -29,6 +29,9 @@ export interface SessionNeeds {
   drain(session: Session, drained: () => void): void;
   /** When the oldest message after a time was sent here that has not been answered. */
   owedSince(afterMs: number): number | undefined;
+  /** Whether it may be asked whether it lives, which is a subscription as well; that question is over. */
+  mayQuestion(): boolean;
+  questioned(): void;
   /** Whether somebody hears every message as it came, before anything else is done with it. */
   isOverheard(): boolean;
   overheard(content: string | Uint8Array): void;
@@ -79,6 +82,10 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
 
   get isDeaf(): boolean {
     return this.#isPaused;
+  }
+
+  get isQuestioned(): boolean {
+    return this.#probe !== undefined;
   }
 
   get heardAt(): number {
@@ -205,6 +212,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
       deadAfterMs: this.#input.deadAfterMs,
       answerTimeoutMs: () => link.calls.answerTimeoutMs,
       owedSince: (afterMs) => this.#owedSince(afterMs),
+      messageOwedSince: (afterMs) => this.#needs.owedSince(afterMs),
       receivedBytes: () => this.#connection?.receivedBytes,
       isDeaf: () => this.#isPaused,
       ask: (urgently) => this.#askForLife(urgently),
@@ -291,6 +299,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
       return;
     }
     if (this.#probe) this.#giveUp(this.#probe);
+    else if (!this.#needs.mayQuestion()) return;
     this.#probes += 1;
     const probe = codec.probe(`${this.generation}-${this.#probes}`);
     // A connection that cannot be sent on any more is about to say that it is closed.
@@ -310,6 +319,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
       if (this.#isPaused || isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
       this.#probe = undefined;
       this.#giveUp(probe);
+      this.#needs.questioned();
       this.#needs.link.calls.checked(undefined, clock.now());
       this.#probeFailed();
     }, probeTimeoutMs);
@@ -329,6 +339,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     // Some relays say something to that as well.
     this.#givenUp = probe;
     this.write(probe.cleanup);
+    this.#needs.questioned();
     if (!probe.isAsked) return link.calls.pinged(latencyMs);
     link.calls.checked(latencyMs, now);
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });

@@ -16,13 +16,15 @@ function listen() {
   const said: string[] = [];
   const owed = { at: undefined as number | undefined, bytes: 0, isDeaf: false };
   const times = { answerMs: TIMEOUT_MS };
+  const owedSince = (afterMs: number) => (owed.at !== undefined && owed.at >= afterMs ? owed.at : undefined);
   const say = (what: string) => said.push(`${now() - beganAt} ${what}`);
   const pulse = new Pulse({
     clock: { ...clock, now },
     heartbeatMs: HEARTBEAT_MS,
     deadAfterMs: 5_000,
     answerTimeoutMs: () => times.answerMs,
-    owedSince: (afterMs) => (owed.at !== undefined && owed.at >= afterMs ? owed.at : undefined),
+    owedSince,
+    messageOwedSince: owedSince,
     receivedBytes: () => owed.bytes,
     isDeaf: () => owed.isDeaf,
     ask: (urgently) => say(urgently ? 'asks urgently' : 'asks'),

@@ -4,6 +4,7 @@ import {
   type NostrEvent,
   nostrCodec,
   type Received,
+  type Transport,
   type Verifier,
 } from '../../src/index.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, signedEvents, VirtualClock } from '../../src/testing/index.ts';
@@ -25,8 +26,18 @@ export const believing: Verifier = {
   verify: (events) => events.map(() => true),
 };
 
-/** A whole pool on a clock that stands still, over simulated relays. */
-export function readingWorld(count: number, options: CreatePoolOptions = {}) {
+/** A transport without pings, as in browsers: the question whether a relay lives is a subscription. */
+export const pingless = ({ name, open }: Transport): Transport => ({
+  name,
+  open: (...dial) => Object.assign(open(...dial), { ping: undefined }),
+});
+
+/** A whole pool on a clock that stands still, over simulated relays; `changed` is what it has of their transport. */
+export function readingWorld(
+  count: number,
+  options: CreatePoolOptions = {},
+  changed: (transport: Transport) => Transport = (transport) => transport,
+) {
   const clock = new VirtualClock(BEGINNING);
   const network = new SimulatedNetwork({ clock });
   const asked: { url: string; frame: unknown[] }[] = [];
@@ -41,7 +52,7 @@ export function readingWorld(count: number, options: CreatePoolOptions = {}) {
   });
   const parts = {
     clock,
-    transport: network.transport,
+    transport: changed(network.transport),
     codec: nostrCodec,
     random: seededRandom(7),
     verifier: believing,
