@@ -239,6 +239,49 @@ describe('what a relay leaves out of its answer, because it sends only so many e
     expect(ids()).toHaveLength(601);
   });
 
+  test('is asked for again where its end has not come in time, less and less often', () => {
+    const { clock, ids, relay, asked, subscription } = longGap(600, 200);
+    while (ids().length < 201) clock.advance(10);
+    const before = asked.length;
+    relay.set({ swallowEose: true });
+    clock.advance(2 * MINUTE);
+    expect(ids().length).toBeLessThan(601);
+    expect(subscription.status()[relay.url]?.isStoredComplete).toBe(false);
+    // Each is waited for ten seconds, and what is between them doubles.
+    expect(asked.length - before).toBeGreaterThan(4);
+    expect(asked.length - before).toBeLessThan(9);
+    relay.heal();
+    relay.set({ storedMax: 200 });
+    clock.advance(2 * MINUTE);
+    expect(ids()).toHaveLength(601);
+    expect(subscription.status()[relay.url]?.isStoredComplete).toBe(true);
+  });
+
+  test('leaves nothing behind when the pool is closed before it is asked for again', async () => {
+    const { clock, ids, relay, asked, pool } = longGap(600, 200);
+    while (ids().length < 201) clock.advance(10);
+    relay.set({ swallowEose: true });
+    const before = asked.length;
+    while (asked.length < before + 4) clock.advance(100);
+    // Ten seconds later it is late, and the next is to be asked for after two to four.
+    clock.advance(11 * SECOND);
+    const closed = pool.close({ drainMs: 0 });
+    clock.advance(SECOND);
+    await closed;
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is not asked for again on the same connection where the relay will not send it', () => {
+    const { clock, ids, relay, asked } = longGap(600, 200);
+    while (ids().length < 201) clock.advance(10);
+    relay.set({ closeWith: 'blocked: no more of that' });
+    clock.advance(SECOND);
+    const refused = asked.length;
+    clock.advance(30 * MINUTE);
+    expect(asked).toHaveLength(refused);
+    expect(ids().length).toBeLessThan(601);
+  });
+
   test('goes on where more than a page is of one second, without asking for it for ever', () => {
     const { clock, ids, asked } = longGap(300, 150, 0);
     clock.advance(5 * MINUTE);

@@ -13,14 +13,19 @@ export interface BackfillNeeds {
   /** Milliseconds to wait for an answer. */
   readonly answerTimeoutMs: number;
   feedOf(url: string): Feed<Request> | undefined;
-  /** Asks one relay for some events on behalf of a subscription, and says when it is over; without a page, it was in vain. */
-  fetch(wanted: Wanted, url: string, filters: PreparedFilters, over: (page: Page | undefined) => void): void;
+  /** Asks one relay for some events on behalf of a subscription, and says how that ended. */
+  fetch(wanted: Wanted, url: string, filters: PreparedFilters, over: (result: Fetched) => void): void;
+  /** Milliseconds before it is asked again for what it has not sent. */
+  retryDelayMs(tries: number): number;
   /** All that was asked for after a gap has come. */
   filled(request: Request): void;
   /** A relay did something against the protocol: counted by kind, and charged as well. */
   charge(url: string, kind: string): void;
   count(url: string, kind: string): void;
 }
+
+/** All that the relay had to send, or why it has not been sent: it will not, or it has not in time. */
+export type Fetched = Page | 'refused' | 'late';
 
 /** One filter of a subscription, to be compared over a span of time. */
 interface Task {
@@ -48,6 +53,8 @@ interface Cut {
   readonly sinceMs: number;
   readonly untilMs: number;
   readonly pages: number;
+  /** Times that its next page was asked for in vain. */
+  readonly tries: number;
 }
 
 /** What is to be fetched from one relay on one connection, one thing after the other. */
@@ -57,6 +64,7 @@ class Agenda {
   readonly tasks: Task[] = [];
   run: Run | undefined;
   isFetching = false;
+  retryTimer: unknown;
 
   constructor(session: FeedSession) {
     this.session = session;
@@ -87,7 +95,7 @@ export class Backfill {
     if (!session || askedSinceMs === undefined) return;
     if (request.isCut) {
       const untilMs = nextPageUntilMs(request.page, Number.POSITIVE_INFINITY);
-      this.#agendaOf(feed, session).cuts.push({ request, epoch, sinceMs: askedSinceMs, untilMs, pages: 0 });
+      this.#agendaOf(feed, session).cuts.push({ request, epoch, sinceMs: askedSinceMs, untilMs, pages: 0, tries: 0 });
     }
     if (this.#needs.reconciler && this.#ability.get(feed) !== 'unable')
       this.#compareAll(request, session, askedSinceMs);
@@ -124,7 +132,9 @@ export class Backfill {
 
   /** The connection is gone, and the relay may be: the next one begins anew. */
   lost(feed: Feed<Request>): void {
-    this.#needs.clock.clearTimeout(this.#byFeed.get(feed)?.run?.timer);
+    const agenda = this.#byFeed.get(feed);
+    this.#needs.clock.clearTimeout(agenda?.run?.timer);
+    this.#needs.clock.clearTimeout(agenda?.retryTimer);
     this.#byFeed.delete(feed);
   }
 
@@ -190,14 +200,25 @@ export class Backfill {
     agenda.isFetching = true;
     fetch(wanted, feed.url, { list, matches: wanted.filters.matches }, (page) => {
       if (this.#byFeed.get(feed) !== agenda) return;
+      if (page === 'late' && !isOver(cut)) return this.#retry(feed, agenda, cut);
       agenda.isFetching = false;
-      // In vain: what is missing is asked for again after the next gap, because nothing says that it has come.
-      if (!page || isOver(cut)) return this.#goOn(feed);
+      // What it will not send is asked for again after the next gap, because nothing says that it has come.
+      if (typeof page === 'string' || isOver(cut)) return this.#goOn(feed);
       const isMore = mayBeCut(page, feed.storedMax) && pages < PAGES.most;
-      if (isMore) agenda.cuts.unshift({ ...cut, untilMs: nextPageUntilMs(page, untilMs), pages: pages + 1 });
+      if (isMore) agenda.cuts.unshift({ ...cut, untilMs: nextPageUntilMs(page, untilMs), pages: pages + 1, tries: 0 });
       else filled(request);
       this.#goOn(feed);
     });
+  }
+
+  /** A page has not come in time; nothing else is fetched before it is asked for again. */
+  #retry(feed: Feed<Request>, agenda: Agenda, cut: Cut): void {
+    const tries = cut.tries + 1;
+    agenda.cuts.unshift({ ...cut, tries });
+    agenda.retryTimer = this.#needs.clock.setTimeout(() => {
+      agenda.isFetching = false;
+      this.#goOn(feed);
+    }, this.#needs.retryDelayMs(tries));
   }
 
   #answerTo({ reconciliation }: Run, url: string, text: string): string | undefined {

@@ -1,7 +1,7 @@
 import { RecloserError } from '../../machines/policy/error.ts';
-import type { Page } from '../../machines/policy/gap.ts';
 import { VERIFY } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
+import { requestDelayMs } from '../../machines/policy/request.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
@@ -10,7 +10,7 @@ import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { Reconciler } from '../protocol/reconciler.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Steps } from '../steps.ts';
-import { Backfill } from './backfill.ts';
+import { Backfill, type Fetched } from './backfill.ts';
 import { Feed, type FeedOwner, type FeedSession } from './feed.ts';
 import { Inbox } from './inbox.ts';
 import { Placer } from './placer.ts';
@@ -121,6 +121,7 @@ export class Intake implements FeedOwner<Request> {
       answerTimeoutMs: settings.answerTimeoutMs,
       feedOf: (url) => this.#feeds.get(url),
       fetch: (wanted, url, filters, over) => this.#fetch(wanted, url, filters, over),
+      retryDelayMs: (tries) => requestDelayMs(settings, tries, random()),
       filled: (request) =>
         this.around(() => {
           request.noteEnd();
@@ -328,11 +329,11 @@ export class Intake implements FeedOwner<Request> {
   }
 
   /** Asks one relay for what a subscription has missed. */
-  #fetch(behalf: Wanted, url: string, filters: PreparedFilters, over: (page: Page | undefined) => void): void {
+  #fetch(behalf: Wanted, url: string, filters: PreparedFilters, over: (result: Fetched) => void): void {
     this.#fetched += 1;
     const id = `${OWN_NAME}missed-${this.#fetched}`;
     let wanted: Wanted | undefined;
-    let page: Page | undefined;
+    let result: Fetched = 'late';
     const sink: Sink = {
       event: (received) => {
         if (behalf.isOver) return;
@@ -341,11 +342,12 @@ export class Intake implements FeedOwner<Request> {
       },
       stored: () => {
         const [request] = wanted?.requests.values() ?? [];
-        if (request?.isStoredComplete) page = request.page;
+        if (request?.isStoredComplete) result = request.page;
+        else if (request?.record.state === 'refused') result = 'refused';
       },
       changed: () => {},
       counted: () => {},
-      closed: () => over(page),
+      closed: () => over(result),
     };
     const scope = { urls: new Set([url]), copies: 1 };
     const input = { id, kind: 'once', filters, scope, affinityKey: id, newestOnly: false, sink, behalf } as const;
@@ -353,7 +355,7 @@ export class Intake implements FeedOwner<Request> {
       wanted = this.subscribe(input, this.#needs.settings.timeoutMs);
     } catch {
       // There are as many subscriptions as there may be, and what is wanted by name comes first.
-      over(undefined);
+      over('late');
     }
   }
 
