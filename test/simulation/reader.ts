@@ -23,11 +23,15 @@ export const filterOf = ({ name, kinds, limit }: SubscribePlan): NostrFilter => 
   until: FAR_AWAY_SECONDS + name,
 });
 
-/** Which subscription a request is about, from its frame; nothing for probes and questions. */
-export function nameOf(frame: string): { readonly id: string; readonly name: number } | undefined {
+/**
+ * Which subscription a request is about, from its frame; nothing for probes and questions. What fetches a page of what was
+ * missed does not say for which.
+ */
+export function nameOf(frame: string): { readonly id: string; readonly name: number | 'page' } | undefined {
   if (!frame.startsWith('["REQ"')) return undefined;
   const [, id, filter] = JSON.parse(frame) as [string, string, { until?: number }];
-  return filter.until === undefined ? undefined : { id, name: filter.until - FAR_AWAY_SECONDS };
+  if (filter.until === undefined) return undefined;
+  return { id, name: filter.until < FAR_AWAY_SECONDS ? 'page' : filter.until - FAR_AWAY_SECONDS };
 }
 
 /** Whether what a relay has is meant by a subscription. */

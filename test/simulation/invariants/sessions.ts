@@ -9,7 +9,8 @@ const JOURNEYS: Readonly<Record<RelayStatus, readonly RelayStatus[]>> = {
   connected: ['degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
   // Silence comes and goes within it.
   degraded: ['connected', 'degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
-  'half-open': ['connected', 'closing', 'open-circuit', 'paused', 'locked-out', 'idle'],
+  // A trial that ended while we slept, or for our own network, says nothing of the relay.
+  'half-open': ['connected', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
   closing: ['connecting', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle', 'stopped'],
   // From an open circuit too, where our own network was to blame; both may be drawn anew.
   backoff: ['connecting', 'backoff', 'paused', 'idle', 'stopped'],

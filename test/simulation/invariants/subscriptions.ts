@@ -9,9 +9,9 @@ const LATE_MS = 25_000;
 
 /** What is open on one connection, by the name of the request: which subscription it is for. */
 class OpenRequests {
-  readonly #byWire = new WeakMap<Wire, Map<string, number>>();
+  readonly #byWire = new WeakMap<Wire, Map<string, number | 'page'>>();
 
-  on(wire: Wire): Map<string, number> {
+  on(wire: Wire): Map<string, number | 'page'> {
     let open = this.#byWire.get(wire);
     if (!open) {
       open = new Map();
@@ -74,7 +74,9 @@ const requests: Invariant = {
         const status = scene.statusOf(relay.url);
         if (status !== undefined && !isRoutable(status)) scene.fail('S32', `${relay.url} is asked while ${status}`);
         const isTwice =
-          [...open.values()].includes(name) && scene.readers.filter(({ plan }) => plan.name === name).length < 2;
+          name !== 'page' &&
+          [...open.values()].includes(name) &&
+          scene.readers.filter(({ plan }) => plan.name === name).length < 2;
         if (isTwice) scene.fail('S32', `${relay.url} is asked for ${name} twice on one connection`);
         open.set(id, name);
         checkRoom(wire, relay.url);
@@ -94,7 +96,7 @@ const requests: Invariant = {
         open.delete(message.subscription);
         // Another connection may be known, and is asked.
         const isUnknown = message.refusal.class === 'unauthenticated';
-        if (name === undefined || isUnknown || isAboutRoom(message.refusal)) return;
+        if (name === undefined || name === 'page' || isUnknown || isAboutRoom(message.refusal)) return;
         scene.mark('subscription-closed');
         refused.set(`${relay.url} ${name}`, {
           at: scene.now,
@@ -108,7 +110,7 @@ const requests: Invariant = {
 
 /** What came for one request before its end. */
 interface Arrivals {
-  readonly name: number;
+  readonly name: number | 'page';
   readonly events: Map<string, NostrEvent>;
   hasEnded: boolean;
 }
