@@ -398,6 +398,22 @@ describe('more than can be verified at once', () => {
     expect(new Set(ids())).toEqual(new Set(stored.map(({ id }) => id)));
     expect(ids()).toHaveLength(stored.length);
   });
+
+  test('a refusal that waits for it counts, whatever becomes of the connection meanwhile', () => {
+    const verifier: Verifier = { ...believing, verify: () => new Promise(() => {}) };
+    const { clock, relays, pool, put, asked } = readingWorld(1, { verifier });
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const subscription = pool.subscribe({ kinds: [1] });
+    clock.advance(SECOND);
+    relay.closeSubscriptions('blocked: not you');
+    clock.advance(SECOND);
+    relay.cut();
+    clock.advance(MINUTE);
+    expect(pool.status()[relay.url]).toBe('connected');
+    expect(asked).toHaveLength(1);
+    expect(subscription.status()[relay.url]?.state ?? 'refused').toBe('refused');
+  });
 });
 
 describe('versions', () => {

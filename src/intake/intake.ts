@@ -213,7 +213,11 @@ export class Intake implements FeedOwner<Request> {
     if (!feed?.detach(session)) return;
     this.#backfill.lost(feed);
     this.around(() => {
-      for (const request of this.#requests.at(feed)) this.#requests.step(request, { type: 'socket.lost' });
+      for (const request of this.#requests.at(feed)) {
+        // What it will not serve it will not serve on the next connection either.
+        this.inbox.takeWaitingRefusal(request);
+        this.#requests.step(request, { type: 'socket.lost' });
+      }
       this.#unsettleAll();
     });
   }
