@@ -98,7 +98,7 @@ export const relayMachine = relaySetup.createMachine({
                   {
                     guard: 'isOnTrial',
                     target: '#relay.session.half-open',
-                    actions: ['markOpened', 'takeReading', 'beginDeadline'],
+                    actions: ['markOpened', 'takeReading', 'beginDeadline', 'beginTrial'],
                   },
                   {
                     target: '#relay.session.connected',
