@@ -1,4 +1,4 @@
-import { PAGES } from './limits.ts';
+import { FIRST_ASKED_MS, PAGES } from './limits.ts';
 
 /**
  * How far a relay has served a subscription. `newestMs` is the time of the newest event that it is known to have sent all up
@@ -43,6 +43,13 @@ export const markAfterLoss = ({ newestMs }: Mark): Mark => ({ newestMs, pendingM
  */
 export const gapSinceMs = ({ newestMs }: Mark, nowMs: number, overlapMs: number): number | undefined =>
   newestMs === undefined ? undefined : Math.max(0, Math.min(newestMs, nowMs) - overlapMs);
+
+/**
+ * The time from which on a relay is asked for what is new beside what it has stored, where only so much of that is wanted;
+ * nothing where it is asked for the first time, so early that nothing new can have come in between.
+ */
+export const newSinceMs = (wantedSinceMs: number, nowMs: number, isFirst: boolean): number | undefined =>
+  isFirst && nowMs - wantedSinceMs <= FIRST_ASKED_MS ? undefined : wantedSinceMs;
 
 /** A span of time, in milliseconds since the epoch; both ends are in it. */
 export interface Span {

@@ -124,6 +124,9 @@ export const PUBLISH_LIMITS = {
 /** Milliseconds of waiting after which events of priority `low` go the newest first. */
 export const LOW_LATE_MS = 5 * SECOND;
 
+/** Milliseconds within which a relay that is asked for a subscription has missed nothing of it. */
+export const FIRST_ASKED_MS = SECOND;
+
 /** Subscribing, and what is received. */
 export const SUBSCRIBE_LIMITS = {
   /** Milliseconds that `query`, `get` and `count` wait for relays. */

@@ -7,6 +7,7 @@ import {
   markAfterMiss,
   mayBeCut,
   NO_MARK,
+  newSinceMs,
   type Page,
 } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED } from '../../machines/policy/limits.ts';
@@ -169,9 +170,6 @@ export class Wanted {
   }
 }
 
-/** Milliseconds after which a relay that is asked for the first time may have missed something new. */
-const LATE_MS = 1_000;
-
 const isBounded = (filter: object): boolean => 'limit' in filter;
 
 /** A subscription at one relay. */
@@ -269,8 +267,7 @@ export class Request implements FeedItem {
     }
     // What is new since it is wanted is asked for beside what is stored, which may be bounded.
     const elsewhere = wanted.goesEverywhere ? undefined : gapSinceMs(wanted.servedUpTo, now, overlapMs);
-    const isLate = this.epoch > 0 || now - wanted.sinceMs > LATE_MS;
-    const newFrom = elsewhere ?? (isLate ? wanted.sinceMs : undefined);
+    const newFrom = elsewhere ?? newSinceMs(wanted.sinceMs, now, this.epoch === 0);
     const bounded = newFrom === undefined ? [] : codec.filtersSince(list.filter(isBounded), newFrom);
     return codec.subscribe(name, [...list, ...bounded]);
   }
