@@ -10,6 +10,8 @@ export const WRITE_MS_MAX = 20;
 export class SimulatedDisk {
   readonly #records = new MemoryStore();
   readonly #dice: Dice;
+  /** Records that are no dead letters. */
+  readonly #waiting = new Set<number>();
   #process = 0;
   #writing: readonly Change[] | undefined;
 
@@ -24,7 +26,7 @@ export class SimulatedDisk {
   mount(clock: Clock): RecordStore {
     this.#process += 1;
     const process = this.#process;
-    if (this.#writing && this.#dice() < 0.5) void this.#records.write(this.#writing);
+    if (this.#writing && this.#dice() < 0.5) void this.#write(this.#writing);
     this.#writing = undefined;
     const isMounted = (): boolean => process === this.#process;
     return {
@@ -39,7 +41,7 @@ export class SimulatedDisk {
             () => {
               if (!isMounted()) return;
               this.#writing = undefined;
-              void this.#records.write(changes).then(resolve);
+              void this.#write(changes).then(resolve);
             },
             WRITE_MS_MAX * Math.max(0.01, this.#dice() ** 3),
           );
@@ -48,5 +50,18 @@ export class SimulatedDisk {
       writeState: (text) => this.#records.writeState(text),
       close: async () => {},
     };
+  }
+
+  /** Whether nothing is on it that is to be delivered. */
+  get isEmpty(): boolean {
+    return this.#waiting.size === 0;
+  }
+
+  #write(changes: readonly Change[]): Promise<void> {
+    for (const change of changes) {
+      if (change.type === 'put' && !change.record.dead) this.#waiting.add(change.number);
+      else this.#waiting.delete(change.number);
+    }
+    return this.#records.write(changes);
   }
 }

@@ -23,7 +23,7 @@ export interface Wire {
   /** When each event was last sent here and has not been answered, by the process's clock. */
   readonly unanswered: Map<string, number>;
   /** Probes that were sent here and have not been answered, and answers since the relay became half-open. */
-  probesOpen: number;
+  readonly probesOpen: Set<string>;
   probesAnswered: number;
   /** Probes that were given up. */
   probesLost: number;

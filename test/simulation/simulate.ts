@@ -46,7 +46,9 @@ export async function simulate(plan: Plan, trace?: (line: string) => void): Prom
     await settle();
     await goOn(world.recoveryMs, () => world.isEverybodyConnected);
     if (world.violation === undefined) world.finale();
-    await goOn(world.calmingMs, () => world.areBooksEmpty && world.isEverybodyConnected && world.isReadingDone);
+    const isCalm = (): boolean =>
+      world.areBooksEmpty && world.isDiskEmpty && world.isEverybodyConnected && world.isReadingDone;
+    await goOn(world.calmingMs, isCalm);
     await null;
     if (world.violation === undefined) world.calmed();
   }

@@ -26,6 +26,7 @@ export interface TalkingOn {
 }
 
 const EVENT_FRAME = /^\["EVENT",\{"id":"([0-9a-f]{64})"/;
+const PROBE_FRAME = /^\["(REQ|CLOSE)","(probe-[^"]*)"/;
 
 /** A transport whose every connection is tapped. */
 export function tapped(transport: Transport, now: () => number, tap: WireTap): Transport {
@@ -43,7 +44,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
         opened: false,
         heardAt: now(),
         unanswered: new Map(),
-        probesOpen: 0,
+        probesOpen: new Set(),
         probesAnswered: 0,
         probesLost: 0,
       };
@@ -72,10 +73,9 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           // A relay may answer on another of its connections than it was asked on.
           if (message.type === 'answer')
             for (const each of live) if (each.url === url) each.unanswered.delete(message.id);
-          if (isProbeAnswer(message)) {
-            wire.probesOpen -= 1;
-            wire.probesAnswered += 1;
-          }
+          // What is said a second time answers nothing.
+          const isAnswer = message.type === 'end-of-stored' || message.type === 'closed';
+          if (isAnswer && wire.probesOpen.delete(message.subscription)) wire.probesAnswered += 1;
           handlers.onFrame(isInBytes ? inBytes(data) : data);
         },
         onBinary(data) {
@@ -104,11 +104,10 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
             // Set anew, so that the order is that of the last sends.
             wire.unanswered.delete(eventId);
             wire.unanswered.set(eventId, now());
-          } else if (frame.startsWith('["REQ","probe-')) wire.probesOpen += 1;
-          else if (frame.startsWith('["CLOSE","probe-')) {
-            wire.probesLost += wire.probesOpen;
-            wire.probesOpen = 0;
           }
+          const [, verb, probe = ''] = PROBE_FRAME.exec(frame) ?? [];
+          if (verb === 'REQ') wire.probesOpen.add(probe);
+          if (verb === 'CLOSE' && wire.probesOpen.delete(probe)) wire.probesLost += 1;
           tap.sent(wire, frame, eventId);
           return true;
         },
@@ -131,6 +130,3 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
     },
   };
 }
-
-const isProbeAnswer = (message: Message): boolean =>
-  (message.type === 'end-of-stored' || message.type === 'closed') && message.subscription.startsWith('probe-');

@@ -182,6 +182,11 @@ export class World implements Scene {
     return ledger?.publications.size === 0 && [...this.relays.keys()].every((url) => !ledger.laneOf(url)?.load);
   }
 
+  /** Whether nothing waits on the disk, such as for a relay that was not there. */
+  get isDiskEmpty(): boolean {
+    return this.#disk?.isEmpty ?? true;
+  }
+
   get books(): Scene['books'] {
     const { publications, hedges = { count: 0, trust: 0 } } = this.#ledger ?? {};
     const { unconfirmed = 0, bytes: queueBytes = 0 } = publications?.capacity ?? {};

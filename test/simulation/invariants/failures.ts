@@ -177,6 +177,7 @@ const circuits: Invariant = {
         if (fact.type === 'relay.status-changed' && fact.status === 'connected' && before === 'connecting') {
           if (onTrial.has(fact.url)) scene.fail('S9', `${fact.url} came out of an open circuit without a trial`);
         }
+        if (fact.type === 'relay.status-changed' && fact.status === 'half-open') onTrial.add(fact.url);
         if (fact.type === 'relay.status-changed' && fact.status === 'stopped') forget(fact.url);
         // Our own network was to blame, so the circuit should not have opened.
         const isExcused =

@@ -9,8 +9,7 @@ const JOURNEYS: Readonly<Record<RelayStatus, readonly RelayStatus[]>> = {
   connected: ['degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
   // Silence comes and goes within it.
   degraded: ['connected', 'degraded', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
-  // A trial that ended while we slept, or for our own network, says nothing of the relay.
-  'half-open': ['connected', 'closing', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle'],
+  'half-open': ['connected', 'closing', 'open-circuit', 'paused', 'locked-out', 'idle'],
   closing: ['connecting', 'backoff', 'open-circuit', 'paused', 'locked-out', 'idle', 'stopped'],
   // From an open circuit too, where our own network was to blame; both may be drawn anew.
   backoff: ['connecting', 'backoff', 'paused', 'idle', 'stopped'],
@@ -102,8 +101,8 @@ const probes: Invariant = {
   says: 'a half-open relay is asked one thing at a time, and becomes connected only after enough answers in a row',
   watch: (scene) => ({
     sent(wire, { url }) {
-      if (scene.statusOf(url) === 'half-open' && wire.probesOpen > 1)
-        scene.fail('S5', `${url} is asked ${wire.probesOpen} things`);
+      if (scene.statusOf(url) === 'half-open' && wire.probesOpen.size > 1)
+        scene.fail('S5', `${url} is asked ${wire.probesOpen.size} things`);
     },
     fact(fact, relay, before) {
       if (fact.type !== 'relay.status-changed' || !relay?.wire) return;

@@ -1,3 +1,4 @@
+import { SILENCE } from '../../../machines/policy/limits.ts';
 import { isAboutRoom, mayBeAskedAgain } from '../../../machines/policy/request.ts';
 import { isRoutable } from '../../../machines/policy/status.ts';
 import type { NostrEvent } from '../../../src/index.ts';
@@ -188,7 +189,8 @@ function due(scene: Scene, { plan, since }: ReaderView, url: string): readonly N
     if (!isEverywhere(event)) return [];
     if (!isMeant(plan, event.kind)) return [];
     const isLate = at - event.created_at * 1_000 > LATE_MS;
-    const isOld = at <= since;
+    // What comes to a relay before it is asked is stored there, and of that perhaps only so much is wanted.
+    const isOld = at <= since + (plan.limit === undefined ? 0 : SILENCE.deadMsMax);
     // What was stored before is there in any case, unless only some of it was asked for.
     // Where only some was asked for, what is older than the subscription is not looked for.
     const isMissed = !isOld && !isLate && (plan.limit === undefined || event.created_at * 1_000 > since);
