@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
-import { type Codec, createPool, nostrCodec, type Received, type Verifier } from '../src/index.ts';
+import { type Codec, createPool, type NostrEvent, nostrCodec, type Received, type Verifier } from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
 import { BEGINNING, believing, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
@@ -413,6 +413,37 @@ describe('more than can be verified at once', () => {
     expect(pool.status()[relay.url]).toBe('connected');
     expect(asked).toHaveLength(1);
     expect(subscription.status()[relay.url]?.state ?? 'refused').toBe('refused');
+  });
+});
+
+describe('a relay that forges more than anybody has time for', () => {
+  test.each([
+    ['before', 1],
+    ['after', 400],
+  ])('does not hold a question up: it is known for that %s the time is up', async (_when, verifyMs) => {
+    const judge = (events: readonly unknown[]) => (events as NostrEvent[]).map(({ sig }) => sig === template.sig);
+    const verifier: Verifier = {
+      name: 'slow',
+      batchMax: 100,
+      parallel: 1,
+      verify: (events) => new Promise((resolve) => clock.setTimeout(() => resolve(judge(events)), verifyMs)),
+    };
+    const { clock, relays, pool, put } = readingWorld(2, { verifier });
+    const [honest, forging] = relays as [SimulatedRelay, SimulatedRelay];
+    const genuine = put(honest);
+    // As much as does not open its circuit, but takes time.
+    for (let count = 0; count < 800; count += 1) put(forging);
+    forging.set({ poison: 0.2 });
+    let answer: { readonly complete: boolean; readonly events: readonly NostrEvent[] } | undefined;
+    void pool.query({ kinds: [1] }, { timeoutMs: SECOND }).then((answered) => {
+      answer = answered;
+    });
+    for (let ms = 0; ms < 2 * SECOND && !answer; ms += 10) {
+      clock.advance(10);
+      for (let promise = 0; promise < 5; promise += 1) await null;
+    }
+    expect(answer?.complete).toBe(false);
+    expect(answer?.events).toContainEqual(genuine);
   });
 });
 

@@ -109,6 +109,10 @@ export class Intake implements FeedOwner<Request> {
     });
     this.#screening = new Screening({
       ...needs,
+      held: (docket) =>
+        this.around(() => {
+          for (const wanted of this.#wanted.values()) if (wanted.pending.has(docket)) this.#unsettled.add(wanted);
+        }),
       overflowed: (request) => {
         // Who has closed it is not asked again for what was passed over.
         if (this.inbox.takeWaitingRefusal(request)) return;
@@ -255,6 +259,8 @@ export class Intake implements FeedOwner<Request> {
       this.#setStoredTimer(wanted, storedTimeoutMs, () => {
         wanted.isStoredDue = true;
         this.#unsettled.add(wanted);
+        // Whoever verifies may never come back.
+        this.#setStoredTimer(wanted, VERIFY.timeoutMs, () => this.#tellStored(wanted, false));
       });
     });
     return wanted;
@@ -417,9 +423,9 @@ export class Intake implements FeedOwner<Request> {
       wanted.isStoredEnding = true;
       const isComplete = requests.length > 0 && requests.every((each) => each.isStoredComplete && !each.hasMore);
       this.#screening.afterAll(wanted, () => this.around(() => this.#tellStored(wanted, isComplete)));
-      // Whoever verifies may never come back.
-      this.#setStoredTimer(wanted, VERIFY.timeoutMs, () => this.#tellStored(wanted, false));
     }
+    // Nobody waits any longer for those who have sent so much that is forged.
+    if (wanted.isStoredDue && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#tellStored(wanted, false);
     if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.
     this.#screening.afterAll(wanted, () =>

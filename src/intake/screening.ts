@@ -5,7 +5,7 @@ import type { Place } from '../frame.ts';
 import type { Codec, Message } from '../protocol/codec.ts';
 import type { Verifier } from '../protocol/verifier.ts';
 import type { Feed, FeedSession } from './feed.ts';
-import { type Verdict, Verification } from './verification.ts';
+import { type Docket, type Verdict, Verification } from './verification.ts';
 import type { Request, Wanted } from './wanted.ts';
 
 export interface ScreeningNeeds {
@@ -19,6 +19,8 @@ export interface ScreeningNeeds {
   /** A relay has sent so many forged events that it counts as a failed call. */
   failed(url: string): void;
   verifierFailed(problem: string): void;
+  /** What a relay has sent waits, because so much of it was forged. */
+  held(docket: Docket): void;
   /** Some events of it were passed over, and have to be asked for again. */
   overflowed(request: Request): void;
 }
@@ -43,6 +45,7 @@ export class Screening {
       verifier: needs.verifier,
       isSame: (one, other) => needs.codec.isSame(one, other),
       failed: (problem) => needs.verifierFailed(problem),
+      held: (docket) => needs.held(docket),
     });
   }
 

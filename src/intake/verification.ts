@@ -13,6 +13,8 @@ export interface VerificationNeeds {
   isSame(one: unknown, other: unknown): boolean;
   /** The verifier has failed. */
   failed(problem: string): void;
+  /** A relay has wasted so much of our time that what it has sent waits. */
+  held(docket: Docket): void;
 }
 
 /** Something that waits for its turn: an event for its verdict, or what has to come after all that came before it. */
@@ -219,6 +221,7 @@ export class Verification {
     if (waitMs === 0 || docket.isHeld) return;
     docket.isHeld = true;
     this.#waiting.delete(docket);
+    this.#needs.held(docket);
     const timer = clock.setTimeout(() => {
       this.#deadlines.delete(timer);
       docket.isHeld = false;

@@ -15,6 +15,7 @@ function verifying(verifier: Partial<Verifier> = {}) {
     clock,
     isSame: (one, other) => one === other,
     failed: (problem) => problems.push(problem),
+    held: () => {},
     verifier: {
       name: 'test',
       batchMax: 1,
@@ -145,6 +146,7 @@ describe('verification', () => {
       clock: { ...clock, now: () => nowMs, setTimeout: (...given) => clock.setTimeout(...given) },
       isSame: (one, other) => one === other,
       failed: () => {},
+      held: () => {},
       verifier: {
         name: 'slow',
         batchMax: 1,
