@@ -2,10 +2,8 @@ import type { Remembered, Span } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import type { Place } from '../frame.ts';
 import type { KnownEvent } from '../protocol/reconciler.ts';
-import { IdKey, IdTable } from './id-table.ts';
+import { EventTable, IdKey } from './event-table.ts';
 
-/** Events that a generation has room for at first. */
-const ROOM_MIN = 32;
 /** Relays that are noted by a bit each; those beyond by a list. */
 const BITS = 30;
 /** The number of relays that are too many to be told apart. */
@@ -14,21 +12,17 @@ const NOBODY = -1;
 /** The id that is being looked at. */
 const key = new IdKey();
 
-/** Events that were delivered one after the other, by their numbers in the table, and the relays that have sent them. */
+/** Events that were delivered one after the other, and the relays that have sent them. */
 class Generation {
-  readonly ids = new IdTable();
+  readonly events = new EventTable();
   /** The newest time of its events, and the oldest. */
   newestMs = Number.NEGATIVE_INFINITY;
   oldestMs = Number.POSITIVE_INFINITY;
-  #atMs = new Float64Array(ROOM_MIN);
-  #bits = new Int32Array(ROOM_MIN);
   /** Relays beyond the first, where there are any. */
   readonly #others = new Map<number, readonly number[]>();
 
   add(key: IdKey, source: number, atMs: number): void {
-    const number = this.ids.add(key);
-    if (number === this.#atMs.length) this.#grow();
-    this.#atMs[number] = atMs;
+    const number = this.events.add(key, atMs);
     this.note(number, source);
     if (atMs > this.newestMs) this.newestMs = atMs;
     if (atMs < this.oldestMs) this.oldestMs = atMs;
@@ -36,41 +30,22 @@ class Generation {
 
   note(number: number, source: number): void {
     if (source === NOBODY) return;
-    if (source < BITS) {
-      this.#bits[number] = this.#bitsOf(number) | (1 << source);
-      return;
-    }
+    if (source < BITS) return this.events.setBits(number, this.events.bitsOf(number) | (1 << source));
     const others = this.#others.get(number) ?? [];
     if (!others.includes(source)) this.#others.set(number, [...others, source]);
   }
 
-  atMs(number: number): number {
-    return this.#atMs[number] as number;
-  }
-
   /** Its events of a span of time. */
   *within({ fromMs, untilMs }: Span): Iterable<KnownEvent> {
-    for (let number = 0; number < this.ids.size; number += 1) {
-      const atMs = this.atMs(number);
-      if (atMs >= fromMs && atMs <= untilMs) yield { id: this.ids.idOf(number), atMs };
+    for (let number = 0; number < this.events.size; number += 1) {
+      const atMs = this.events.atMs(number);
+      if (atMs >= fromMs && atMs <= untilMs) yield { id: this.events.idOf(number), atMs };
     }
   }
 
   isFrom(number: number, source: number): boolean {
-    if (source < BITS) return (this.#bitsOf(number) & (1 << source)) !== 0;
+    if (source < BITS) return (this.events.bitsOf(number) & (1 << source)) !== 0;
     return this.#others.get(number)?.includes(source) ?? false;
-  }
-
-  #bitsOf(number: number): number {
-    return this.#bits[number] as number;
-  }
-
-  #grow(): void {
-    const [atMs, bits] = [this.#atMs, this.#bits];
-    this.#atMs = new Float64Array(2 * atMs.length);
-    this.#atMs.set(atMs);
-    this.#bits = new Int32Array(2 * bits.length);
-    this.#bits.set(bits);
   }
 }
 
@@ -92,17 +67,17 @@ export class Seen {
   }
 
   get size(): number {
-    return this.#generations.reduce((sum, { ids }) => sum + ids.size, 0);
+    return this.#generations.reduce((sum, { events }) => sum + events.size, 0);
   }
 
   /** The time of an event that has been delivered, of which it is noted that this relay has it too; nothing for others. */
   again(id: string | Place, source: number): number | undefined {
     if (!key.read(id)) return undefined;
     for (const generation of this.#generations) {
-      const number = generation.ids.numberOf(key);
+      const number = generation.events.numberOf(key);
       if (number < 0) continue;
       generation.note(number, source);
-      return generation.atMs(number);
+      return generation.events.atMs(number);
     }
     return undefined;
   }
@@ -112,7 +87,7 @@ export class Seen {
     if (!key.read(id)) return false;
     const young = this.#generations[0] as Generation;
     young.add(key, source, atMs);
-    if (young.ids.size >= SEEN.generation) this.#rotate();
+    if (young.events.size >= SEEN.generation) this.#rotate();
     return true;
   }
 
@@ -133,7 +108,7 @@ export class Seen {
   relaysOf(id: string): readonly string[] {
     if (!key.read(id)) return [];
     for (const generation of this.#generations) {
-      const number = generation.ids.numberOf(key);
+      const number = generation.events.numberOf(key);
       if (number >= 0) return this.#relays.filter((_, relay) => generation.isFrom(number, relay));
     }
     return [];

@@ -7,7 +7,7 @@ const WORDS = 8;
 const DIGITS_PER_WORD = DIGITS / WORDS;
 const HALF = DIGITS_PER_WORD / 2;
 
-/** How many ids a table has room for at first. It is never more than half full. */
+/** How many events a table has room for at first. It is never more than half full. */
 const ROOM_MIN = 32;
 
 /** Nobody who makes ids up can know these, and so have many of them meet in one place. What is found does not depend on them. */
@@ -78,21 +78,34 @@ const NUMBER_BITS = 16;
 const NUMBERS = 2 ** NUMBER_BITS - 1;
 
 /**
- * Ids, numbered in the order in which they were added, 65,535 at most. It keeps their bits and not their texts: a subscription
- * remembers a hundred thousand of them, which takes a third of the memory, nothing to collect, and a fraction of the time to
- * look up.
+ * What is kept of an event, one word after the other: its id, some bits, the hash of its id, and its time, which takes two. As
+ * all of it is in one piece of memory, it is mostly fetched together.
  */
-export class IdTable {
+const ROW = 12;
+const BITS_AT = WORDS;
+const HASH_AT = WORDS + 1;
+const TIMES_PER_ROW = ROW / 2;
+const TIME_AT = TIMES_PER_ROW - 1;
+
+/** How much more room there is each time: what is copied on the way is a third of what there is in the end. */
+const GROWTH = 4;
+
+/**
+ * Events by their ids, numbered in the order in which they were added, 65,535 at most. It keeps the bits of the ids and not
+ * their texts: a subscription remembers a hundred thousand of them, which takes a third of the memory, nothing to collect, and
+ * a fraction of the time to look up.
+ */
+export class EventTable {
   size = 0;
-  /** The words of all ids, one after the other. */
-  #words = new Int32Array(WORDS * ROOM_MIN);
+  #rows = new Int32Array(ROW * ROOM_MIN);
+  #times = new Float64Array(this.#rows.buffer);
   /**
-   * Numbers of ids, counted from one, at the places that their hashes lead to, or the next that is free (linear probing). With
-   * them are bits of the hash: where those differ, the id need not be looked at, which is somewhere else in memory.
+   * Numbers of events, counted from one, at the places that the hashes of their ids lead to, or the next that is free (linear
+   * probing). With them are bits of the hash: where those differ, the id need not be looked at, which is elsewhere in memory.
    */
   #places = new Int32Array(2 * ROOM_MIN);
 
-  /** The number of an id, from 0; less where it is not here. */
+  /** The number of an event, from 0; less where it is not here. */
   numberOf({ words, hash }: IdKey): number {
     const last = this.#places.length - 1;
     for (let place = hash & last; ; place = (place + 1) & last) {
@@ -104,31 +117,46 @@ export class IdTable {
     }
   }
 
-  /** An id by its number. */
+  /** The id of an event by its number. */
   idOf(number: number): string {
-    const from = number * WORDS;
-    return Array.from(this.#words.subarray(from, from + WORDS), digitsOf).join('');
+    const from = number * ROW;
+    return Array.from(this.#rows.subarray(from, from + WORDS), digitsOf).join('');
   }
 
-  /** Adds an id that is not here, and returns its number. */
-  add({ words, hash }: IdKey): number {
+  atMs(number: number): number {
+    return this.#times[number * TIMES_PER_ROW + TIME_AT] as number;
+  }
+
+  /** Some bits that are kept with an event; none at first. */
+  bitsOf(number: number): number {
+    return this.#rows[number * ROW + BITS_AT] as number;
+  }
+
+  setBits(number: number, bits: number): void {
+    this.#rows[number * ROW + BITS_AT] = bits;
+  }
+
+  /** Adds an event whose id is not here, and returns its number. */
+  add({ words, hash }: IdKey, atMs: number): number {
     const number = this.size;
-    if (number * WORDS === this.#words.length) this.#grow();
-    this.size += 1;
-    const from = number * WORDS;
-    for (let index = 0; index < WORDS; index += 1) this.#words[from + index] = words[index] as number;
+    if (number * ROW === this.#rows.length) this.#grow();
     this.#put(number, hash);
+    this.size += 1;
+    const from = number * ROW;
+    for (let index = 0; index < WORDS; index += 1) this.#rows[from + index] = words[index] as number;
+    this.#rows[from + HASH_AT] = hash;
+    this.#times[number * TIMES_PER_ROW + TIME_AT] = atMs;
     return number;
   }
 
   #isAt(number: number, words: Int32Array): boolean {
-    const from = number * WORDS;
-    for (let index = 0; index < WORDS; index += 1) if (this.#words[from + index] !== words[index]) return false;
+    const from = number * ROW;
+    for (let index = 0; index < WORDS; index += 1) if (this.#rows[from + index] !== words[index]) return false;
     return true;
   }
 
   #put(number: number, hash: number): void {
-    if (number >= NUMBERS) throw new RangeError(`there is no room for more than ${NUMBERS} ids`);
+    if (number >= NUMBERS) throw new RangeError(`there is no room for more than ${NUMBERS} events`);
     const last = this.#places.length - 1;
     let place = hash & last;
     while (this.#places[place] !== 0) place = (place + 1) & last;
@@ -136,10 +164,12 @@ export class IdTable {
   }
 
   #grow(): void {
-    const words = this.#words;
-    this.#words = new Int32Array(2 * words.length);
-    this.#words.set(words);
-    this.#places = new Int32Array(2 * this.#places.length);
-    for (let number = 0; number < this.size; number += 1) this.#put(number, hashOf(words, number * WORDS));
+    const rows = this.#rows;
+    const room = Math.min(GROWTH * this.size, NUMBERS + 1);
+    this.#rows = new Int32Array(ROW * room);
+    this.#rows.set(rows);
+    this.#times = new Float64Array(this.#rows.buffer);
+    this.#places = new Int32Array(2 * room);
+    for (let number = 0; number < this.size; number += 1) this.#put(number, rows[number * ROW + HASH_AT] as number);
   }
 }
