@@ -91,7 +91,7 @@ export class Inbox {
     const { feed, wanted } = request;
     if (wanted.kind === 'count') return this.#needs.count(feed.url, 'unexpected-event');
     // Its time is up, and only what has come before is looked at.
-    if (wanted.kind === 'once' && wanted.isStoredEnding) return;
+    if (wanted.kind === 'once' && wanted.isStoredDue) return;
     this.#needs.screening.take(request, message, isNew);
   }
 

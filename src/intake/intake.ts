@@ -378,6 +378,16 @@ export class Intake implements FeedOwner<Request> {
     }, delayMs);
   }
 
+  /** All that had come has been looked at. */
+  #endStored(wanted: Wanted): void {
+    const requests = [...wanted.requests.values()];
+    const isComplete = requests.length > 0 && requests.every((each) => each.isStoredComplete && !each.hasMore);
+    if (isStoredOver(wanted)) return this.#tellStored(wanted, isComplete);
+    // It has moved to another relay meanwhile, which may have more.
+    wanted.isStoredEnding = false;
+    this.#unsettled.add(wanted);
+  }
+
   #tellStored(wanted: Wanted, isComplete: boolean): void {
     if (wanted.isOver || wanted.isStoredTold) return;
     wanted.isStoredTold = true;
@@ -417,12 +427,9 @@ export class Intake implements FeedOwner<Request> {
 
   #review(wanted: Wanted): void {
     this.#placer.place(wanted);
-    const requests = [...wanted.requests.values()];
-    const isSettled = wanted.restTimer === undefined && isStoredSettled(requests);
-    if (!wanted.isStoredEnding && (wanted.isStoredDue || isSettled)) {
+    if (!wanted.isStoredEnding && isStoredOver(wanted)) {
       wanted.isStoredEnding = true;
-      const isComplete = requests.length > 0 && requests.every((each) => each.isStoredComplete && !each.hasMore);
-      this.#screening.afterAll(wanted, () => this.around(() => this.#tellStored(wanted, isComplete)));
+      this.#screening.afterAll(wanted, () => this.around(() => this.#endStored(wanted)));
     }
     // Nobody waits any longer for those who have sent so much that is forged.
     if (wanted.isStoredDue && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#tellStored(wanted, false);
@@ -436,8 +443,11 @@ export class Intake implements FeedOwner<Request> {
   }
 }
 
-/** Whether the end of what is stored can be told: nobody who is there or on the way has anything to add. */
-function isStoredSettled(requests: readonly Request[]): boolean {
+/** Whether the end of what is stored can be told: its time is up, or nobody who is there or on the way has anything to add. */
+function isStoredOver(wanted: Wanted): boolean {
+  if (wanted.isStoredDue) return true;
+  if (wanted.restTimer !== undefined) return false;
+  const requests = [...wanted.requests.values()];
   const open = requests.filter(({ isStoredComplete, record }) => !isStoredComplete && record.state !== 'refused');
   if (open.some(({ feed }) => feed.isPromising)) return false;
   return requests.length > 0 && (open.length === 0 || open.length < requests.length);
