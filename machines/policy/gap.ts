@@ -16,9 +16,10 @@ const later = (one: number | undefined, other: number): number => (one === undef
 
 /** A verified event came. Its time is its author's word: one from the future says nothing about what there is. */
 export function markAfterEvent(mark: Mark, atMs: number, nowMs: number, isLive: boolean): Mark {
+  const { newestMs, pendingMs } = mark;
   const at = Math.min(atMs, nowMs);
-  if (!isLive) return mark.pendingMs !== undefined && mark.pendingMs >= at ? mark : { ...mark, pendingMs: at };
-  return mark.newestMs !== undefined && mark.newestMs >= at ? mark : { ...mark, newestMs: at };
+  if (!isLive) return pendingMs !== undefined && pendingMs >= at ? mark : { newestMs, pendingMs: at };
+  return newestMs !== undefined && newestMs >= at ? mark : { newestMs: at, pendingMs };
 }
 
 /**
