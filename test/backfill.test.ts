@@ -165,6 +165,31 @@ describe('what was dated back while a relay could not be reached', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('is not looked for any more for subscriptions that have ended, however many', () => {
+    const many = 5_000;
+    const scene = readingWorld(1, {
+      reconciler: negentropy,
+      subscribe: { subscriptionsMax: many },
+      subscriptionsMax: many,
+    });
+    const { clock, relays, pool, put } = scene;
+    const [relay] = relays as [SimulatedRelay];
+    put(relay);
+    const subscriptions = Array.from({ length: many }, () => pool.subscribe({ kinds: [1] }));
+    clock.advance(SECOND);
+    relay.set({ comparing: 'stall' });
+    relay.cut();
+    let compared = 0;
+    relay.received = (frame: string) => {
+      if (frame.startsWith('["NEG-OPEN"')) compared += 1;
+    };
+    while (compared === 0) clock.advance(100);
+    for (const subscription of subscriptions) subscription.close();
+    clock.advance(MINUTE);
+    expect(compared).toBe(1);
+    expect(pool.status()[relay.url]).toBe('connected');
+  });
+
   test('may be unasked: a message about a comparison that nobody began is charged', () => {
     const { relays, clock, pool } = world(1, { reconciler: negentropy });
     const [relay] = relays as [MemoryRelay];

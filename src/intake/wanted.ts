@@ -226,6 +226,11 @@ export class Request implements FeedItem {
     return this.askedSinceMs !== undefined && mayBeCut(this.page, this.feed.storedMax);
   }
 
+  /** Whether nobody wants to know any more what was asked for then. */
+  isOver(epoch: number): boolean {
+    return this.wanted.isOver || this.epoch !== epoch;
+  }
+
   /** An event came that has been verified, now or earlier. */
   noteEvent(atMs: number): void {
     this.#arrived += 1;
