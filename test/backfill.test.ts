@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { BACKFILL } from '../machines/policy/limits.ts';
-import type { NostrEvent, NostrFilter, Reconciler, Verifier } from '../src/index.ts';
+import { type NostrEvent, type NostrFilter, type Reconciler, textOf, type Verifier } from '../src/index.ts';
 import { negentropy } from '../src/protocol/nostr/negentropy.ts';
 import type { SimulatedRelay } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
@@ -296,6 +296,31 @@ describe('what a relay leaves out of its answer, because it sends only so many e
     expect(clock.pending).toBe(0);
   });
 
+  test('holds nothing else up that is to be fetched from the relay', () => {
+    const { clock, relays, pool, event, received } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    for (const kind of [1, 2]) {
+      relay.publish(event({ kind }));
+      pool.subscribe({ kinds: [kind] }, { onEvent: (each) => received.push(each) });
+    }
+    clock.advance(SECOND);
+    relay.stop();
+    for (let count = 0; count < 400; count += 1) {
+      clock.advance(SECOND);
+      for (const kind of [1, 2]) relay.publish(event({ kind }));
+    }
+    relay.set({ storedMax: 150, delayMs: 100 });
+    relay.received = (frame: string) => {
+      const [verb, , filter] = JSON.parse(frame) as [string, string, { kinds?: number[]; until?: number }];
+      // The end of the pages of one of the two never comes.
+      if (verb === 'REQ') relay.set({ swallowEose: filter.until !== undefined && filter.kinds?.[0] === 1 });
+    };
+    relay.listen();
+    clock.advance(10 * MINUTE);
+    expect(received.filter(({ event: { kind } }) => kind === 2)).toHaveLength(401);
+    expect(received.filter(({ event: { kind } }) => kind === 1).length).toBeLessThan(401);
+  });
+
   test('is not asked for again on the same connection where the relay will not send it', () => {
     const { clock, ids, relay, asked } = longGap(600, 200);
     while (ids().length < 201) clock.advance(10);
@@ -353,5 +378,33 @@ describe('what a relay leaves out of its answer, because it sends only so many e
     expect(slots.probes).toBeGreaterThan(probes);
     expect(ids()).toHaveLength(601);
     expect(slots.most).toBe(20);
+  });
+
+  test('does not wait for ever for a question that is never answered, while the relay speaks', () => {
+    let swallowed = 0;
+    let swallows = false;
+    const scene = readingWorld(1, {}, (transport) => ({
+      name: transport.name,
+      open: (url, options, handlers) =>
+        pingless(transport).open(url, options, {
+          ...handlers,
+          onFrame: (frame) => {
+            const isAnswer = swallows && textOf(frame).startsWith('["EOSE","probe');
+            if (isAnswer) swallowed += 1;
+            else handlers.onFrame(frame);
+          },
+        }),
+    }));
+    const { clock, ids, relay, pool, event } = longGap(600, 200, SECOND, scene);
+    relay.set({ delayMs: 1_500 });
+    for (let index = 0; index < 30; index += 1) pool.subscribe({ kinds: [2] });
+    while (ids().length < 201) clock.advance(10);
+    swallows = true;
+    for (let second = 0; second < 240; second += 1) {
+      clock.advance(SECOND);
+      relay.publish(event({ kind: 2 }));
+    }
+    expect(swallowed).toBeGreaterThan(0);
+    expect(ids()).toHaveLength(601);
   });
 });

@@ -28,10 +28,13 @@ export interface BackfillNeeds {
   count(url: string, kind: string): void;
 }
 
+/** Something is over for now, or for good unless it says after how many milliseconds it is to go on. */
+export type Done = (againInMs?: number) => void;
+
 /** Something that is fetched from one relay on one connection. */
 export interface Job {
-  /** Begins, and says when it is over. */
-  run(done: () => void): void;
+  /** Begins, or goes on, and says when it is over. */
+  run(done: Done): void;
   /** Leaves no timer behind, and does nothing more. */
   end(): void;
 }
@@ -42,6 +45,8 @@ class Agenda {
   readonly pages: MissedPages[] = [];
   readonly comparisons: Comparison[] = [];
   running: MissedPages | Comparison | undefined;
+  /** Timers of pages that go on later. */
+  readonly timers = new Set<unknown>();
 
   constructor(session: FeedSession) {
     this.session = session;
@@ -87,7 +92,9 @@ export class Backfill {
 
   /** The connection is gone, and the relay may be: the next one begins anew. */
   lost(feed: Feed<Request>): void {
-    this.#byFeed.get(feed)?.running?.end();
+    const agenda = this.#byFeed.get(feed);
+    agenda?.running?.end();
+    for (const timer of agenda?.timers ?? []) this.#needs.clock.clearTimeout(timer);
     this.#byFeed.delete(feed);
   }
 
@@ -133,22 +140,35 @@ export class Backfill {
   /** Begins with what is next, where nothing goes on there. */
   #goOn(feed: Feed<Request>): void {
     const agenda = this.#byFeed.get(feed);
-    while (agenda && !agenda.running) {
+    // Whoever hears that something has come may take the relay away.
+    while (agenda && !agenda.running && this.#byFeed.get(feed) === agenda) {
       const job = agenda.pages.shift() ?? agenda.comparisons.shift();
       if (!job) {
-        this.#byFeed.delete(feed);
+        if (agenda.timers.size === 0) this.#byFeed.delete(feed);
         return;
       }
       agenda.running = job;
       let isBeginning = true;
-      job.run(() => {
+      job.run((againInMs?: number) => {
         if (agenda.running !== job) return;
         agenda.running = undefined;
+        if (againInMs !== undefined && job instanceof MissedPages) this.#goOnLater(feed, agenda, job, againInMs);
         // Many may be over before they have begun: one after the other, and not one within the other.
         if (!isBeginning && this.#byFeed.get(feed) === agenda) this.#goOn(feed);
       });
       isBeginning = false;
     }
+  }
+
+  /** Others need not wait for what is late. */
+  #goOnLater(feed: Feed<Request>, agenda: Agenda, pages: MissedPages, delayMs: number): void {
+    if (this.#byFeed.get(feed) !== agenda) return;
+    const timer = this.#needs.clock.setTimeout(() => {
+      agenda.timers.delete(timer);
+      agenda.pages.push(pages);
+      this.#goOn(feed);
+    }, delayMs);
+    agenda.timers.add(timer);
   }
 }
 

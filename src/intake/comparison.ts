@@ -2,7 +2,7 @@ import type { Span } from '../../machines/policy/gap.ts';
 import { BACKFILL } from '../../machines/policy/limits.ts';
 import type { Message } from '../protocol/codec.ts';
 import type { Reconciler, Reconciliation } from '../protocol/reconciler.ts';
-import type { BackfillNeeds, Job } from './backfill.ts';
+import type { BackfillNeeds, Done, Job } from './backfill.ts';
 import type { FeedSession } from './feed.ts';
 import type { Request } from './wanted.ts';
 
@@ -32,7 +32,7 @@ export class Comparison implements Job {
   #rounds = 0;
   #timer: unknown;
   #hasEnded = false;
-  #done: () => void = () => {};
+  #done: Done = () => {};
 
   constructor(request: Request, session: FeedSession, filter: object, span: Span, needs: ComparisonNeeds) {
     this.#needs = needs;
@@ -43,7 +43,7 @@ export class Comparison implements Job {
     this.#span = span;
   }
 
-  run(done: () => void): void {
+  run(done: Done): void {
     this.#done = done;
     if (this.#isOver) return done();
     const { codec, reconciler } = this.#needs;

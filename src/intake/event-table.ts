@@ -87,13 +87,13 @@ const HASH_AT = WORDS + 1;
 const TIMES_PER_ROW = ROW / 2;
 const TIME_AT = TIMES_PER_ROW - 1;
 
-/** How much more room there is each time: what is copied on the way is a third of what there is in the end. */
+/** How much more room there is each time, so that little is copied on the way. */
 const GROWTH = 4;
 
 /**
  * Events by their ids, numbered in the order in which they were added, 65,535 at most. It keeps the bits of the ids and not
- * their texts: a subscription remembers a hundred thousand of them, which takes a third of the memory, nothing to collect, and
- * a fraction of the time to look up.
+ * their texts: a subscription remembers a hundred thousand of them, which takes less memory, nothing to collect, and a fraction
+ * of the time to look up.
  */
 export class EventTable {
   size = 0;

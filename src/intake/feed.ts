@@ -111,7 +111,7 @@ export class Feed<Item extends FeedItem> {
     return Math.min(Math.max(1, this.slotsMax - 1), this.#learned);
   }
 
-  /** Whether the relay may be asked whether it lives; something brief that has the slot for that asks as much. */
+  /** Whether the relay may be asked whether it lives: not while something brief has the slot for that. */
   get mayQuestion(): boolean {
     return this.#open.size < this.slotsMax || ![...this.#open.values()].some(({ isBrief }) => isBrief);
   }

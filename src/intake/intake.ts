@@ -109,6 +109,7 @@ export class Intake implements FeedOwner<Request> {
     });
     this.#screening = new Screening({
       ...needs,
+      looked: (wanted) => this.around(() => this.#unsettled.add(wanted)),
       held: (docket) =>
         this.around(() => {
           for (const wanted of this.#wanted.values()) if (wanted.pending.has(docket)) this.#unsettled.add(wanted);
@@ -432,7 +433,7 @@ export class Intake implements FeedOwner<Request> {
       this.#screening.afterAll(wanted, () => this.around(() => this.#endStored(wanted)));
     }
     // Nobody waits any longer for those who have sent so much that is forged.
-    if (wanted.isStoredDue && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#tellStored(wanted, false);
+    if (wanted.isStoredDue && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#endStored(wanted);
     if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.
     this.#screening.afterAll(wanted, () =>

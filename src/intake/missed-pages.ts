@@ -1,6 +1,6 @@
 import { mayBeCut, nextPageUntilMs, type Page } from '../../machines/policy/gap.ts';
 import { PAGES } from '../../machines/policy/limits.ts';
-import type { BackfillNeeds, Job } from './backfill.ts';
+import type { BackfillNeeds, Done, Job } from './backfill.ts';
 import type { Request } from './wanted.ts';
 
 /**
@@ -16,7 +16,6 @@ export class MissedPages implements Job {
   #pages = 0;
   /** Times that the next page was asked for in vain. */
   #tries = 0;
-  #timer: unknown;
   #hasEnded = false;
 
   constructor(request: Request, sinceMs: number, needs: BackfillNeeds) {
@@ -27,7 +26,7 @@ export class MissedPages implements Job {
     this.#untilMs = nextPageUntilMs(request.page, Number.POSITIVE_INFINITY);
   }
 
-  run(done: () => void): void {
+  run(done: Done): void {
     const { codec, fetch } = this.#needs;
     const { wanted, feed } = this.#request;
     const list = this.#isOver ? [] : codec.filtersSince(wanted.filters.list, this.#sinceMs, this.#untilMs);
@@ -35,7 +34,7 @@ export class MissedPages implements Job {
     fetch(wanted, feed.url, { list, matches: wanted.filters.matches }, (page) => {
       if (this.#hasEnded) return;
       if (this.#isOver) return done();
-      if (page === 'late') return this.#retry(done);
+      if (page === 'late') return this.#askLater(done);
       // What it will not send is asked for again after the next gap, because nothing says that it has come.
       if (page === 'refused') return done();
       this.#turn(page, done);
@@ -44,14 +43,13 @@ export class MissedPages implements Job {
 
   end(): void {
     this.#hasEnded = true;
-    this.#needs.clock.clearTimeout(this.#timer);
   }
 
   get #isOver(): boolean {
     return this.#request.isOver(this.#epoch);
   }
 
-  #turn(page: Page, done: () => void): void {
+  #turn(page: Page, done: Done): void {
     const isMore = mayBeCut(page, this.#request.feed.storedMax) && this.#pages < PAGES.most;
     if (!isMore) return this.#fill(done);
     this.#untilMs = nextPageUntilMs(page, this.#untilMs);
@@ -60,13 +58,13 @@ export class MissedPages implements Job {
     this.run(done);
   }
 
-  #fill(done: () => void): void {
+  #fill(done: Done): void {
     if (!this.#isOver) this.#needs.filled(this.#request);
     done();
   }
 
-  #retry(done: () => void): void {
+  #askLater(done: Done): void {
     this.#tries += 1;
-    this.#timer = this.#needs.clock.setTimeout(() => this.run(done), this.#needs.retryDelayMs(this.#tries));
+    done(this.#needs.retryDelayMs(this.#tries));
   }
 }

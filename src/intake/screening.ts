@@ -19,6 +19,8 @@ export interface ScreeningNeeds {
   /** A relay has sent so many forged events that it counts as a failed call. */
   failed(url: string): void;
   verifierFailed(problem: string): void;
+  /** One event less of a subscription waits, whose time is up. */
+  looked(wanted: Wanted): void;
   /** What a relay has sent waits, because so much of it was forged. */
   held(docket: Docket): void;
   /** Some events of it were passed over, and have to be asked for again. */
@@ -76,6 +78,7 @@ export class Screening {
       this.#judged(request, session, epoch, verdict, atMs);
       if (verdict === 'genuine') this.#deliver(request, epoch, id, atMs, event, isStored);
       feed.balance();
+      if (wanted.isStoredDue && !wanted.isStoredTold) this.#needs.looked(wanted);
     };
     if (feed.verifies) this.#verification.submit(feed.docket, id, event, settle);
     else this.#verification.after(feed.docket, () => settle('genuine'));

@@ -16,7 +16,8 @@ export interface SubscriptionHandlers {
   readonly onEvent?: ((received: Received) => void) | undefined;
   /**
    * Called once: all that was stored has come, from every relay that the subscription is on (`complete`) or from those
-   * that were in time. Every event that came before it has been verified and delivered.
+   * that were in time. Every event that came before it has been verified and delivered, but for those of relays that have
+   * forged so many that the rest waits.
    */
   readonly onEose?: ((complete: boolean) => void) | undefined;
   /** Called once, when nothing more will come. */

@@ -212,6 +212,8 @@ export class Verification {
       if (verdict === 'forged') for (const docket of new Set(same.map((each) => each.docket))) this.#charge(docket);
     });
     for (const docket of dockets) this.#drain(docket);
+    // What was found out together with it has been told by now.
+    for (const docket of dockets) if (docket.isHeld) this.#needs.held(docket);
   }
 
   #charge(docket: Docket): void {
@@ -221,7 +223,6 @@ export class Verification {
     if (waitMs === 0 || docket.isHeld) return;
     docket.isHeld = true;
     this.#waiting.delete(docket);
-    this.#needs.held(docket);
     const timer = clock.setTimeout(() => {
       this.#deadlines.delete(timer);
       docket.isHeld = false;

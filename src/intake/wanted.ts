@@ -228,7 +228,8 @@ export class Request implements FeedItem {
 
   /** Whether nobody wants to know any more what was asked for then. */
   isOver(epoch: number): boolean {
-    return this.wanted.isOver || this.epoch !== epoch;
+    const { wanted, feed } = this;
+    return wanted.isOver || this.epoch !== epoch || wanted.requests.get(feed) !== this;
   }
 
   /** An event came that has been verified, now or earlier. */

@@ -127,7 +127,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     this.#connection?.resume?.();
   }
 
-  /** Asks for a sign of life. One question at a time: who asks meanwhile hears the answer to that. */
+  /** Asks for a sign of life, unless there is no room for it. One question at a time: who asks meanwhile hears the answer to that. */
   probe(): void {
     this.#ask(true);
   }
@@ -300,12 +300,24 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     }
     if (this.#probe) this.#giveUp(this.#probe);
     else if (!this.#needs.mayQuestion()) return;
+    this.#probe = undefined;
     this.#probes += 1;
     const probe = codec.probe(`${this.generation}-${this.#probes}`);
     // A connection that cannot be sent on any more is about to say that it is closed.
     if (!this.send(probe.frame)) return;
     this.#probe = { ...probe, sentAt: clock.now(), timer: undefined, isAsked: false };
     if (isAsked) this.#waitFor(this.#probe);
+    else this.#waitForAny(this.#probe);
+  }
+
+  /** A heartbeat is over without its answer where the relay speaks of something else: others may want its slot. */
+  #waitForAny(probe: OpenProbe): void {
+    probe.timer = this.#needs.clock.setTimeout(() => {
+      if (probe.sentAt >= this.heardAt) return this.#waitForAny(probe);
+      this.#probe = undefined;
+      this.#giveUp(probe);
+      this.#needs.questioned();
+    }, this.#input.probeTimeoutMs);
   }
 
   /** The chart waits for this answer, for as long as it may take. */
@@ -314,6 +326,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     const { probeTimeoutMs } = this.#input;
     const dueAt = clock.now() + probeTimeoutMs;
     probe.isAsked = true;
+    clock.clearTimeout(probe.timer);
     probe.timer = clock.setTimeout(() => {
       // Who slept has not waited, nor who did not listen.
       if (this.#isPaused || isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
@@ -326,7 +339,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   }
 
   /** Its answer may still come, and is no fault of the relay. */
-  #giveUp(probe: Probe): void {
+  #giveUp(probe: OpenProbe): void {
+    this.#needs.clock.clearTimeout(probe.timer);
     this.#givenUp = probe;
     this.write(probe.cleanup);
   }
