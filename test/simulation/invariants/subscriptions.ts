@@ -22,6 +22,14 @@ class OpenRequests {
   }
 }
 
+/** A request that a relay has closed. */
+interface Refused {
+  readonly at: number;
+  readonly isFinal: boolean;
+  readonly wire: Wire;
+  readonly id: string;
+}
+
 /** The question whether a relay lives, which is a subscription as well. */
 const PROBE = /^\["REQ","(probe-[^"]*)"/;
 
@@ -48,7 +56,7 @@ const requests: Invariant = {
   watch: (scene) => {
     const requests = new OpenRequests();
     /** When a subscription was refused for now at a relay, by relay and name. */
-    const refused = new Map<string, { readonly at: number; readonly isFinal: boolean; readonly wire: Wire }>();
+    const refused = new Map<string, Refused>();
     const probes = new WeakMap<Wire, string>();
     /** Where only one is allowed, the question has to be one more. */
     const checkRoom = (wire: Wire, url: string): void => {
@@ -63,6 +71,8 @@ const requests: Invariant = {
         const open = requests.on(wire);
         const farewell = farewellOf(frame);
         if (farewell !== undefined) open.delete(farewell);
+        // Given up before the refusal was looked at, which waits for the verification of what had come before it.
+        for (const [place, { wire: on, id }] of refused) if (on === wire && id === farewell) refused.delete(place);
         if (farewell !== undefined && probes.get(wire) === farewell) probes.delete(wire);
         const probe = PROBE.exec(frame)?.[1];
         if (probe !== undefined) {
@@ -103,6 +113,7 @@ const requests: Invariant = {
           at: scene.now,
           isFinal: !mayBeAskedAgain(message.refusal),
           wire,
+          id: message.subscription,
         });
       },
     };
