@@ -2,8 +2,8 @@ import type { Span } from '../../machines/policy/gap.ts';
 import { BACKFILL } from '../../machines/policy/limits.ts';
 import type { Message } from '../protocol/codec.ts';
 import type { Reconciler, Reconciliation } from '../protocol/reconciler.ts';
-import type { BackfillNeeds, Done, Job } from './backfill.ts';
 import type { FeedSession } from './feed.ts';
+import type { BackfillNeeds, Done, Job } from './job.ts';
 import type { Request } from './wanted.ts';
 
 export type ComparisonMessage = Extract<Message, { type: 'comparison' }>;

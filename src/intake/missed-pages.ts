@@ -1,6 +1,6 @@
 import { mayBeCut, nextPageUntilMs, type Page } from '../../machines/policy/gap.ts';
 import { PAGES } from '../../machines/policy/limits.ts';
-import type { BackfillNeeds, Done, Job } from './backfill.ts';
+import type { BackfillNeeds, Done, Job } from './job.ts';
 import type { Request } from './wanted.ts';
 
 /**
