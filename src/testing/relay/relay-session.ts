@@ -64,6 +64,8 @@ export class RelaySession {
   readonly #comparisons = new Map<string, Filter>();
   readonly #challenge: string;
   readonly #timers = new Set<unknown>();
+  /** What goes out later, by the delay. */
+  readonly #delayed = new Map<number, (string | Uint8Array)[]>();
   #authenticated = false;
   /** Most subscriptions that were open at one time. */
   subscriptionsMost = 0;
@@ -245,9 +247,15 @@ export class RelaySession {
 
   #sendAfter(frame: string | Uint8Array, delayMs: number): void {
     if (delayMs === 0) return this.#send(frame);
+    // What is due at one time goes out in its order, whichever timer of a clock fires first.
+    const waiting = this.#delayed.get(delayMs) ?? [];
+    this.#delayed.set(delayMs, waiting);
+    waiting.push(frame);
     const timer = this.#host.clock.setTimeout(() => {
       this.#timers.delete(timer);
-      this.#send(frame);
+      const next = waiting.shift();
+      if (waiting.length === 0) this.#delayed.delete(delayMs);
+      if (next !== undefined) this.#send(next);
     }, delayMs);
     this.#timers.add(timer);
   }
