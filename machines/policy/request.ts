@@ -22,6 +22,13 @@ const AT_ONCE = /\b(concurrent|open|active|subscriptions?)\b/i;
 export const isAboutRoom = ({ prefix, text }: Pick<Refusal, 'prefix' | 'text'>): boolean =>
   TOO_MANY.test(text) && (prefix !== 'rate-limited' || AT_ONCE.test(text));
 
+/**
+ * Requests that may be open at a relay at one time: as many as it was found to take. One of what the application allows is
+ * left for the question whether the relay lives, which is a subscription as well, unless that is lent to something brief.
+ */
+export const requestsMax = (allowed: number, learned: number, isLent = false): number =>
+  Math.min(isLent ? allowed : Math.max(1, allowed - 1), learned);
+
 /** Milliseconds before a relay is asked again for what it refused: U(d/2, d), doubling with every try. */
 export function requestDelayMs(settings: SubscribeSettings, tries: number, random: number): number {
   const exponent = Math.min(Math.max(0, tries - 1), EXPONENT_MAX);

@@ -1,5 +1,6 @@
 import { ROOM_RETRY_MS, SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
+import { requestsMax } from '../../machines/policy/request.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 import { bytesIn } from '../frame.ts';
@@ -103,12 +104,9 @@ export class Feed<Item extends FeedItem> {
     return this.#open.size + this.#queue.size < this.slots;
   }
 
-  /**
-   * Requests that may be open there at the moment, that are, and that wait. One of what the application allows is left for
-   * the question whether the relay lives, which is a subscription as well.
-   */
+  /** Requests that may be open there at the moment, that are, and that wait. */
   get slots(): number {
-    return Math.min(Math.max(1, this.slotsMax - 1), this.#learned);
+    return requestsMax(this.slotsMax, this.#learned);
   }
 
   /** Whether the relay may be asked whether it lives: not while something brief has the slot for that. */
@@ -273,7 +271,7 @@ export class Feed<Item extends FeedItem> {
 
   #hasSlot({ isBrief }: Item): boolean {
     const mayBorrow = isBrief && this.session?.isQuestioned === false;
-    if (this.#open.size < (mayBorrow ? Math.min(this.slotsMax, this.#learned) : this.slots)) return true;
+    if (this.#open.size < (mayBorrow ? requestsMax(this.slotsMax, this.#learned, true) : this.slots)) return true;
     if (this.#learned < this.slotsMax - 1) this.#lookForRoom();
     return false;
   }

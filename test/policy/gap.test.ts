@@ -6,6 +6,7 @@ import {
   markAfterLoss,
   mayBeCut,
   NO_MARK,
+  newSinceMs,
 } from '../../machines/policy/gap.ts';
 
 const NOW = 1_000_000;
@@ -53,4 +54,11 @@ describe('how far a relay has served a subscription', () => {
     expect(gapSinceMs(markAfterEnd(NO_MARK, 0), NOW, 600)).toBe(0);
     expect(gapSinceMs(markAfterEnd(NO_MARK, NOW), NOW, 600)).toBe(NOW - 600);
   });
+});
+
+test('what is new beside a bounded request is asked for, unless the relay is asked for the first time and at once', () => {
+  expect(newSinceMs(5_000, 5_000, true)).toBeUndefined();
+  expect(newSinceMs(5_000, 6_000, true)).toBeUndefined();
+  expect(newSinceMs(5_000, 6_001, true)).toBe(5_000);
+  expect(newSinceMs(5_000, 5_000, false)).toBe(5_000);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isAboutRoom, mayBeAskedAgain, requestDelayMs } from '../../machines/policy/request.ts';
+import { isAboutRoom, mayBeAskedAgain, requestDelayMs, requestsMax } from '../../machines/policy/request.ts';
 import { poolSettings } from '../../machines/policy/settings.ts';
 import { refusalOf } from '../../src/protocol/nostr/refusal.ts';
 
@@ -41,6 +41,12 @@ describe('what a relay says when it closes a subscription', () => {
   ])('%j may be asked again: %j', (text, again) => {
     expect(mayBeAskedAgain(refusalOf(text))).toBe(again);
   });
+});
+
+test('one of the requests that are allowed is left for the question, or lent', () => {
+  expect([requestsMax(20, 99), requestsMax(20, 99, true)]).toEqual([19, 20]);
+  // What a relay was found to take holds for all; where only one is allowed, it is had.
+  expect([requestsMax(20, 5), requestsMax(20, 5, true), requestsMax(1, 99)]).toEqual([5, 5, 1]);
 });
 
 test('delays double with every try, between a half and the whole, up to their bound', () => {
