@@ -434,7 +434,8 @@ export class Intake implements FeedOwner<Request> {
       this.#screening.afterAll(wanted, () => this.around(() => this.#endStored(wanted)));
     }
     // Nobody waits any longer for those who have sent so much that is forged.
-    if (wanted.isStoredDue && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#endStored(wanted);
+    const isWaitedFor = wanted.isStoredDue && !wanted.isStoredTold;
+    if (isWaitedFor && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#endStored(wanted);
     if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.
     this.#screening.afterAll(wanted, () =>

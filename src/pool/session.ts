@@ -127,7 +127,10 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     this.#connection?.resume?.();
   }
 
-  /** Asks for a sign of life, unless there is no room for it. One question at a time: who asks meanwhile hears the answer to that. */
+  /**
+   * Asks for a sign of life, unless there is no room for it. One question at a time: who asks meanwhile hears the answer to
+   * that.
+   */
   probe(): void {
     this.#ask(true);
   }
