@@ -24,7 +24,8 @@ const delivery: Invariant = {
         if (fact.type !== 'publication.failed' || fact.cause !== 'expired' || scene.timeWasOdd) return;
         for (const { status } of scene.relays.values()) if (status !== 'connected') return;
         // What a relay has been found to take grows back slowly, and what waits for it may not be in time.
-        if (scene.lanes().some(({ perSecond }) => perSecond !== undefined)) return;
+        const { outcomes } = fact;
+        if (scene.lanes().some(({ url, perSecond }) => url in outcomes && perSecond !== undefined)) return;
         const forMs = scene.awakeMs - connectedSince;
         if (forMs > scene.settlingMs)
           scene.fail('L3', `${fact.id.slice(0, 8)} expired after ${forMs} ms without a fault`);

@@ -187,10 +187,10 @@ const ends: Invariant = {
 
 /** What a subscription should have brought of one relay by now. */
 function due(scene: Scene, { plan, since }: ReaderView, url: string): readonly NostrEvent[] {
-  // A clock that was set forward takes what is from the future for what has come already.
-  if (scene.clockWasSet && scene.ownNow > scene.now) return [];
+  // A clock that was set forward takes what is from the future for what has come; by less than the overlap it does no harm.
+  if (scene.clockWasSet && scene.ownNow - scene.now > scene.subscribing.overlapMs - LATE_MS) return [];
   // A clock that was set, or stood still, does not say what is older.
-  if (plan.limit !== undefined && scene.timeWasOdd) return [];
+  if (plan.limit !== undefined && (scene.clockWasSet || scene.ownNow < scene.now - 1)) return [];
   // Where it is on some of several relays, one stands for the others: what is due is what all of them have.
   const others = plan.copies === undefined ? [] : [...scene.relays.keys()];
   const isEverywhere = (event: NostrEvent): boolean =>
