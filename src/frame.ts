@@ -1,4 +1,7 @@
-/** A text message in the bytes that it came in: UTF-8 that has been checked. In Node, a `Buffer` is that. */
+/**
+ * A text message in the bytes that it came in. In Node, a `Buffer` is that. Whether they are UTF-8 is not known before a text is
+ * made of them.
+ */
 export interface FrameBytes extends Uint8Array {
   latin1Slice(from: number, to: number): string;
   utf8Slice(from: number, to: number): string;
@@ -11,7 +14,29 @@ export const areFrameBytes = (bytes: Uint8Array): bytes is FrameBytes => 'latin1
 /** A text message, as the platform has it. Where that is bytes, most of what comes twice need not be made a text of. */
 export type Frame = string | FrameBytes;
 
-export const textOf = (frame: Frame): string => (typeof frame === 'string' ? frame : frame.utf8Slice(0, frame.length));
+/** The text of a frame; nothing where its bytes are no UTF-8. */
+export const textOf = (frame: Frame): string | undefined =>
+  typeof frame === 'string' ? frame : textIn(frame, 0, frame.length);
+
+/** What stands where bytes were no UTF-8, unless it was sent as such. */
+const REPLACEMENT = '\ufffd';
+const strictDecoder = new TextDecoder('utf-8', { fatal: true });
+
+/** The text from one byte of a frame to another; nothing where that is no UTF-8. */
+export function textIn(bytes: FrameBytes, from: number, to: number): string | undefined {
+  const text = bytes.utf8Slice(from, to);
+  // Looking for it in the text takes a fraction of looking at the bytes.
+  return text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(from, to)) ? undefined : text;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strictDecoder.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const encoder = new TextEncoder();
 

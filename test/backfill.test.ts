@@ -389,7 +389,7 @@ describe('what a relay leaves out of its answer, because it sends only so many e
         pingless(transport).open(url, options, {
           ...handlers,
           onFrame: (frame) => {
-            const isAnswer = swallows && textOf(frame).startsWith('["EOSE","probe');
+            const isAnswer = swallows && textOf(frame)?.startsWith('["EOSE","probe');
             if (isAnswer) swallowed += 1;
             else handlers.onFrame(frame);
           },

@@ -3,7 +3,7 @@ import { isOverslept } from '../../machines/policy/silence.ts';
 import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/way.ts';
-import { type Frame, textOf } from '../frame.ts';
+import { type Frame, type FrameBytes, textOf } from '../frame.ts';
 import { Pulse } from '../health/pulse.ts';
 import type { FeedSession } from '../intake/feed.ts';
 import type { Codec, Glimpse, Message, Probe } from '../protocol/codec.ts';
@@ -40,6 +40,9 @@ export interface SessionNeeds {
   /** A message that is not the answer to a probe, and when it came. */
   receive(message: Message, now: number): void;
 }
+
+/** Close code for a text message that is no text (RFC 6455, section 7.4.1). */
+const NO_UTF_8 = 1007;
 
 /** A question that waits for its answer. */
 interface OpenProbe extends Probe {
@@ -231,10 +234,12 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #receive(frame: Frame): void {
     if (!this.#hear(frame.length)) return;
     const { codec } = this.#needs;
-    if (this.#needs.isOverheard()) this.#needs.overheard(textOf(frame));
+    // What is no text is shown as it came.
+    if (this.#needs.isOverheard()) this.#needs.overheard(textOf(frame) ?? (frame as FrameBytes));
     const glimpse = codec.skim(frame);
     if (glimpse === undefined || !this.#needs.handles(glimpse)) {
       const message = codec.decode(frame, glimpse);
+      if (message.type === 'garbled') return this.#fail(NO_UTF_8, 'a text message was not UTF-8');
       if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
       else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message, this.#spokeAt);
     }
@@ -246,6 +251,12 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (this.#needs.isOverheard()) this.#needs.overheard(data);
     this.#needs.receive({ type: 'malformed', problem: 'binary' }, this.#spokeAt);
     this.#heard();
+  }
+
+  /** Ends a connection whose other side broke the protocol. */
+  #fail(code: number, reason: string): void {
+    this.#connection?.close(code);
+    this.#closed({ code, reason, brokeProtocol: true });
   }
 
   /** A message has arrived, of so many bytes or characters; whether it is still of interest. */

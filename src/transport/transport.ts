@@ -15,7 +15,7 @@ export interface TransportOptions {
  */
 export interface TransportHandlers {
   onOpen(): void;
-  /** A text message. Bytes are not changed by anybody afterwards. */
+  /** A text message. Where that is bytes, nobody changes them afterwards, and they need not have been found to be UTF-8. */
   onFrame(frame: Frame): void;
   /** A binary message. */
   onBinary(data: Uint8Array): void;
@@ -36,8 +36,11 @@ export interface Connection {
   /** Reads nothing more until it resumes, where the platform can: the other side is held up by that. */
   pause?(): void;
   resume?(): void;
-  /** Closes politely; `onClose` follows, at the latest when the other side goes away. */
-  close(): void;
+  /**
+   * Closes politely; `onClose` follows, at the latest when the other side goes away. The code, 1000 by default, is sent where
+   * the platform lets it be.
+   */
+  close(code?: number): void;
   /** Lets go at once, from any state. Nothing is reported after that. */
   terminate(): void;
 }

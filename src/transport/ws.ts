@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import WebSocket from 'ws';
 import type { CloseReport } from '../../machines/policy/close.ts';
@@ -19,10 +20,9 @@ import {
 const READ_AT_ONCE = 128 * 1024;
 const FRAME_COUNTS_MIN = 256;
 
-/** Found out once, and not for every frame. */
-const frameOf: (data: Buffer) => Frame = areFrameBytes(Buffer.alloc(0))
-  ? (data) => data as Buffer & FrameBytes
-  : (data) => data.toString('utf8');
+/** Whether frames are left in bytes: found out once, and not for every frame. */
+const IN_BYTES = areFrameBytes(Buffer.alloc(0));
+const frameOf = (data: Buffer): Frame => (IN_BYTES ? (data as Buffer & FrameBytes) : data.toString('utf8'));
 
 const retryAfterMs = (header: string | undefined): number | undefined => {
   const seconds = header === undefined ? Number.NaN : Number(header);
@@ -57,6 +57,8 @@ class WsConnection implements Connection {
     const socket = new WebSocket(url, {
       perMessageDeflate: false,
       followRedirects: false,
+      // Left to whoever makes texts of the bytes: of most that comes from several relays, nobody does.
+      skipUTF8Validation: IN_BYTES,
       maxPayload: options.frameBytesMax,
       ...(options.allowPrivate ? {} : { lookup: publicLookup }),
     });
@@ -99,6 +101,7 @@ class WsConnection implements Connection {
     socket.on('close', (code: number, reason: Buffer) => {
       if (this.#done) return;
       this.#done = true;
+      if (!isUtf8(reason)) this.#failure ??= { reason: 'the reason for closing was not UTF-8', brokeProtocol: true };
       handlers.onClose({ code, reason: shortReason(reason.toString('utf8')), ...this.#failure });
     });
   }
@@ -128,13 +131,15 @@ class WsConnection implements Connection {
   // A system call a frame costs more than everything else that is done for it.
   #cork(): void {
     if (this.#corked || !this.#raw) return;
-    const raw = this.#raw;
     this.#corked = true;
-    raw.cork();
-    process.nextTick(() => {
-      this.#corked = false;
-      raw.uncork();
-    });
+    this.#raw.cork();
+    process.nextTick(() => this.#uncork());
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#raw?.uncork();
   }
 
   pause(): void {
@@ -159,14 +164,16 @@ class WsConnection implements Connection {
     });
   }
 
-  close(): void {
+  close(code = 1000): void {
     // What it answers must be read.
     this.resume();
-    this.#socket.close(1000);
+    this.#socket.close(code);
   }
 
   terminate(): void {
     this.#done = true;
+    // What was taken for sending, such as why it is closed, leaves first.
+    this.#uncork();
     this.#socket.terminate();
   }
 }

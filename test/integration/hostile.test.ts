@@ -48,6 +48,35 @@ function poolAt(url: string, transport: Transport, options: CreatePoolOptions = 
 
 const ok = (event: { id: string }): Buffer => frame(TEXT, JSON.stringify(['OK', event.id, true, '']));
 
+test('whoever sends a text that is none is told why it ends, and whoever listens hears the bytes', async () => {
+  const none = Buffer.concat([Buffer.from('["NOTICE","'), Buffer.from([0xff]), Buffer.from('"]')]);
+  let told = (_code: number): void => {};
+  const code = new Promise<number>((resolve) => {
+    told = resolve;
+  });
+  const server = await startRawServer((socket, key, dial) => {
+    accept(socket, key);
+    if (dial > 1) return;
+    socket.write(frame(TEXT, none));
+    let heard = Buffer.alloc(0);
+    socket.on('data', (data) => {
+      heard = Buffer.concat([heard, data]);
+      // Frames of a client have a mask of four bytes after their header; these are short, and a ping may come first.
+      let at = 0;
+      while (heard[at] === 0x89) at += 6 + ((heard[at + 1] as number) & 0x7f);
+      if (heard[at] === 0x88 && heard.length >= at + 8) told(heard.readUInt16BE(at + 6) ^ heard.readUInt16BE(at + 2));
+    });
+  });
+  const pool = poolAt(server.url, wsTransport);
+  const heard: (string | Uint8Array)[] = [];
+  pool.on('relay.frame', (fact) => heard.push(fact.frame));
+  const disconnected = nextFact(pool, 'relay.disconnected');
+  expect(await code).toBe(1007);
+  expect(await disconnected).toMatchObject({ code: 1007 });
+  expect(heard.map((content) => Buffer.from(content))).toEqual([none]);
+  expect(pool.relayMetrics(server.url)?.faults).toEqual({ protocol: 1 });
+});
+
 describe.each(TRANSPORTS)('over %s, a relay that breaks WebSocket', (_name, transport) => {
   test.each<[string, Buffer]>([
     ['invalid UTF-8 in a text', frame(TEXT, new Uint8Array([0xc3, 0x28]))],

@@ -37,7 +37,7 @@ class Tap implements Connection {
       },
       onFrame: (frame) => {
         const pass = (): void => handlers.onFrame(frame);
-        if (this.isDeaf || (this.isKeeping && textOf(frame).startsWith('["OK"'))) this.kept.push(pass);
+        if (this.isDeaf || (this.isKeeping && textOf(frame)?.startsWith('["OK"'))) this.kept.push(pass);
         else pass();
       },
       onBinary: (data) => handlers.onBinary(data),

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { areFrameBytes, type Frame } from '../../src/frame.ts';
@@ -6,7 +7,7 @@ import { nostrCodec } from '../../src/protocol/nostr/codec.ts';
 import { readPlainEvent } from '../../src/protocol/nostr/plain-event.ts';
 import { eventAt } from '../../src/protocol/nostr/skim.ts';
 import { signedEvents } from '../../src/testing/index.ts';
-import { inBytes } from '../kit/frames.ts';
+import { asFrame, inBytes } from '../kit/frames.ts';
 
 const event = signedEvents('x').next().value;
 
@@ -101,6 +102,35 @@ describe('an event is read from its bytes', () => {
       }),
       { numRuns: 10_000 },
     );
+  });
+
+  test('whatever bytes it has, and is no text where they are no UTF-8', () => {
+    const change = fc.record({ at: fc.nat(), cut: fc.nat(2), put: fc.uint8Array({ maxLength: 3 }) });
+    let texts = 0;
+    let garbled = 0;
+    fc.assert(
+      fc.property(plain, change, (value, { at, cut, put }) => {
+        const whole = Buffer.from(frameOf(value));
+        const from = at % whole.length;
+        const bytes = Buffer.concat([whole.subarray(0, from), put, whole.subarray(from + cut)]);
+        if (isUtf8(bytes)) {
+          texts += 1;
+          expect(without(read(asFrame(bytes)))).toEqual(without(read(bytes.toString())));
+        } else {
+          garbled += 1;
+          expect(read(asFrame(bytes))).toEqual({ type: 'garbled' });
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(texts).toBeGreaterThan(500);
+    expect(garbled).toBeGreaterThan(500);
+  });
+
+  test('with a character that stands for what was not UTF-8, where that was sent as such', () => {
+    const frame = frameOf({ ...event, content: 'a \ufffd b' });
+    expect(isReadPlainly(frame)).toBe(true);
+    expect(without(readBytes(frame))).toEqual(without(read(frame)));
   });
 
   test.each([

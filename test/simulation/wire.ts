@@ -66,7 +66,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           handlers.onOpen();
         },
         onFrame(frame) {
-          const data = textOf(frame);
+          const data = textOf(frame) ?? '';
           const message = nostrCodec.decode(data);
           wire.heardAt = now();
           tap.received(wire, data, message);

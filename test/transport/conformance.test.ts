@@ -40,7 +40,7 @@ class Log {
   #wake: () => void = () => {};
   readonly handlers = {
     onOpen: () => this.#note(['open']),
-    onFrame: (frame: Frame) => this.#note(['frame', textOf(frame)]),
+    onFrame: (frame: Frame) => this.#note(['frame', textOf(frame) ?? 'no text']),
     onBinary: (data: Uint8Array) => this.#note(['binary', Buffer.from(data)]),
     onPong: () => this.#note(['pong']),
     onClose: (report: CloseReport) => this.#note(['close', report]),

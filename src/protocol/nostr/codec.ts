@@ -1,6 +1,6 @@
 import { RecloserError } from '../../../machines/policy/error.ts';
 import { isAboutRoom } from '../../../machines/policy/request.ts';
-import { type FrameBytes, textOf } from '../../frame.ts';
+import { type Frame, type FrameBytes, textOf } from '../../frame.ts';
 import type { Codec, Glimpse, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
 import { filtersSince, filterWithin, type NostrFilter, prepareFilters } from './filter.ts';
@@ -113,18 +113,20 @@ const DECODERS: ReadonlyMap<unknown, (message: readonly unknown[], frame: string
     ['NOTICE', decodeNotice],
   ]);
 
-function decodeText(frame: string, glimpse?: Glimpse): Message {
-  const acceptance = readAcceptance(frame);
+function decodeText(frame: Frame, glimpse?: Glimpse): Message {
+  const text = textOf(frame);
+  if (text === undefined) return { type: 'garbled' };
+  const acceptance = readAcceptance(text);
   if (acceptance) return acceptance;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(frame);
+    parsed = JSON.parse(text);
   } catch {
     return malformed('json');
   }
   if (!Array.isArray(parsed)) return malformed('not-a-list');
   const decode = DECODERS.get(parsed[0]);
-  return decode ? decode(parsed, frame, glimpse) : malformed('unknown-type');
+  return decode ? decode(parsed, text, glimpse) : malformed('unknown-type');
 }
 
 /** An event, where it is written plainly: nearly all are, and most of what comes is events. */
@@ -191,6 +193,9 @@ export const nostrCodec: Codec = {
       cleanup: nostrCodec.unsubscribe(subscription),
     };
   },
-  decode: (frame, glimpse) =>
-    typeof frame === 'string' ? decodeText(frame, glimpse) : (decodePlain(frame, glimpse) ?? decodeText(textOf(frame))),
+  decode: (frame, glimpse) => {
+    if (typeof frame === 'string') return decodeText(frame, glimpse);
+    // What was seen in bytes is counted in bytes, and may stand elsewhere in the text.
+    return decodePlain(frame, glimpse) ?? decodeText(frame);
+  },
 };

@@ -1,4 +1,4 @@
-import { type FrameBytes, memoryOf } from '../../frame.ts';
+import { type FrameBytes, memoryOf, textIn } from '../../frame.ts';
 import { isHexAt } from '../hex.ts';
 import { isAt, type Literal, literalOf } from '../literal.ts';
 import { EVENT_LIMITS, type NostrEvent } from './event.ts';
@@ -133,7 +133,8 @@ class PlainEventReader {
     if (this.#backslashAt >= 0 && this.#backslashAt < to) return this.#parsed(from, this.#endOfEscaped());
     if (!this.#isPlain(from, to)) return this.#parsed(from, to);
     this.#at = to + 1;
-    return bytes.latin1Slice(from, to);
+    // Most names of tags are one letter, of which there is a text already.
+    return to === from + 1 ? String.fromCharCode(bytes[from] as number) : bytes.latin1Slice(from, to);
   }
 
   /** Whether nothing but ASCII stands there, and nothing that must not stand in a string as it is. */
@@ -161,8 +162,10 @@ class PlainEventReader {
 
   #parsed(from: number, to: number): string | undefined {
     this.#at = to + 1;
+    const text = textIn(this.#bytes, from - 1, to + 1);
+    if (text === undefined) return undefined;
     try {
-      return JSON.parse(this.#bytes.utf8Slice(from - 1, to + 1)) as string;
+      return JSON.parse(text) as string;
     } catch {
       return undefined;
     }
