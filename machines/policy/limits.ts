@@ -341,8 +341,11 @@ export const INFORMATION = {
   bytesMax: 64 * 1024,
 } as const;
 
-/** Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap. */
-export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000 } as const;
+/**
+ * Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap; and
+ * of a subscription that is closed, as many of a generation or none.
+ */
+export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000, afterwards: 4_096 } as const;
 
 /**
  * Events in answer to what was asked for after a gap from which on there may be more: relays send no more than so many at a

@@ -1,5 +1,6 @@
 import { memoryOf, type Place } from '../frame.ts';
 import { areDigits, inMemory, strayIn, valuesOf } from '../protocol/hex.ts';
+import { giveWords, takeWords } from './spare-words.ts';
 
 /** Digits of an id, and its bits, as words of 32. */
 const DIGITS = 64;
@@ -90,6 +91,21 @@ const TIME_AT = TIMES_PER_ROW - 1;
 /** How much more room there is each time, so that little is copied on the way. */
 const GROWTH = 4;
 
+/** Rows of a block: from there on, another block is begun, and nothing is copied any more. */
+const BLOCK_BITS = 12;
+const BLOCK = 2 ** BLOCK_BITS;
+
+/** Rows, and the same memory as times. */
+class Block {
+  readonly rows: Int32Array;
+  readonly times: Float64Array;
+
+  constructor(room: number) {
+    this.rows = takeWords(ROW * room);
+    this.times = new Float64Array(this.rows.buffer);
+  }
+}
+
 /**
  * Events by their ids, numbered in the order in which they were added, 65,535 at most. It keeps the bits of the ids and not
  * their texts: a subscription remembers a hundred thousand of them, which takes less memory, nothing to collect, and a fraction
@@ -97,13 +113,14 @@ const GROWTH = 4;
  */
 export class EventTable {
   size = 0;
-  #rows = new Int32Array(ROW * ROOM_MIN);
-  #times = new Float64Array(this.#rows.buffer);
+  /** All but the first are whole. */
+  #blocks = [new Block(ROOM_MIN)];
+  #room = ROOM_MIN;
   /**
    * Numbers of events, counted from one, at the places that the hashes of their ids lead to, or the next that is free (linear
    * probing). With them are bits of the hash: where those differ, the id need not be looked at, which is elsewhere in memory.
    */
-  #places = new Int32Array(2 * ROOM_MIN);
+  #places: Int32Array = new Int32Array(2 * ROOM_MIN);
 
   /** The number of an event, from 0; less where it is not here. */
   numberOf({ words, hash }: IdKey): number {
@@ -119,57 +136,93 @@ export class EventTable {
 
   /** The id of an event by its number. */
   idOf(number: number): string {
-    const from = number * ROW;
-    return Array.from(this.#rows.subarray(from, from + WORDS), digitsOf).join('');
+    const from = rowOf(number);
+    return Array.from(this.#blockOf(number).rows.subarray(from, from + WORDS), digitsOf).join('');
   }
 
   atMs(number: number): number {
-    return this.#times[number * TIMES_PER_ROW + TIME_AT] as number;
+    return this.#blockOf(number).times[timeOf(number)] as number;
   }
 
   /** Some bits that are kept with an event; none at first. */
   bitsOf(number: number): number {
-    return this.#rows[number * ROW + BITS_AT] as number;
+    return this.#blockOf(number).rows[rowOf(number) + BITS_AT] as number;
   }
 
   setBits(number: number, bits: number): void {
-    this.#rows[number * ROW + BITS_AT] = bits;
+    this.#blockOf(number).rows[rowOf(number) + BITS_AT] = bits;
   }
 
   /** Adds an event whose id is not here, and returns its number. */
   add({ words, hash }: IdKey, atMs: number): number {
     const number = this.size;
-    if (number * ROW === this.#rows.length) this.#grow();
+    if (number >= NUMBERS) throw new RangeError(`there is no room for more than ${NUMBERS} events`);
+    if (number === this.#room) this.#addRoom();
+    if (2 * number === this.#places.length) this.#spread();
     this.#put(number, hash);
     this.size += 1;
-    const from = number * ROW;
-    for (let index = 0; index < WORDS; index += 1) this.#rows[from + index] = words[index] as number;
-    this.#rows[from + HASH_AT] = hash;
-    this.#times[number * TIMES_PER_ROW + TIME_AT] = atMs;
+    const { rows, times } = this.#blockOf(number);
+    const from = rowOf(number);
+    for (let index = 0; index < WORDS; index += 1) rows[from + index] = words[index] as number;
+    rows[from + BITS_AT] = 0;
+    rows[from + HASH_AT] = hash;
+    times[timeOf(number)] = atMs;
     return number;
   }
 
+  /** Forgets all, and lets others have its memory. */
+  clear(): void {
+    for (const { rows } of this.#blocks) giveWords(rows);
+    giveWords(this.#places);
+    this.#blocks = [new Block(ROOM_MIN)];
+    this.#room = ROOM_MIN;
+    this.#places = new Int32Array(2 * ROOM_MIN);
+    this.size = 0;
+  }
+
+  #blockOf(number: number): Block {
+    return this.#blocks[number >>> BLOCK_BITS] as Block;
+  }
+
   #isAt(number: number, words: Int32Array): boolean {
-    const from = number * ROW;
-    for (let index = 0; index < WORDS; index += 1) if (this.#rows[from + index] !== words[index]) return false;
+    const { rows } = this.#blockOf(number);
+    const from = rowOf(number);
+    for (let index = 0; index < WORDS; index += 1) if (rows[from + index] !== words[index]) return false;
     return true;
   }
 
   #put(number: number, hash: number): void {
-    if (number >= NUMBERS) throw new RangeError(`there is no room for more than ${NUMBERS} events`);
     const last = this.#places.length - 1;
     let place = hash & last;
     while (this.#places[place] !== 0) place = (place + 1) & last;
     this.#places[place] = (hash & ~NUMBERS) | (number + 1);
   }
 
-  #grow(): void {
-    const rows = this.#rows;
-    const room = Math.min(GROWTH * this.size, NUMBERS + 1);
-    this.#rows = new Int32Array(ROW * room);
-    this.#rows.set(rows);
-    this.#times = new Float64Array(this.#rows.buffer);
-    this.#places = new Int32Array(2 * room);
-    for (let number = 0; number < this.size; number += 1) this.#put(number, rows[number * ROW + HASH_AT] as number);
+  #addRoom(): void {
+    if (this.#room >= BLOCK) {
+      this.#blocks.push(new Block(BLOCK));
+      this.#room += BLOCK;
+      return;
+    }
+    this.#room = Math.min(GROWTH * this.#room, BLOCK);
+    const larger = new Block(this.#room);
+    for (const { rows } of this.#blocks) {
+      larger.rows.set(rows);
+      giveWords(rows);
+    }
+    this.#blocks = [larger];
+  }
+
+  /** More places, so that no more than half of them are taken. */
+  #spread(): void {
+    giveWords(this.#places);
+    this.#places = takeWords(Math.min(GROWTH * this.#places.length, 2 * (NUMBERS + 1))).fill(0);
+    for (let number = 0; number < this.size; number += 1) {
+      this.#put(number, this.#blockOf(number).rows[rowOf(number) + HASH_AT] as number);
+    }
   }
 }
+
+/** Where in its block the row of an event begins, and its time. */
+const rowOf = (number: number): number => (number & (BLOCK - 1)) * ROW;
+const timeOf = (number: number): number => (number & (BLOCK - 1)) * TIMES_PER_ROW + TIME_AT;

@@ -338,6 +338,7 @@ export class Intake implements FeedOwner<Request> {
     // Where all are over, nobody waits for their slots.
     if (cause !== 'pool-closed') for (const feed of feeds) feed.pump();
     wanted.sink.closed(cause);
+    wanted.forget();
   }
 
   /** Asks one relay for what a subscription has missed. */

@@ -114,6 +114,14 @@ export class Seen {
     return [];
   }
 
+  /** Nothing more is delivered. What was little is remembered nevertheless, for whoever asks where it came from. */
+  close(): void {
+    const large = this.#generations.filter(({ events }) => events.size > SEEN.afterwards);
+    this.#generations = this.#generations.filter((generation) => !large.includes(generation));
+    if (this.#generations.length === 0) this.#generations.push(new Generation());
+    for (const { events } of large) events.clear();
+  }
+
   /** The number by which a relay is known here. */
   sourceOf(relay: string): number {
     let number = this.#numbers.get(relay);
@@ -131,6 +139,10 @@ export class Seen {
     const [young, ...older] = this.#generations as [Generation, ...Generation[]];
     const kept = older.filter(({ newestMs }) => newestMs >= horizonMs).slice(0, SEEN.most / SEEN.generation - 2);
     this.#generations = [new Generation(), young, ...kept];
-    for (const old of older) if (!kept.includes(old)) this.#fromMs = Math.max(this.#fromMs, old.newestMs + 1);
+    for (const old of older) {
+      if (kept.includes(old)) continue;
+      this.#fromMs = Math.max(this.#fromMs, old.newestMs + 1);
+      old.events.clear();
+    }
   }
 }

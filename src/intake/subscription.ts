@@ -33,7 +33,9 @@ export interface Subscription extends AsyncIterable<Received, undefined>, Dispos
   readonly dropped: number;
   /** How it stands at each relay that it is on, by URL: a relay that does not serve it says why. */
   status(): Readonly<Record<string, SubscriptionStanding>>;
-  /** The relays that have sent an event, as far as it is remembered. */
+  /**
+   * The relays that have sent an event, as far as it is remembered: of the last 50,000, and when it is closed of 4,096 at most.
+   */
   relaysOf(id: string): readonly string[];
   close(): void;
 }

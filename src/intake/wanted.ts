@@ -117,6 +117,11 @@ export class Wanted {
     this.seen = input.behalf?.seen ?? new Seen(() => this.#horizonMs(overlapMs));
   }
 
+  /** It is over, and so is what it remembers where that is much. */
+  forget(): void {
+    if (!this.isBrief) this.seen.close();
+  }
+
   /** Something of it waits to be verified, or waits no longer. */
   await(docket: Docket): void {
     this.pending.set(docket, (this.pending.get(docket) ?? 0) + 1);

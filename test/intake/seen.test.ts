@@ -75,6 +75,48 @@ test('keeps those that may come again after a gap, as far as there is room', () 
   expect(full.size).toBeLessThanOrEqual(SEEN.most);
 });
 
+test('when it is closed, remembers where little came from, and nothing of what was much', () => {
+  const urls = ['wss://one.example/', 'wss://two.example/'];
+  const little = new Seen(() => 0);
+  const [one = 0, two = 0] = urls.map((url) => little.sourceOf(url));
+  for (let index = 0; index < SEEN.afterwards; index += 1) little.add(id(index), one, index);
+  little.again(id(7), two);
+  little.close();
+  expect(little.relaysOf(id(7))).toEqual(urls);
+  expect(little.relaysOf(id(SEEN.afterwards - 1))).toEqual(urls.slice(0, 1));
+  const much = new Seen(() => 0);
+  much.sourceOf('wss://one.example/');
+  for (let index = 0; index <= SEEN.afterwards; index += 1) much.add(id(index), 0, index);
+  much.close();
+  expect(much.relaysOf(id(7))).toEqual([]);
+  expect(much.size).toBe(0);
+  // What was still on its way when it was closed does no harm.
+  expect(much.add(id(7), 0, 5)).toBe(true);
+  expect(much.again(id(7), 0)).toBe(5);
+});
+
+test('nothing of those whose memory it takes over is found in it', () => {
+  const sizes = [SEEN.afterwards + 1, 20_000, 70_000];
+  for (const [round, size] of [...sizes, ...sizes].entries()) {
+    const seen = new Seen(() => 0);
+    const [here = 0, elsewhere = 0] = ['wss://here.example/', 'wss://elsewhere.example/'].map((url) =>
+      seen.sourceOf(url),
+    );
+    const from = round * 100_000;
+    for (let index = from; index < from + size; index += 1) {
+      expect(seen.again(id(index), here)).toBeUndefined();
+      seen.add(id(index), here, index);
+      if (index % 2 === round % 2) seen.again(id(index), elsewhere);
+    }
+    for (let index = from; index < from + size; index += 97) {
+      const both = index % 2 === round % 2;
+      expect(seen.relaysOf(id(index))).toEqual(['wss://here.example/', ...(both ? ['wss://elsewhere.example/'] : [])]);
+    }
+    expect(seen.again(id(from - 1), here)).toBeUndefined();
+    seen.close();
+  }
+});
+
 test('of versions the newest wins, with the lower id at equal times', () => {
   const newest = new Newest();
   expect(newest.take({ key: 'k', at: 10 }, 'b')).toBe(true);

@@ -127,6 +127,23 @@ describe('an event is read from its bytes', () => {
     expect(garbled).toBeGreaterThan(500);
   });
 
+  test('as far as it goes, where it is cut', () => {
+    const whole = frameOf({ ...event, tags: [['t', 'a "b" \\'], ['\n']], content: '"\\"\\\\ "é"' });
+    for (let length = 0; length <= whole.length; length += 1) {
+      const frame = whole.slice(0, length);
+      expect(without(readBytes(frame))).toEqual(without(read(frame)));
+    }
+  });
+
+  test('with as many tags and texts in them as there are', () => {
+    const lists = Array.from({ length: 8 }, (_, count) => Array.from({ length: count }, (_, index) => `${index}`));
+    for (const tags of lists.map((_, count) => lists.slice(0, count))) {
+      const frame = frameOf({ ...event, tags });
+      expect(isReadPlainly(frame)).toBe(true);
+      expect(readBytes(frame)).toMatchObject({ event: { tags } });
+    }
+  });
+
   test('with a character that stands for what was not UTF-8, where that was sent as such', () => {
     const frame = frameOf({ ...event, content: 'a \ufffd b' });
     expect(isReadPlainly(frame)).toBe(true);

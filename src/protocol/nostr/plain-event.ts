@@ -19,6 +19,11 @@ const SPACES = 0x20202020;
 const strayIn = (characters: number): number => characters | (characters - SPACES);
 
 const NO_TAGS: readonly (readonly string[])[] = Object.freeze([]);
+const NO_TEXTS: readonly string[] = Object.freeze([]);
+
+/** Frozen. A list that has grown from so many has room for sixteen more, which whoever keeps events would keep, too. */
+const tight = <Item>(list: readonly Item[], from: number): readonly Item[] =>
+  Object.freeze(list.length === from ? list : list.slice());
 
 /**
  * Reads an event that is written as nearly all are: the seven fields once each, in any order, no space between anything. What
@@ -161,6 +166,7 @@ class PlainEventReader {
   }
 
   #parsed(from: number, to: number): string | undefined {
+    if (to >= this.#bytes.length) return undefined;
     this.#at = to + 1;
     const text = textIn(this.#bytes, from - 1, to + 1);
     if (text === undefined) return undefined;
@@ -174,25 +180,40 @@ class PlainEventReader {
   #tags(): readonly (readonly string[])[] | undefined {
     if (!this.#takes(LIST)) return undefined;
     if (this.#takes(LIST_END)) return NO_TAGS;
-    const tags: (readonly string[])[] = [];
-    do {
+    const first = this.#tag();
+    if (first === undefined) return undefined;
+    const tags = [first];
+    while (this.#takes(COMMA)) {
       const tag = this.#tag();
       if (tag === undefined || tags.length === EVENT_LIMITS.tags) return undefined;
       tags.push(tag);
-    } while (this.#takes(COMMA));
-    return this.#takes(LIST_END) ? Object.freeze(tags) : undefined;
+    }
+    return this.#takes(LIST_END) ? tight(tags, 1) : undefined;
   }
 
+  // Nearly all have two texts or three.
   #tag(): readonly string[] | undefined {
     if (!this.#takes(LIST)) return undefined;
-    const tag: string[] = [];
-    if (this.#takes(LIST_END)) return Object.freeze(tag);
-    do {
-      const text = this.#string();
-      if (text === undefined || tag.length === EVENT_LIMITS.tagElements) return undefined;
-      tag.push(text);
-    } while (this.#takes(COMMA));
-    return this.#takes(LIST_END) ? Object.freeze(tag) : undefined;
+    if (this.#takes(LIST_END)) return NO_TEXTS;
+    const first = this.#string();
+    if (first === undefined) return undefined;
+    if (this.#takes(LIST_END)) return Object.freeze([first]);
+    const second = this.#next();
+    if (second === undefined) return undefined;
+    if (this.#takes(LIST_END)) return Object.freeze([first, second]);
+    const third = this.#next();
+    if (third === undefined) return undefined;
+    const texts = [first, second, third];
+    while (!this.#takes(LIST_END)) {
+      const text = this.#next();
+      if (text === undefined || texts.length === EVENT_LIMITS.tagElements) return undefined;
+      texts.push(text);
+    }
+    return tight(texts, 3);
+  }
+
+  #next(): string | undefined {
+    return this.#takes(COMMA) ? this.#string() : undefined;
   }
 }
 
