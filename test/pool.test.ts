@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
-import { createPool, type NostrEvent, poolMachine, providePoolMachine } from '../src/index.ts';
+import { createPool, type NostrEvent, poolMachine, providePoolMachine, type Transport } from '../src/index.ts';
 import { signedEvents, type VirtualClock } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
 import { startRelays } from './kit/relays.ts';
@@ -32,6 +32,32 @@ describe('a pool', () => {
     clock.advance(MINUTE);
     await pool.close();
     expect(clock.pending).toBe(0);
+  });
+
+  test('counts an answer from when its bytes arrived, however late it is looked at', async () => {
+    const { clock, network, relays, parts } = world(1);
+    const LATE_MS = 300;
+    const transport: Transport = {
+      name: 'busy',
+      open: (url, options, handlers) =>
+        network.transport.open(url, options, {
+          ...handlers,
+          onFrame: (frame) => {
+            handlers.onRead?.();
+            clock.setTimeout(() => handlers.onFrame(frame), LATE_MS);
+          },
+        }),
+    };
+    const url = relays[0]?.url ?? '';
+    const pool = createPool({ ...parts, transport, relays: [url] });
+    clock.advance(10);
+    const publishing = pool.publish(next());
+    clock.advance(2 * LATE_MS);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
+    expect(pool.relayMetrics(url)?.latencyMs).toBeLessThan(LATE_MS / 2);
+    const closed = pool.close({ drainMs: 0 });
+    clock.advance(MINUTE);
+    await closed;
   });
 
   test('leaves no timer behind, however it was left', async () => {

@@ -70,6 +70,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #probes = 0;
   #isPaused = false;
   #spokeAt = Number.NEGATIVE_INFINITY;
+  /** When bytes last arrived, where the transport tells. */
+  #readAt: number | undefined;
 
   constructor(input: SocketInput, needs: SessionNeeds) {
     this.#needs = needs;
@@ -192,6 +194,9 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (this.isOver) return;
     const handlers: TransportHandlers = {
       onOpen: () => this.#open(),
+      onRead: () => {
+        this.#readAt = this.#needs.clock.now();
+      },
       onFrame: (frame) => this.#receive(frame),
       onBinary: (data) => this.#receiveBinary(data),
       onPong: () => this.#ponged(),
@@ -263,7 +268,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #hear(size: number): boolean {
     if (this.isOver) return false;
     const { link, clock } = this.#needs;
-    this.#spokeAt = clock.now();
+    this.#spokeAt = this.#readAt ?? clock.now();
     link.received(size, this.#spokeAt);
     if (this.#proven) return true;
     this.#proven = true;

@@ -15,6 +15,8 @@ export interface TransportOptions {
  */
 export interface TransportHandlers {
   onOpen(): void;
+  /** Bytes have arrived, and what is whole by them follows at once. A transport that cannot tell leaves it out. */
+  onRead?(): void;
   /** A text message. Where that is bytes, nobody changes them afterwards, and they need not have been found to be UTF-8. */
   onFrame(frame: Frame): void;
   /** A binary message. */

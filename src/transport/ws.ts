@@ -67,7 +67,10 @@ class WsConnection implements Connection {
       this.#raw = response.socket;
     });
     socket.on('open', () => {
-      if (!this.#done) handlers.onOpen();
+      if (this.#done) return;
+      // Before ws takes them.
+      this.#raw?.prependListener('data', () => handlers.onRead?.());
+      handlers.onOpen();
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#done) return;

@@ -5,8 +5,9 @@ import { signedEvents } from '../../dist/src/testing/index.js';
 import type { Reception } from './receiver-process.ts';
 import { StoredRelays } from './stored-relays.ts';
 
-const ROUNDS = 15;
-const WARM_UP = 5;
+const ROUNDS = 25;
+/** Until everything is compiled, and memory has settled. */
+const WARM_UP = 15;
 const ROUNDS_VERIFIED = 9;
 const WARM_UP_VERIFIED = 2;
 /** Events that fill what is read at once. */
@@ -55,7 +56,7 @@ const ratiosTo = (values: readonly number[], others: readonly number[]): readonl
 async function withoutVerifying(relays: number, events: readonly object[], together: number): Promise<void> {
   const stored = await StoredRelays.start(relays, events, together);
   const receivers: Receiver[] = [];
-  for (const name of ['bare', 'recloser', 'nostr-tools']) {
+  for (const name of ['bare', 'ws alone', 'recloser', 'nostr-tools']) {
     const receiver = await Receiver.start(name, stored.urls);
     if (receiver) receivers.push(receiver);
   }

@@ -29,37 +29,45 @@ type Contender = (urls: readonly string[]) => Promise<{
   stop(): Promise<void>;
 }>;
 
-/** What anybody would write: a socket per relay, and JSON. It takes what comes twice for two. */
-const bare: Contender = async (urls) => {
-  const sockets = urls.map((url) => new WebSocket(url, { perMessageDeflate: false }));
-  await Promise.all(sockets.map((socket) => once(socket, 'open')));
-  let received = 0;
-  let ended = (): void => {};
-  for (const socket of sockets) {
-    socket.on('message', (data) => {
-      const [type] = JSON.parse(data.toString());
-      if (type === 'EVENT') received += 1;
-      else if (type === 'EOSE') ended();
-    });
-  }
-  return {
-    receive: async () => {
-      received = 0;
-      await new Promise<void>((resolve) => {
-        let left = sockets.length;
-        ended = () => {
-          left -= 1;
-          if (left === 0) resolve();
-        };
-        for (const socket of sockets) socket.send('["REQ","s",{"kinds":[1]}]');
+/** A socket per relay. What is no event ends what was asked for. */
+const sockets =
+  (isEvent: (frame: Buffer) => boolean): Contender =>
+  async (urls) => {
+    const open = urls.map((url) => new WebSocket(url, { perMessageDeflate: false }));
+    await Promise.all(open.map((socket) => once(socket, 'open')));
+    let received = 0;
+    let ended = (): void => {};
+    for (const socket of open) {
+      socket.on('message', (frame: Buffer) => {
+        if (isEvent(frame)) received += 1;
+        else ended();
       });
-      return received;
-    },
-    stop: async () => {
-      for (const socket of sockets) socket.terminate();
-    },
+    }
+    return {
+      receive: async () => {
+        received = 0;
+        await new Promise<void>((resolve) => {
+          let left = open.length;
+          ended = () => {
+            left -= 1;
+            if (left === 0) resolve();
+          };
+          for (const socket of open) socket.send('["REQ","s",{"kinds":[1]}]');
+        });
+        return received;
+      },
+      stop: async () => {
+        for (const socket of open) socket.terminate();
+      },
+    };
   };
-};
+
+/** What anybody would write: a socket per relay, and JSON. It takes what comes twice for two. */
+const bare = sockets((frame) => JSON.parse(frame.toString())[0] === 'EVENT');
+
+/** The least that it takes to hear of every frame, without reading it. */
+const EVENT_BYTE = '["EV'.charCodeAt(3);
+const wsAlone = sockets((frame) => frame[3] === EVENT_BYTE);
 
 const recloser =
   (verifier?: Verifier): Contender =>
@@ -126,6 +134,7 @@ const nostrTools =
 
 const CONTENDERS: Readonly<Record<string, () => Contender | Promise<Contender>>> = {
   bare: () => bare,
+  'ws alone': () => wsAlone,
   recloser: () => recloser(),
   'nostr-tools': () => nostrTools(() => true),
   'recloser, workers': () => recloser(createWorkerVerifier()),

@@ -324,6 +324,33 @@ test('ws refuses names that lead to private addresses where those are not allowe
   expect(log.report?.reason).toBe('localhost leads to a private address');
 });
 
+test('ws tells that bytes have arrived before what is whole by them', async () => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const log = new Log();
+  const told: string[] = [];
+  const connection = wsTransport.open(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, OPTIONS, {
+    ...log.handlers,
+    onRead: () => told.push('read'),
+    onFrame: (frame) => {
+      told.push(textOf(frame) ?? '');
+      log.handlers.onFrame(frame);
+    },
+  });
+  const [socket, request] = (await once(server, 'connection')) as [ServerSocket, IncomingMessage];
+  await log.until('open');
+  for (const pair of ['ab', 'cd']) {
+    const already = log.entries.length;
+    request.socket.cork();
+    for (const text of pair) socket.send(text);
+    request.socket.uncork();
+    await log.until('frame', already + 1);
+  }
+  expect(told).toEqual(['read', 'a', 'b', 'read', 'c', 'd']);
+  connection.terminate();
+});
+
 test('ws offers no compression', async () => {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: true });
   await once(server, 'listening');
