@@ -1,6 +1,6 @@
 import { memoryOf, type Place } from '../frame.ts';
 import { areDigits, inMemory, strayIn, valuesOf } from '../protocol/hex.ts';
-import { giveWords, takeWords } from './spare-words.ts';
+import { SpareWords } from './spare-words.ts';
 
 /** Digits of an id, and its bits, as words of 32. */
 const DIGITS = 64;
@@ -95,13 +95,16 @@ const GROWTH = 4;
 const BLOCK_BITS = 12;
 const BLOCK = 2 ** BLOCK_BITS;
 
+/** Of all tables. */
+const spare = new SpareWords();
+
 /** Rows, and the same memory as times. */
 class Block {
   readonly rows: Int32Array;
   readonly times: Float64Array;
 
   constructor(room: number) {
-    this.rows = takeWords(ROW * room);
+    this.rows = spare.take(ROW * room);
     this.times = new Float64Array(this.rows.buffer);
   }
 }
@@ -172,8 +175,8 @@ export class EventTable {
 
   /** Forgets all, and lets others have its memory. */
   clear(): void {
-    for (const { rows } of this.#blocks) giveWords(rows);
-    giveWords(this.#places);
+    for (const { rows } of this.#blocks) spare.give(rows);
+    spare.give(this.#places);
     this.#blocks = [new Block(ROOM_MIN)];
     this.#room = ROOM_MIN;
     this.#places = new Int32Array(2 * ROOM_MIN);
@@ -208,15 +211,15 @@ export class EventTable {
     const larger = new Block(this.#room);
     for (const { rows } of this.#blocks) {
       larger.rows.set(rows);
-      giveWords(rows);
+      spare.give(rows);
     }
     this.#blocks = [larger];
   }
 
   /** More places, so that no more than half of them are taken. */
   #spread(): void {
-    giveWords(this.#places);
-    this.#places = takeWords(Math.min(GROWTH * this.#places.length, 2 * (NUMBERS + 1))).fill(0);
+    spare.give(this.#places);
+    this.#places = spare.take(Math.min(GROWTH * this.#places.length, 2 * (NUMBERS + 1))).fill(0);
     for (let number = 0; number < this.size; number += 1) {
       this.#put(number, this.#blockOf(number).rows[rowOf(number) + HASH_AT] as number);
     }
