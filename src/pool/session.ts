@@ -1,14 +1,14 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
-import { isOverslept } from '../../machines/policy/silence.ts';
 import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Clock } from '../clock.ts';
 import type { LaneSession } from '../delivery/way.ts';
 import { type Frame, type FrameBytes, textOf } from '../frame.ts';
 import { Pulse } from '../health/pulse.ts';
 import type { FeedSession } from '../intake/feed.ts';
-import type { Codec, Glimpse, Message, Probe } from '../protocol/codec.ts';
+import type { Codec, Glimpse, Message } from '../protocol/codec.ts';
 import { type Connection, shortReason, type Transport, type TransportHandlers } from '../transport/transport.ts';
 import type { DialGate, Turn } from './dial-gate.ts';
+import { Prober } from './prober.ts';
 import type { LinkedSession, RelayLink } from './relay-link.ts';
 
 export interface SessionNeeds {
@@ -44,30 +44,20 @@ export interface SessionNeeds {
 /** Close code for a text message that is no text (RFC 6455, section 7.4.1). */
 const NO_UTF_8 = 1007;
 
-/** A question that waits for its answer. */
-interface OpenProbe extends Probe {
-  readonly sentAt: number;
-  timer: unknown;
-  /** Whether the chart asked, and hears the answer; otherwise it is a heartbeat, and any sign of life will do. */
-  isAsked: boolean;
-}
-
 /** One socket of one relay, from waiting for its turn to its end. Everything that it reports carries its generation. */
 export class Session implements LaneSession, FeedSession, LinkedSession {
   readonly generation: number;
   readonly #needs: SessionNeeds;
   readonly #input: SocketInput;
   readonly #turn: Turn;
+  readonly #prober: Prober;
   #connection: Connection | undefined;
   #pulse: Pulse | undefined;
   #closedLink: ReturnType<RelayLink['opened']> | undefined;
   #proven = false;
   #ended = false;
-  #probe: OpenProbe | undefined;
-  #givenUp: Probe | undefined;
   #pingedAt: number | undefined;
   #isPingSample = false;
-  #probes = 0;
   #isPaused = false;
   #spokeAt = Number.NEGATIVE_INFINITY;
   /** When bytes last arrived, where the transport tells. */
@@ -77,6 +67,20 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     this.#needs = needs;
     this.#input = input;
     this.generation = input.generation;
+    this.#prober = new Prober({
+      clock: needs.clock,
+      codec: needs.codec,
+      name: String(input.generation),
+      timeoutMs: input.probeTimeoutMs,
+      heardAt: () => this.heardAt,
+      isDeaf: () => this.#isPaused,
+      mayAsk: () => needs.mayQuestion(),
+      over: () => needs.questioned(),
+      send: (frame) => this.send(frame),
+      write: (frame) => this.write(frame),
+      answered: (latencyMs, isAsked) => this.#answered(latencyMs, isAsked),
+      failed: () => this.#unanswered(),
+    });
     this.#turn = needs.gate.enter(input.isTrial, () => this.#dial());
   }
 
@@ -90,7 +94,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   }
 
   get isQuestioned(): boolean {
-    return this.#probe !== undefined;
+    return this.#prober.askedAt !== undefined;
   }
 
   get heardAt(): number {
@@ -137,7 +141,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
    * that.
    */
   probe(): void {
-    this.#ask(true);
+    this.#prober.ask(true);
   }
 
   /** The chart says that the connection is degraded: its calls decide when it no longer is. */
@@ -173,7 +177,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#endProbe();
+    this.#prober.end();
     this.#pulse?.end();
     this.#connection?.terminate();
     this.#closedLink?.(this.#needs.clock.now());
@@ -245,8 +249,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (glimpse === undefined || !this.#needs.handles(glimpse)) {
       const message = codec.decode(frame, glimpse);
       if (message.type === 'garbled') return this.#fail(NO_UTF_8, 'a text message was not UTF-8');
-      if (this.#probe?.isAnswer(message)) this.#answered(this.#probe);
-      else if (!this.#givenUp?.isAnswer(message)) this.#needs.receive(message, this.#spokeAt);
+      if (!this.#prober.takes(message)) this.#needs.receive(message, this.#spokeAt);
     }
     this.#heard();
   }
@@ -305,82 +308,20 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   /** A ping where there is one; a question of the protocol where there is none, or where a ping was not answered. */
   #askForLife(urgently: boolean): void {
     const waits = this.#pingedAt !== undefined && this.#pingedAt >= this.heardAt;
-    if (!this.#ping() || (urgently && waits)) this.#ask(false);
+    if (!this.#ping() || (urgently && waits)) this.#prober.ask(false);
   }
 
-  #ask(isAsked: boolean): void {
-    const { clock, codec } = this.#needs;
-    if (this.#probe?.isAsked) return;
-    // A heartbeat that was never answered, though the relay lives, must not stand in the way of the next.
-    const isStale = this.#probe !== undefined && this.#probe.sentAt < this.heardAt;
-    if (this.#probe && !isStale) {
-      if (isAsked) this.#waitFor(this.#probe);
-      return;
-    }
-    if (this.#probe) this.#giveUp(this.#probe);
-    else if (!this.#needs.mayQuestion()) return;
-    this.#probe = undefined;
-    this.#probes += 1;
-    const probe = codec.probe(`${this.generation}-${this.#probes}`);
-    // A connection that cannot be sent on any more is about to say that it is closed.
-    if (!this.send(probe.frame)) return;
-    this.#probe = { ...probe, sentAt: clock.now(), timer: undefined, isAsked: false };
-    if (isAsked) this.#waitFor(this.#probe);
-    else this.#waitForAny(this.#probe);
-  }
-
-  /** A heartbeat is over without its answer where the relay speaks of something else: others may want its slot. */
-  #waitForAny(probe: OpenProbe): void {
-    probe.timer = this.#needs.clock.setTimeout(() => {
-      if (probe.sentAt >= this.heardAt) return this.#waitForAny(probe);
-      this.#probe = undefined;
-      this.#giveUp(probe);
-      this.#needs.questioned();
-    }, this.#input.probeTimeoutMs);
-  }
-
-  /** The chart waits for this answer, for as long as it may take. */
-  #waitFor(probe: OpenProbe): void {
-    const { clock } = this.#needs;
-    const { probeTimeoutMs } = this.#input;
-    const dueAt = clock.now() + probeTimeoutMs;
-    probe.isAsked = true;
-    clock.clearTimeout(probe.timer);
-    probe.timer = clock.setTimeout(() => {
-      // Who slept has not waited, nor who did not listen.
-      if (this.#isPaused || isOverslept(clock.now() - dueAt)) return this.#waitFor(probe);
-      this.#probe = undefined;
-      this.#giveUp(probe);
-      this.#needs.questioned();
-      this.#needs.link.calls.checked(undefined, clock.now());
-      this.#probeFailed();
-    }, probeTimeoutMs);
-  }
-
-  /** Its answer may still come, and is no fault of the relay. */
-  #giveUp(probe: OpenProbe): void {
-    this.#needs.clock.clearTimeout(probe.timer);
-    this.#givenUp = probe;
-    this.write(probe.cleanup);
-  }
-
-  #answered(probe: OpenProbe): void {
+  #answered(latencyMs: number, isAsked: boolean): void {
     const { clock, link } = this.#needs;
-    const now = clock.now();
-    const latencyMs = now - probe.sentAt;
-    this.#endProbe();
-    // Some relays say something to that as well.
-    this.#givenUp = probe;
-    this.write(probe.cleanup);
-    this.#needs.questioned();
-    if (!probe.isAsked) return link.calls.pinged(latencyMs);
-    link.calls.checked(latencyMs, now);
+    if (!isAsked) return link.calls.pinged(latencyMs);
+    link.calls.checked(latencyMs, clock.now());
     this.#tell({ type: 'probe.succeeded', generation: this.generation, latencyMs });
   }
 
-  #probeFailed(): void {
-    const successesAt = this.#needs.link.calls.takeSuccesses();
-    this.#tell({ type: 'probe.failed', generation: this.generation, successesAt });
+  #unanswered(): void {
+    const { clock, link } = this.#needs;
+    link.calls.checked(undefined, clock.now());
+    this.#tell({ type: 'probe.failed', generation: this.generation, successesAt: link.calls.takeSuccesses() });
   }
 
   #closed(report: CloseReport): void {
@@ -403,15 +344,10 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   }
 
   #owedSince(afterMs: number): number | undefined {
-    const signs = [this.#pingedAt, this.#probe?.sentAt].filter((at) => at !== undefined && at >= afterMs) as number[];
+    const signs = [this.#pingedAt, this.#prober.askedAt].filter((at) => at !== undefined && at >= afterMs) as number[];
     const owed = this.#needs.owedSince(afterMs);
     if (owed !== undefined) signs.push(owed);
     return signs.length === 0 ? undefined : Math.min(...signs);
-  }
-
-  #endProbe(): void {
-    this.#needs.clock.clearTimeout(this.#probe?.timer);
-    this.#probe = undefined;
   }
 
   #tell(fact: SocketFact | HealthFact): void {
