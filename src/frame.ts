@@ -20,7 +20,7 @@ export const textOf = (frame: Frame): string | undefined =>
 
 /** What stands where bytes were no UTF-8, unless it was sent as such. */
 const REPLACEMENT = '\ufffd';
-const strictDecoder = new TextDecoder('utf-8', { fatal: true });
+let strictDecoder: TextDecoder | undefined;
 
 /** The text from one byte of a frame to another; nothing where that is no UTF-8. */
 export function textIn(bytes: FrameBytes, from: number, to: number): string | undefined {
@@ -29,7 +29,8 @@ export function textIn(bytes: FrameBytes, from: number, to: number): string | un
   return text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(from, to)) ? undefined : text;
 }
 
-function isUtf8(bytes: Uint8Array): boolean {
+export function isUtf8(bytes: Uint8Array): boolean {
+  strictDecoder ??= new TextDecoder('utf-8', { fatal: true });
   try {
     strictDecoder.decode(bytes);
     return true;

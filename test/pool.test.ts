@@ -36,7 +36,7 @@ describe('a pool', () => {
 
   test('counts an answer from when its bytes arrived, however late it is looked at', async () => {
     const { clock, network, relays, parts } = world(1);
-    const LATE_MS = 300;
+    const LATE_MS = 20;
     const transport: Transport = {
       name: 'busy',
       open: (url, options, handlers) =>
@@ -52,9 +52,42 @@ describe('a pool', () => {
     const pool = createPool({ ...parts, transport, relays: [url] });
     clock.advance(10);
     const publishing = pool.publish(next());
-    clock.advance(2 * LATE_MS);
+    clock.advance(MINUTE);
     expect(await publishing).toMatchObject({ status: 'confirmed' });
     expect(pool.relayMetrics(url)?.latencyMs).toBeLessThan(LATE_MS / 2);
+    const closed = pool.close({ drainMs: 0 });
+    clock.advance(MINUTE);
+    await closed;
+  });
+
+  test('dates no answer before what it answers', async () => {
+    const { clock, network, relays, parts } = world(1);
+    const [relay] = relays;
+    if (relay) relay.delayMs = 5;
+    let isRead = false;
+    const transport: Transport = {
+      name: 'read once',
+      open: (url, options, handlers) =>
+        network.transport.open(url, options, {
+          ...handlers,
+          onFrame: (frame) => {
+            if (!isRead) handlers.onRead?.();
+            isRead = true;
+            handlers.onFrame(frame);
+          },
+        }),
+    };
+    const url = relays[0]?.url ?? '';
+    const pool = createPool({ ...parts, transport, relays: [url] });
+    clock.advance(10);
+    for (let count = 0; count < 3; count += 1) {
+      const publishing = pool.publish(next());
+      clock.advance(MINUTE);
+      const { outcomes, first } = await publishing;
+      expect(isRead).toBe(true);
+      expect(first?.latencyMs).toBeGreaterThanOrEqual(5);
+      expect(outcomes[url]).toMatchObject({ status: 'accepted' });
+    }
     const closed = pool.close({ drainMs: 0 });
     clock.advance(MINUTE);
     await closed;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
+import { SEEN } from '../machines/policy/limits.ts';
 import { type Codec, createPool, type NostrEvent, nostrCodec, type Received, type Verifier } from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
@@ -179,6 +180,27 @@ describe('an application', () => {
     expect(() => empty.subscribe({})).toThrow(code('NO_RELAYS'));
     await empty.close();
   });
+});
+
+test('a subscription that has ended says where little came from, and lets go of much', () => {
+  for (const [count, isKept] of [
+    [SEEN.afterwards, true],
+    [SEEN.afterwards + 1, false],
+  ] as const) {
+    const { clock, pool, relays, put } = readingWorld(1);
+    const relay = relays[0] as SimulatedRelay;
+    const sent = Array.from({ length: count }, () => put(relay).id);
+    const asked: (readonly string[])[] = [];
+    const subscription = pool.subscribe(
+      { kinds: [1] },
+      { onEvent: () => {}, onClosed: () => asked.push(subscription.relaysOf(sent[0] as string)) },
+    );
+    clock.advance(MINUTE);
+    expect(subscription.delivered).toBe(count);
+    subscription.close();
+    expect(asked).toEqual([[relay.url]]);
+    for (const id of sent) expect(subscription.relaysOf(id)).toEqual(isKept ? [relay.url] : []);
+  }
 });
 
 describe('relays that come and go', () => {

@@ -343,7 +343,7 @@ export const INFORMATION = {
 
 /**
  * Events that are remembered, so that none is delivered twice: of each of two generations, and with those kept for a gap; and
- * of a subscription that is closed, as many of a generation or none.
+ * of a subscription that is closed, where they are no more than so many.
  */
 export const SEEN = { generation: 50_000, most: 200_000, versions: 50_000, afterwards: 4_096 } as const;
 

@@ -276,10 +276,12 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   /** A relay answered. False when it answers for something that it was not sent. */
-  answer(lane: DeliveryLane, message: Answer, at: number): boolean {
+  answer(lane: DeliveryLane, message: Answer, arrivedAt: number): boolean {
     const delivery = lane.items.get(message.id) ?? lane.owed.get(message.id);
     if (!delivery || delivery.record.context.tries === 0) return false;
     const { tries, sentAt, answeredAt } = delivery.record.context;
+    // On another connection than it was sent on, it may have arrived before that.
+    const at = Math.max(arrivedAt, sentAt);
     if (!this.#deliveries.take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {
       lane.slowDown(this.#deliveries.resendDelayMs(tries));

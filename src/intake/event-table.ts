@@ -1,6 +1,6 @@
 import { memoryOf, type Place } from '../frame.ts';
 import { areDigits, inMemory, strayIn, valuesOf } from '../protocol/hex.ts';
-import { SpareWords } from './spare-words.ts';
+import type { SpareWords } from './spare-words.ts';
 
 /** Digits of an id, and its bits, as words of 32. */
 const DIGITS = 64;
@@ -95,15 +95,12 @@ const GROWTH = 4;
 const BLOCK_BITS = 12;
 const BLOCK = 2 ** BLOCK_BITS;
 
-/** Of all tables. */
-const spare = new SpareWords();
-
 /** Rows, and the same memory as times. */
 class Block {
   readonly rows: Int32Array;
   readonly times: Float64Array;
 
-  constructor(room: number) {
+  constructor(room: number, spare: SpareWords) {
     this.rows = spare.take(ROW * room);
     this.times = new Float64Array(this.rows.buffer);
   }
@@ -116,14 +113,21 @@ class Block {
  */
 export class EventTable {
   size = 0;
+  readonly #spare: SpareWords;
   /** All but the first are whole. */
-  #blocks = [new Block(ROOM_MIN)];
+  #blocks: Block[];
   #room = ROOM_MIN;
   /**
    * Numbers of events, counted from one, at the places that the hashes of their ids lead to, or the next that is free (linear
    * probing). With them are bits of the hash: where those differ, the id need not be looked at, which is elsewhere in memory.
    */
   #places: Int32Array = new Int32Array(2 * ROOM_MIN);
+
+  /** Takes its memory from there, and leaves it there. */
+  constructor(spare: SpareWords) {
+    this.#spare = spare;
+    this.#blocks = [new Block(ROOM_MIN, spare)];
+  }
 
   /** The number of an event, from 0; less where it is not here. */
   numberOf({ words, hash }: IdKey): number {
@@ -175,9 +179,9 @@ export class EventTable {
 
   /** Forgets all, and lets others have its memory. */
   clear(): void {
-    for (const { rows } of this.#blocks) spare.give(rows);
-    spare.give(this.#places);
-    this.#blocks = [new Block(ROOM_MIN)];
+    for (const { rows } of this.#blocks) this.#spare.give(rows);
+    this.#spare.give(this.#places);
+    this.#blocks = [new Block(ROOM_MIN, this.#spare)];
     this.#room = ROOM_MIN;
     this.#places = new Int32Array(2 * ROOM_MIN);
     this.size = 0;
@@ -203,23 +207,24 @@ export class EventTable {
 
   #addRoom(): void {
     if (this.#room >= BLOCK) {
-      this.#blocks.push(new Block(BLOCK));
+      this.#blocks.push(new Block(BLOCK, this.#spare));
       this.#room += BLOCK;
       return;
     }
     this.#room = Math.min(GROWTH * this.#room, BLOCK);
-    const larger = new Block(this.#room);
+    const larger = new Block(this.#room, this.#spare);
     for (const { rows } of this.#blocks) {
       larger.rows.set(rows);
-      spare.give(rows);
+      this.#spare.give(rows);
     }
     this.#blocks = [larger];
   }
 
   /** More places, so that no more than half of them are taken. */
   #spread(): void {
-    spare.give(this.#places);
-    this.#places = spare.take(Math.min(GROWTH * this.#places.length, 2 * (NUMBERS + 1))).fill(0);
+    const former = this.#places;
+    this.#places = this.#spare.take(Math.min(GROWTH * former.length, 2 * (NUMBERS + 1))).fill(0);
+    this.#spare.give(former);
     for (let number = 0; number < this.size; number += 1) {
       this.#put(number, this.#blockOf(number).rows[rowOf(number) + HASH_AT] as number);
     }

@@ -3,23 +3,31 @@ import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import type { Place } from '../frame.ts';
 import type { KnownEvent } from '../protocol/reconciler.ts';
 import { EventTable, IdKey } from './event-table.ts';
+import { SpareWords } from './spare-words.ts';
 
 /** Relays that are noted by a bit each; those beyond by a list. */
 const BITS = 30;
 /** The number of relays that are too many to be told apart. */
 const NOBODY = -1;
 
+/** Memory that subscriptions have left behind. */
+const SPARE = new SpareWords();
+
 /** The id that is being looked at. */
 const key = new IdKey();
 
 /** Events that were delivered one after the other, and the relays that have sent them. */
 class Generation {
-  readonly events = new EventTable();
+  readonly events: EventTable;
   /** The newest time of its events, and the oldest. */
   newestMs = Number.NEGATIVE_INFINITY;
   oldestMs = Number.POSITIVE_INFINITY;
   /** Relays beyond the first, where there are any. */
   readonly #others = new Map<number, readonly number[]>();
+
+  constructor(spare: SpareWords) {
+    this.events = new EventTable(spare);
+  }
 
   add(key: IdKey, source: number, atMs: number): void {
     const number = this.events.add(key, atMs);
@@ -55,15 +63,18 @@ class Generation {
  */
 export class Seen {
   /** The youngest first. */
-  #generations: Generation[] = [new Generation()];
+  #generations: Generation[];
   readonly #relays: string[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #horizonMs: () => number;
+  readonly #spare: SpareWords;
   #fromMs = 0;
 
   /** `horizonMs` tells from which time on events may be sent again. */
-  constructor(horizonMs: () => number) {
+  constructor(horizonMs: () => number, spare = SPARE) {
     this.#horizonMs = horizonMs;
+    this.#spare = spare;
+    this.#generations = [new Generation(spare)];
   }
 
   get size(): number {
@@ -116,10 +127,9 @@ export class Seen {
 
   /** Nothing more is delivered. What was little is remembered nevertheless, for whoever asks where it came from. */
   close(): void {
-    const large = this.#generations.filter(({ events }) => events.size > SEEN.afterwards);
-    this.#generations = this.#generations.filter((generation) => !large.includes(generation));
-    if (this.#generations.length === 0) this.#generations.push(new Generation());
-    for (const { events } of large) events.clear();
+    if (this.size <= SEEN.afterwards) return;
+    for (const { events } of this.#generations) events.clear();
+    this.#generations = [new Generation(this.#spare)];
   }
 
   /** The number by which a relay is known here. */
@@ -138,7 +148,7 @@ export class Seen {
     const horizonMs = this.#horizonMs();
     const [young, ...older] = this.#generations as [Generation, ...Generation[]];
     const kept = older.filter(({ newestMs }) => newestMs >= horizonMs).slice(0, SEEN.most / SEEN.generation - 2);
-    this.#generations = [new Generation(), young, ...kept];
+    this.#generations = [new Generation(this.#spare), young, ...kept];
     for (const old of older) {
       if (kept.includes(old)) continue;
       this.#fromMs = Math.max(this.#fromMs, old.newestMs + 1);

@@ -34,7 +34,8 @@ export interface Subscription extends AsyncIterable<Received, undefined>, Dispos
   /** How it stands at each relay that it is on, by URL: a relay that does not serve it says why. */
   status(): Readonly<Record<string, SubscriptionStanding>>;
   /**
-   * The relays that have sent an event, as far as it is remembered: of the last 50,000, and when it is closed of 4,096 at most.
+   * The relays that have sent an event, as far as it is remembered: of the last 50,000 at least. Once it is closed, for whatever
+   * reason, nothing is remembered of more than 4,096; `onClosed` can still ask.
    */
   relaysOf(id: string): readonly string[];
   close(): void;

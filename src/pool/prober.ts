@@ -69,12 +69,12 @@ export class Prober {
     else this.#waitForAny(this.#open);
   }
 
-  /** Whether a message is the answer to a question, also to one that was given up. */
-  takes(message: Message): boolean {
+  /** Whether a message that arrived then is the answer to a question, also to one that was given up. */
+  takes(message: Message, at: number): boolean {
     if (!this.#open?.isAnswer(message)) return this.#givenUp?.isAnswer(message) === true;
-    const { clock, over, answered } = this.#needs;
+    const { over, answered } = this.#needs;
     const { sentAt, isAsked } = this.#open;
-    const latencyMs = clock.now() - sentAt;
+    const latencyMs = at - sentAt;
     // Some relays say something to its cleaning up as well.
     this.#giveUp(this.#open);
     over();

@@ -60,7 +60,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #isPingSample = false;
   #isPaused = false;
   #spokeAt = Number.NEGATIVE_INFINITY;
-  /** When bytes last arrived, where the transport tells. */
+  /** When the bytes arrived whose messages are heard now, where the transport tells; they answer nothing that was sent since. */
   #readAt: number | undefined;
 
   constructor(input: SocketInput, needs: SessionNeeds) {
@@ -116,6 +116,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   write(frame: string, now = this.#needs.clock.now()): boolean {
     const connection = this.#connection;
     if (this.isOver || !connection?.send(frame)) return false;
+    this.#readAt = undefined;
     const { link } = this.#needs;
     link.sent(frame.length, now);
     if (this.#isFirst) link.calls.buffered(connection.bufferedBytes, now);
@@ -249,7 +250,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     if (glimpse === undefined || !this.#needs.handles(glimpse)) {
       const message = codec.decode(frame, glimpse);
       if (message.type === 'garbled') return this.#fail(NO_UTF_8, 'a text message was not UTF-8');
-      if (!this.#prober.takes(message)) this.#needs.receive(message, this.#spokeAt);
+      if (!this.#prober.takes(message, this.#spokeAt)) this.#needs.receive(message, this.#spokeAt);
     }
     this.#heard();
   }
@@ -270,8 +271,8 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   /** A message has arrived, of so many bytes or characters; whether it is still of interest. */
   #hear(size: number): boolean {
     if (this.isOver) return false;
-    const { link, clock } = this.#needs;
-    this.#spokeAt = this.#readAt ?? clock.now();
+    const { link } = this.#needs;
+    this.#spokeAt = this.#arrivedAt();
     link.received(size, this.#spokeAt);
     if (this.#proven) return true;
     this.#proven = true;
@@ -286,15 +287,19 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
 
   #ponged(): void {
     if (this.isOver) return;
-    const { link, clock } = this.#needs;
-    const now = clock.now();
-    if (this.#pingedAt !== undefined && this.#isPingSample) link.calls.pinged(now - this.#pingedAt);
+    const at = this.#arrivedAt();
+    if (this.#pingedAt !== undefined && this.#isPingSample) this.#needs.link.calls.pinged(at - this.#pingedAt);
     this.#pingedAt = undefined;
-    this.#pulse?.heard(now);
+    this.#pulse?.heard(at);
+  }
+
+  #arrivedAt(): number {
+    return this.#readAt ?? this.#needs.clock.now();
   }
 
   #ping(): boolean {
     if (!this.#connection?.ping?.()) return false;
+    this.#readAt = undefined;
     const now = this.#needs.clock.now();
     // An answer to one of two pings does not say to which.
     this.#isPingSample = this.#pingedAt === undefined;

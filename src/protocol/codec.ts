@@ -52,7 +52,7 @@ export type Message =
   | { readonly type: 'comparison'; readonly name: string; readonly text: string; readonly isRefused: boolean }
   | { readonly type: 'challenge'; readonly challenge: string }
   | { readonly type: 'notice'; readonly text: string }
-  /** Bytes that are no UTF-8. The connection ends with it, and nobody else hears of it (RFC 6455, section 8.1). */
+  /** Bytes that are no UTF-8. The connection ends with it (RFC 6455, section 8.1). */
   | { readonly type: 'garbled' }
   /** Not understood. `problem` is one of a fixed set of words, fit for counting. */
   | { readonly type: 'malformed'; readonly problem: string };

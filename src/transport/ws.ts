@@ -1,8 +1,7 @@
-import { isUtf8 } from 'node:buffer';
 import type { Socket } from 'node:net';
 import WebSocket from 'ws';
 import type { CloseReport } from '../../machines/policy/close.ts';
-import { areFrameBytes, type Frame, type FrameBytes } from '../frame.ts';
+import { areFrameBytes, type Frame, type FrameBytes, isUtf8 } from '../frame.ts';
 import { publicLookup } from './public-lookup.ts';
 import { refusedConnection } from './refused.ts';
 import {
@@ -68,8 +67,8 @@ class WsConnection implements Connection {
     });
     socket.on('open', () => {
       if (this.#done) return;
-      // Before ws takes them.
-      this.#raw?.prependListener('data', () => handlers.onRead?.());
+      // Before ws takes them: when they come, and what is left when the other side is gone.
+      for (const event of ['data', 'close']) this.#raw?.prependListener(event, () => handlers.onRead?.());
       handlers.onOpen();
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
@@ -104,7 +103,9 @@ class WsConnection implements Connection {
     socket.on('close', (code: number, reason: Buffer) => {
       if (this.#done) return;
       this.#done = true;
-      if (!isUtf8(reason)) this.#failure ??= { reason: 'the reason for closing was not UTF-8', brokeProtocol: true };
+      if (!isUtf8(reason)) {
+        this.#failure ??= { code: 1007, reason: 'the reason for closing was not UTF-8', brokeProtocol: true };
+      }
       handlers.onClose({ code, reason: shortReason(reason.toString('utf8')), ...this.#failure });
     });
   }

@@ -35,9 +35,11 @@ class Receiver {
   }
 
   async receive(): Promise<Reception> {
-    const answered = once(this.#child, 'message');
+    const answer = once(this.#child, 'message');
+    const exit = once(this.#child, 'exit');
     this.#child.send('receive');
-    const [reception] = await answered;
+    const [reception] = await Promise.race([answer, exit]);
+    if (typeof reception !== 'object' || reception === null) throw new Error(`${this.name} has ended: ${reception}`);
     return reception as Reception;
   }
 
@@ -81,11 +83,14 @@ async function withoutVerifying(relays: number, events: readonly object[], toget
   process.stdout.write(`${events.length} events from ${relays}, ${how.padEnd(10)}  ${line.join('  ')}\n`);
 }
 
+/** Whom others are measured by. */
+const WASM = 'nostr-tools, its WASM';
+
 async function withVerifying(events: readonly object[], authors: number): Promise<void> {
   const stored = await StoredRelays.start(1, events);
   process.stdout.write(`${events.length} events of ${authors} authors from one relay, verified\n`);
   const receivers: Receiver[] = [];
-  for (const name of ['nostr-tools, its WASM', 'recloser, workers', 'recloser, native']) {
+  for (const name of [WASM, 'recloser, workers', 'recloser, native']) {
     const receiver = await Receiver.start(name, stored.urls, true);
     if (receiver) receivers.push(receiver);
     else process.stdout.write(`  ${name}: was not tried\n`);
@@ -106,7 +111,7 @@ async function withVerifying(events: readonly object[], authors: number): Promis
   }
   for (const receiver of receivers) receiver.stop();
   stored.stop();
-  const [, base = []] = [...rates][0] ?? [];
+  const base = rates.get(WASM) ?? [];
   for (const [name, each] of rates) {
     process.stdout.write(`  ${name}: ${median(ratiosTo(each, base)).toFixed(2)} times as many\n`);
   }

@@ -3,7 +3,25 @@ import { expect, test } from 'vitest';
 import { RELAYS_REMEMBERED, SEEN } from '../../machines/policy/limits.ts';
 import { Newest } from '../../src/intake/newest.ts';
 import { Seen } from '../../src/intake/seen.ts';
+import { SpareWords } from '../../src/intake/spare-words.ts';
 import { inBytes } from '../kit/frames.ts';
+
+/** Tells which large pieces of memory are in use. */
+class Watched extends SpareWords {
+  readonly out = new Set<Int32Array>();
+
+  override take(length: number): Int32Array {
+    const words = super.take(length);
+    expect(this.out.has(words)).toBe(false);
+    if (length >= 4_096) this.out.add(words);
+    return words;
+  }
+
+  override give(words: Int32Array): void {
+    this.out.delete(words);
+    super.give(words);
+  }
+}
 
 const id = (index: number): string => index.toString(16).padStart(64, '0');
 
@@ -96,9 +114,10 @@ test('when it is closed, remembers where little came from, and nothing of what w
 });
 
 test('nothing of those whose memory it takes over is found in it', () => {
+  const spare = new Watched();
   const sizes = [SEEN.afterwards + 1, 20_000, 70_000];
   for (const [round, size] of [...sizes, ...sizes].entries()) {
-    const seen = new Seen(() => 0);
+    const seen = new Seen(() => 0, spare);
     const [here = 0, elsewhere = 0] = ['wss://here.example/', 'wss://elsewhere.example/'].map((url) =>
       seen.sourceOf(url),
     );
@@ -114,7 +133,20 @@ test('nothing of those whose memory it takes over is found in it', () => {
     }
     expect(seen.again(id(from - 1), here)).toBeUndefined();
     seen.close();
+    expect(spare.out.size).toBe(0);
   }
+});
+
+test('what it forgets leaves its memory to what comes', () => {
+  const spare = new Watched();
+  const seen = new Seen(() => Number.POSITIVE_INFINITY, spare);
+  const most: number[] = [];
+  for (let generation = 0; generation < 6; generation += 1) {
+    for (let index = 0; index < SEEN.generation; index += 1) seen.add(id(generation * SEEN.generation + index), 0, 1);
+    most.push(spare.out.size);
+  }
+  // As from the second on, whose predecessor is still remembered.
+  expect(new Set(most.slice(1)).size).toBe(1);
 });
 
 test('of versions the newest wins, with the lower id at equal times', () => {

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { areFrameBytes, type Frame } from '../../src/frame.ts';
@@ -125,6 +127,26 @@ describe('an event is read from its bytes', () => {
     );
     expect(texts).toBeGreaterThan(500);
     expect(garbled).toBeGreaterThan(500);
+  });
+
+  test('and takes no more memory than what a parser makes of it', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const tags = [['t'], ['e', event.id], ['p', event.pubkey, 'wss://relay.example/'], ['a', 'b', 'c', 'd', 'e']];
+    const frame = frameOf({ ...event, tags });
+    const bytes = inBytes(frame);
+    const sizeOf = (make: () => unknown): number => {
+      collect();
+      const before = process.memoryUsage().heapUsed;
+      const kept = Array.from({ length: 5_000 }, make);
+      collect();
+      return (process.memoryUsage().heapUsed - before) / kept.length;
+    };
+    const ours = sizeOf(() => {
+      const message = read(bytes);
+      return message.type === 'event' && message.event;
+    });
+    expect(ours / sizeOf(() => JSON.parse(frame)[2])).toBeLessThan(1.1);
   });
 
   test('as far as it goes, where it is cut', () => {
