@@ -1,5 +1,5 @@
 // One who receives, in a process of its own, so that nobody pays for another's garbage: its name, whether it begins anew each
-// time, and the URLs of the relays are its arguments. At each word of its parent it receives all that they have stored, and says
+// time, and the URLs of the relays are its arguments. As often as its parent says, it receives all that they have stored, and says
 // what that took.
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -151,13 +151,14 @@ if (!contender) throw new Error(`nobody is called ${name}`);
 const isAnew = when === 'anew';
 let running: Awaited<ReturnType<Contender>> | undefined;
 
-async function receive(): Promise<Reception> {
+async function receive(times: number): Promise<Reception> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   if (isAnew) delay.enable();
   const before = process.cpuUsage();
   const started = performance.now();
   running ??= await (contender as Contender)(urls);
-  const events = await running.receive();
+  let events = 0;
+  for (let count = 0; count < times; count += 1) events += await running.receive();
   const seconds = (performance.now() - started) / 1_000;
   const { user, system } = process.cpuUsage(before);
   delay.disable();
@@ -168,6 +169,6 @@ async function receive(): Promise<Reception> {
   return { events, cpuMicros: user + system, seconds, longestBlockMs: delay.max / 1e6 };
 }
 
-process.on('message', async () => process.send?.(await receive()));
+process.on('message', async (times: number) => process.send?.(await receive(times)));
 if (!isAnew) running = await contender(urls);
 process.send?.('ready');
