@@ -68,7 +68,10 @@ class WsConnection implements Connection {
     socket.on('open', () => {
       if (this.#done) return;
       // Before ws takes them: when they come, and what is left when the other side is gone.
-      for (const event of ['data', 'close']) this.#raw?.prependListener(event, () => handlers.onRead?.());
+      const read = (): void => {
+        if (!this.#done) handlers.onRead?.();
+      };
+      this.#raw?.prependListener('data', read).prependListener('close', read);
       handlers.onOpen();
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {

@@ -347,8 +347,9 @@ test('ws tells that bytes have arrived before what is whole by them', async () =
     request.socket.uncork();
     await log.until('frame', already + 1);
   }
-  expect(told).toEqual(['read', 'a', 'b', 'read', 'c', 'd']);
   connection.terminate();
+  await once(socket, 'close');
+  expect(told).toEqual(['read', 'a', 'b', 'read', 'c', 'd']);
 });
 
 test('ws offers no compression', async () => {
