@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { signedEvents } from '../../dist/src/testing/index.js';
+import { bareEvents, notes } from './notes.ts';
 import type { Reception } from './receiver-process.ts';
 import { StoredRelays } from './stored-relays.ts';
 
@@ -84,7 +84,7 @@ async function withoutVerifying(relays: number, events: readonly object[], toget
     return `${name} ${median(each).toFixed(1)} µs, ${median(ratios).toFixed(2)} times (${low} to ${high})`;
   });
   const how = together === 1 ? 'one by one' : 'in bulk';
-  process.stdout.write(`${events.length} events from ${relays}, ${how.padEnd(10)}  ${line.join('  ')}\n`);
+  process.stdout.write(`  ${events.length} from ${relays}, ${how.padEnd(10)}  ${line.join('  ')}\n`);
 }
 
 /** Whom others are measured by. */
@@ -121,19 +121,17 @@ async function withVerifying(events: readonly object[], authors: number): Promis
   }
 }
 
-const template = signedEvents('x'.repeat(200)).next().value;
-// Where nothing is verified, it only has to look like chance.
-const digits = (text: string): string => createHash('sha256').update(text).digest('hex');
-const unsigned = Array.from({ length: 50_000 }, (_, index) => ({
-  ...template,
-  id: digits(`id ${index}`),
-  pubkey: digits(`pubkey ${index}`),
-  sig: digits(`r ${index}`) + digits(`s ${index}`),
-}));
 process.stdout.write(`CPU of a process per event that arrives, not verified, median of ${ROUNDS} rounds\n`);
-for (const together of [1, BULK]) {
-  await withoutVerifying(1, unsigned, together);
-  await withoutVerifying(5, unsigned.slice(0, 10_000), together);
+for (const [what, events] of [
+  ['notes', notes(50_000)],
+  ['bare events', bareEvents(50_000)],
+] as const) {
+  const bytes = events.reduce((sum, event) => sum + Buffer.byteLength(JSON.stringify(event)), 0);
+  process.stdout.write(`${what}, of ${Math.round(bytes / events.length)} bytes\n`);
+  for (const together of [1, BULK]) {
+    await withoutVerifying(1, events, together);
+    await withoutVerifying(5, events.slice(0, 10_000), together);
+  }
 }
 
 const SIGNED = 6_000;

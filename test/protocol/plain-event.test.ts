@@ -26,6 +26,13 @@ const isReadPlainly = (text: string): boolean => {
 const without = (message: Message): object => ({ ...message, glimpse: undefined });
 const frameOf = (value: object, name = 'r1'): string => `["EVENT","${name}",${JSON.stringify(value)}]`;
 
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
+
 /** The same fields in another order. */
 const shuffled = fc.shuffledSubarray(Object.entries(event), { minLength: 7 });
 const text = fc.oneof(
@@ -36,12 +43,21 @@ const text = fc.oneof(
     arbitrary: fc.constantFrom('"', '\\', '\\"', '"id":"', '\n', 'é', '日本', '😀', '\u0000', '\ud800', 'x'.repeat(99)),
   },
 );
+const sorted = Object.entries(event).sort();
+const tag = fc.oneof(
+  fc.array(text, { maxLength: 4 }),
+  fc.tuple(fc.constantFrom('e', 'p', 'x'), fc.oneof(fc.constantFrom(event.pubkey, event.id), text), text),
+);
 const plain = fc
   .record({
-    entries: shuffled,
+    entries: fc.oneof(shuffled, fc.constant(sorted)),
     content: text,
-    tags: fc.array(fc.array(text, { maxLength: 4 }), { maxLength: 4 }),
-    created_at: fc.oneof({ weight: 5, arbitrary: fc.nat() }, { weight: 1, arbitrary: fc.maxSafeNat() }),
+    tags: fc.array(tag, { maxLength: 6 }),
+    created_at: fc.oneof(
+      { weight: 3, arbitrary: fc.nat() },
+      { weight: 3, arbitrary: fc.integer({ min: 1e9, max: 1e10 - 1 }) },
+      { weight: 1, arbitrary: fc.maxSafeNat() },
+    ),
     kind: fc.nat(66_000),
   })
   .map(({ entries, ...rest }) =>
@@ -129,24 +145,57 @@ describe('an event is read from its bytes', () => {
     expect(garbled).toBeGreaterThan(500);
   });
 
-  test('and takes no more memory than what a parser makes of it', () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    const tags = [['t'], ['e', event.id], ['p', event.pubkey, 'wss://relay.example/'], ['a', 'b', 'c', 'd', 'e']];
-    const frame = frameOf({ ...event, tags });
-    const bytes = inBytes(frame);
-    const sizeOf = (make: () => unknown): number => {
-      collect();
-      const before = process.memoryUsage().heapUsed;
-      const kept = Array.from({ length: 5_000 }, make);
-      collect();
-      return (process.memoryUsage().heapUsed - before) / kept.length;
+  test('with its own texts, whatever came before it', () => {
+    const begins = 'abcdef01';
+    const keys = Array.from({ length: 2_000 }, (_, index) => `${begins}${index}`.padEnd(64, '0'));
+    // They have their length, their ends and their middle in common.
+    const words = ['awxbyzc', 'axwbzyc', 'awxbyzc', 'ayzbxwc'];
+    for (const pubkey of [...keys, ...keys.toReversed()]) {
+      const tags = [
+        ['p', pubkey, ...words],
+        ['p', keys[0] as string],
+        ['p', `${begins}${'g'.repeat(56)}`],
+      ];
+      const frame = frameOf({ ...event, pubkey, tags });
+      expect(isReadPlainly(frame)).toBe(true);
+      expect(readBytes(frame)).toMatchObject({ event: { ...event, pubkey, tags } });
+    }
+    const wrong = frameOf({ ...event, pubkey: `${begins}${'g'.repeat(56)}` });
+    expect(readBytes(wrong)).toEqual({ type: 'malformed', problem: 'event-shape' });
+  });
+
+  test.each([
+    ['much less memory than what a parser makes of it, where all is of one author', 1, 0.85],
+    ['no more than that where each is of another', 5_000, 1.1],
+  ])('and takes %s', (_, authors, most) => {
+    const frames = Array.from({ length: 5_000 }, (_, index) => {
+      const pubkey = `${index % authors}`.padStart(64, '0');
+      const hint = `wss://relay${index % authors}.example/`;
+      const tags = [['t'], ['e', event.id], ['p', pubkey, hint], ['a', 'b', 'c', 'd', 'e']];
+      return frameOf({ ...event, pubkey, tags });
+    });
+    const bytes = frames.map(inBytes);
+    const sizeOf = (make: (index: number) => unknown): number => {
+      const before = heapUsed();
+      const kept = frames.map((_, index) => make(index));
+      return (heapUsed() - before) / kept.length;
     };
-    const ours = sizeOf(() => {
-      const message = read(bytes);
+    const ours = sizeOf((index) => {
+      const message = read(bytes[index] as Frame);
       return message.type === 'event' && message.event;
     });
-    expect(ours / sizeOf(() => JSON.parse(frame)[2])).toBeLessThan(1.1);
+    expect(ours / sizeOf((index) => JSON.parse(frames[index] as string)[2])).toBeLessThan(most);
+  });
+
+  test('and keeps nothing of it when the next is read', () => {
+    const readLong = (): void => {
+      const tags = Array.from({ length: 2_000 }, (_, index) => ['t', `${index}`.padEnd(100, '.')]);
+      expect(isReadPlainly(frameOf({ ...event, tags }))).toBe(true);
+    };
+    readLong();
+    const before = heapUsed();
+    expect(isReadPlainly(frameOf({ ...event, tags: [['t']] }))).toBe(true);
+    expect(before - heapUsed()).toBeGreaterThan(200_000);
   });
 
   test('as far as it goes, where it is cut', () => {
@@ -253,6 +302,19 @@ describe('an event is read from its bytes', () => {
       expect(read(each)).toMatchObject({ id: other, glimpse: undefined });
     }
     expect(read(frameOf(event))).toMatchObject({ id: event.id, glimpse: { subscription: 'r1' } });
+  });
+
+  test.each([
+    ['nothing', {}],
+    ['a quote', { content: 'He said "yes"' }],
+    ['a backslash at its end', { content: 'C:\\' }],
+    ['what looks like an id', { content: `","id":"${'a'.repeat(64)}"` }],
+    ['a time of long ago', { created_at: 1 }],
+    ['a time that is far away', { created_at: 12_345_678_901 }],
+  ])('with its id after its content and its time, which have %s', (_, fields) => {
+    const frame = frameOf(Object.fromEntries(Object.entries({ ...event, ...fields }).sort()));
+    expect(nostrCodec.skim(inBytes(frame))?.at).toBe(frame.lastIndexOf(event.id));
+    expect(isReadPlainly(frame)).toBe(true);
   });
 
   test('each for itself, where several were read together', () => {

@@ -2,28 +2,58 @@ import { type FrameBytes, memoryOf, textIn } from '../../frame.ts';
 import { isHexAt } from '../hex.ts';
 import { isAt, type Literal, literalOf } from '../literal.ts';
 import { EVENT_LIMITS, type NostrEvent } from './event.ts';
+import { AuthorKeys, SHORT_TEXT_MAX, ShortTexts } from './repeated-texts.ts';
 
 const codeOf = (character: string): number => character.charCodeAt(0);
 const [QUOTE, COMMA, BACKSLASH] = [codeOf('"'), codeOf(','), codeOf('\\')];
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [codeOf('['), codeOf(']'), codeOf('{'), codeOf('}')];
 const [ZERO, NINE] = [codeOf('0'), codeOf('9')];
 
+/** Where the name of a field begins: what it is by its first letter, but for the two that share theirs. */
+const [C, I, K, P, S, T] = ['c', 'i', 'k', 'p', 's', 't'].map(codeOf);
+
 /** Digits of the largest number that is read: with one more, it could be more than a number holds exactly. */
 const NUMBER_DIGITS_MAX = 15;
+const KEY_DIGITS = 64;
+const SIGNATURE_DIGITS = 128;
 
-/** In each of four bytes the highest bit, and the first character that may stand in a string as it is. */
-const HIGHEST = 0x80808080;
-const SPACES = 0x20202020;
+/** The first character that may stand in a string as it is, and in each of four bytes; and the highest bit of each. */
+const SPACE = codeOf(' ');
+const ONES = 0x01010101;
+const SPACES = SPACE * ONES;
+const BACKSLASHES = BACKSLASH * ONES;
+const HIGHEST = 0x80 * ONES;
+/** The last character of ASCII. */
+const ASCII_LAST = 0x7f;
 
-/** Has the highest bit of a byte set where not each of four characters is of ASCII, and none that has to be escaped as such. */
-const strayIn = (characters: number): number => characters | (characters - SPACES);
+/** Has the highest bit of a byte set where a character has to be escaped, of one in each of four bytes; or where one escapes. */
+const controlsIn = (characters: number): number => (characters - SPACES) & ~characters;
+const escapesIn = (characters: number): number => ((characters ^ BACKSLASHES) - ONES) & ~(characters ^ BACKSLASHES);
 
+/** What stands in a string: nothing but ASCII, or other characters too; or something that JSON writes otherwise, or has to. */
+const [ASCII, WIDE, ESCAPED] = [0, 1, 2];
+
+/** The tag of a person, by a key. */
+const PERSON = 'p';
+/** Lists that have no more items are written out, which takes half of the time. */
+const SHORT = 4;
+
+const authorKeys = new AuthorKeys();
+const shortTexts = new ShortTexts();
 const NO_TAGS: readonly (readonly string[])[] = Object.freeze([]);
 const NO_TEXTS: readonly string[] = Object.freeze([]);
 
-/** Frozen. A list that has grown from so many has room for sixteen more, which whoever keeps events would keep, too. */
-const tight = <Item>(list: readonly Item[], from: number): readonly Item[] =>
-  Object.freeze(list.length === from ? list : list.slice());
+/** The first items of a list as one of their own: frozen, with no room for more that whoever keeps events would keep, too. */
+function frozen<Item>(list: readonly Item[], count: number): readonly Item[] {
+  const one = list[0] as Item;
+  if (count === 1) return Object.freeze([one]);
+  const two = list[1] as Item;
+  if (count === 2) return Object.freeze([one, two]);
+  const three = list[2] as Item;
+  if (count === 3) return Object.freeze([one, two, three]);
+  if (count === SHORT) return Object.freeze([one, two, three, list[3] as Item]);
+  return Object.freeze(list.slice(0, count));
+}
 
 /**
  * Reads an event that is written as nearly all are: the seven fields once each, in any order, no space between anything. What
@@ -36,8 +66,9 @@ class PlainEventReader {
   /** Where the frame begins in memory. */
   #begin = 0;
   #at = 0;
-  /** The next place where something is escaped, as far as that has been looked for; below 0 where there is none. */
-  #backslashAt = 0;
+  /** What the list that is being read has so far. */
+  readonly #tagsRead: (readonly string[])[] = [];
+  readonly #textsRead: string[] = [];
 
   /** The event after the comma at a place, with its id at another, which ends the list that it is in and with that the frame. */
   read(bytes: FrameBytes, from: number, idAt: number): NostrEvent | undefined {
@@ -46,7 +77,6 @@ class PlainEventReader {
     this.#view = view;
     this.#begin = begin;
     this.#at = from;
-    this.#backslashAt = bytes.indexOf(BACKSLASH, from);
     let id: string | undefined;
     let pubkey: string | undefined;
     let created_at: number | undefined;
@@ -57,29 +87,45 @@ class PlainEventReader {
     if (!this.#takes(COMMA) || !this.#takes(OBJECT)) return undefined;
     do {
       if (!this.#takes(QUOTE)) return undefined;
-      if (id === undefined && this.#takesKey(ID)) {
-        if (this.#at + 1 !== idAt) return undefined;
-        id = this.#hex(64);
-        if (id === undefined) return undefined;
-      } else if (pubkey === undefined && this.#takesKey(PUBKEY)) {
-        pubkey = this.#hex(64);
-        if (pubkey === undefined) return undefined;
-      } else if (created_at === undefined && this.#takesKey(CREATED_AT)) {
-        created_at = this.#number();
-        if (created_at === undefined) return undefined;
-      } else if (kind === undefined && this.#takesKey(KIND)) {
-        kind = this.#number();
-        if (kind === undefined || kind > EVENT_LIMITS.kindMax) return undefined;
-      } else if (tags === undefined && this.#takesKey(TAGS)) {
-        tags = this.#tags();
-        if (tags === undefined) return undefined;
-      } else if (content === undefined && this.#takesKey(CONTENT)) {
-        content = this.#string();
-        if (content === undefined) return undefined;
-      } else if (sig === undefined && this.#takesKey(SIG)) {
-        sig = this.#hex(128);
-        if (sig === undefined) return undefined;
-      } else return undefined;
+      switch (bytes[this.#at]) {
+        case I:
+          if (id !== undefined || !this.#takesKey(ID) || this.#at + 1 !== idAt) return undefined;
+          id = this.#hex(KEY_DIGITS);
+          if (id === undefined) return undefined;
+          break;
+        case P:
+          if (pubkey !== undefined || !this.#takesKey(PUBKEY)) return undefined;
+          pubkey = this.#author();
+          if (pubkey === undefined) return undefined;
+          break;
+        case K:
+          if (kind !== undefined || !this.#takesKey(KIND)) return undefined;
+          kind = this.#number();
+          if (kind === undefined || kind > EVENT_LIMITS.kindMax) return undefined;
+          break;
+        case T:
+          if (tags !== undefined || !this.#takesKey(TAGS)) return undefined;
+          tags = this.#tags();
+          if (tags === undefined) return undefined;
+          break;
+        case S:
+          if (sig !== undefined || !this.#takesKey(SIG)) return undefined;
+          sig = this.#hex(SIGNATURE_DIGITS);
+          if (sig === undefined) return undefined;
+          break;
+        case C:
+          if (content === undefined && this.#takesKey(CONTENT)) {
+            content = this.#string();
+            if (content === undefined) return undefined;
+          } else {
+            if (created_at !== undefined || !this.#takesKey(CREATED_AT)) return undefined;
+            created_at = this.#number();
+            if (created_at === undefined) return undefined;
+          }
+          break;
+        default:
+          return undefined;
+      }
     } while (this.#takes(COMMA));
     if (!this.#takes(OBJECT_END) || !this.#takes(LIST_END) || this.#at !== bytes.length) return undefined;
     if (id === undefined || pubkey === undefined || created_at === undefined || kind === undefined) return undefined;
@@ -128,41 +174,63 @@ class PlainEventReader {
     return value;
   }
 
+  #author(): string | undefined {
+    const bytes = this.#bytes;
+    const from = this.#at + 1;
+    const to = from + KEY_DIGITS;
+    if (to >= bytes.length || bytes[from - 1] !== QUOTE || bytes[to] !== QUOTE) return undefined;
+    const known = authorKeys.at(this.#view, this.#begin + from);
+    if (known !== undefined) {
+      this.#at = to + 1;
+      return known;
+    }
+    const key = this.#hex(KEY_DIGITS);
+    if (key !== undefined) authorKeys.keep(this.#view, this.#begin + from, key);
+    return key;
+  }
+
   #string(): string | undefined {
     if (!this.#takes(QUOTE)) return undefined;
     const bytes = this.#bytes;
     const from = this.#at;
     const to = bytes.indexOf(QUOTE, from);
     if (to < 0) return undefined;
-    if (this.#backslashAt >= 0 && this.#backslashAt < from) this.#backslashAt = bytes.indexOf(BACKSLASH, from);
-    if (this.#backslashAt >= 0 && this.#backslashAt < to) return this.#parsed(from, this.#endOfEscaped());
-    if (!this.#isPlain(from, to)) return this.#parsed(from, to);
+    const characters = this.#charactersIn(from, to);
+    if (characters === ESCAPED) return this.#parsed(from, this.#endOfEscaped(to));
     this.#at = to + 1;
-    // Most names of tags are one letter, of which there is a text already.
-    return to === from + 1 ? String.fromCharCode(bytes[from] as number) : bytes.latin1Slice(from, to);
+    return characters === ASCII ? bytes.latin1Slice(from, to) : textIn(bytes, from, to);
   }
 
-  /** Whether nothing but ASCII stands there, and nothing that must not stand in a string as it is. */
-  #isPlain(from: number, to: number): boolean {
+  #charactersIn(from: number, to: number): number {
     const view = this.#view;
     const end = this.#begin + to;
     let at = this.#begin + from;
-    let stray = 0;
-    for (; at + 16 <= end; at += 16) {
-      stray |= strayIn(view.getInt32(at, true)) | strayIn(view.getInt32(at + 4, true));
-      stray |= strayIn(view.getInt32(at + 8, true)) | strayIn(view.getInt32(at + 12, true));
+    let all = 0;
+    let others = 0;
+    for (; at + 4 <= end; at += 4) {
+      const characters = view.getInt32(at, true);
+      all |= characters;
+      others |= controlsIn(characters) | escapesIn(characters);
     }
-    for (; at + 4 <= end; at += 4) stray |= strayIn(view.getInt32(at, true));
-    for (; at < end; at += 1) stray |= strayIn(view.getUint8(at) | (SPACES & ~0xff));
-    return (stray & HIGHEST) === 0;
+    for (; at < end; at += 1) {
+      const character = view.getUint8(at) | (SPACES & ~0xff);
+      all |= character;
+      others |= controlsIn(character) | escapesIn(character);
+    }
+    if ((others & HIGHEST) !== 0) return ESCAPED;
+    return (all & HIGHEST) === 0 ? ASCII : WIDE;
   }
 
-  /** The quote that ends the string in which the next character is escaped. */
-  #endOfEscaped(): number {
+  /** The quote that ends a string in which something is escaped, maybe the next quote; beyond the frame where there is none. */
+  #endOfEscaped(quoteAt: number): number {
     const bytes = this.#bytes;
-    let at = this.#backslashAt;
-    while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
-    return at;
+    for (let at = quoteAt; at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
+      let escapesAt = at;
+      while (bytes[escapesAt - 1] === BACKSLASH) escapesAt -= 1;
+      // Two of them are one that is escaped itself.
+      if ((at - escapesAt) % 2 === 0) return at;
+    }
+    return bytes.length;
   }
 
   #parsed(from: number, to: number): string | undefined {
@@ -180,40 +248,52 @@ class PlainEventReader {
   #tags(): readonly (readonly string[])[] | undefined {
     if (!this.#takes(LIST)) return undefined;
     if (this.#takes(LIST_END)) return NO_TAGS;
-    const first = this.#tag();
-    if (first === undefined) return undefined;
-    const tags = [first];
-    while (this.#takes(COMMA)) {
-      const tag = this.#tag();
-      if (tag === undefined || tags.length === EVENT_LIMITS.tags) return undefined;
-      tags.push(tag);
-    }
-    return this.#takes(LIST_END) ? tight(tags, 1) : undefined;
+    const tags = this.#tagsRead;
+    if (tags.length > SHORT) tags.length = 0;
+    let count = 0;
+    do {
+      const tag = count < EVENT_LIMITS.tags ? this.#tag() : undefined;
+      if (tag === undefined) return undefined;
+      tags[count] = tag;
+      count += 1;
+    } while (this.#takes(COMMA));
+    return this.#takes(LIST_END) ? frozen(tags, count) : undefined;
   }
 
-  // Nearly all have two texts or three.
   #tag(): readonly string[] | undefined {
     if (!this.#takes(LIST)) return undefined;
     if (this.#takes(LIST_END)) return NO_TEXTS;
-    const first = this.#string();
-    if (first === undefined) return undefined;
-    if (this.#takes(LIST_END)) return Object.freeze([first]);
-    const second = this.#next();
-    if (second === undefined) return undefined;
-    if (this.#takes(LIST_END)) return Object.freeze([first, second]);
-    const third = this.#next();
-    if (third === undefined) return undefined;
-    const texts = [first, second, third];
-    while (!this.#takes(LIST_END)) {
-      const text = this.#next();
-      if (text === undefined || texts.length === EVENT_LIMITS.tagElements) return undefined;
-      texts.push(text);
-    }
-    return tight(texts, 3);
+    const texts = this.#textsRead;
+    if (texts.length > SHORT) texts.length = 0;
+    let count = 0;
+    do {
+      const text = count < EVENT_LIMITS.tagElements ? this.#text(count === 1 && texts[0] === PERSON) : undefined;
+      if (text === undefined) return undefined;
+      texts[count] = text;
+      count += 1;
+    } while (this.#takes(COMMA));
+    return this.#takes(LIST_END) ? frozen(texts, count) : undefined;
   }
 
-  #next(): string | undefined {
-    return this.#takes(COMMA) ? this.#string() : undefined;
+  /** A text of a tag: mostly an id, or a person's key, or short. */
+  #text(isPerson: boolean): string | undefined {
+    const bytes = this.#bytes;
+    const from = this.#at + 1;
+    if (from + KEY_DIGITS < bytes.length && bytes[from + KEY_DIGITS] === QUOTE) {
+      const digits = isPerson ? this.#author() : this.#hex(KEY_DIGITS);
+      if (digits !== undefined) return digits;
+    }
+    if (from > bytes.length || bytes[from - 1] !== QUOTE) return undefined;
+    const most = Math.min(bytes.length, from + SHORT_TEXT_MAX + 1);
+    for (let at = from; at < most; at += 1) {
+      const code = bytes[at] as number;
+      if (code === QUOTE) {
+        this.#at = at + 1;
+        return shortTexts.in(bytes, from, at);
+      }
+      if (code === BACKSLASH || code < SPACE || code > ASCII_LAST) break;
+    }
+    return this.#string();
   }
 }
 
