@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { CONNECTION_LIMITS, RTO_MS } from '../../machines/policy/limits.ts';
-import type { SimulatedRelay } from '../../src/testing/index.ts';
+import type { Transport } from '../../src/index.ts';
+import type { SimulatedRelay, VirtualClock } from '../../src/testing/index.ts';
 import { MINUTE, pingless, readingWorld, SECOND } from '../kit/reading-world.ts';
 
 test.each(
@@ -30,3 +31,37 @@ test.each(
     expect(questions).toBeLessThanOrEqual(beats + doubts + 2);
   },
 );
+
+/** A transport whose bytes are looked at late, as where much else is to be done. */
+const busy =
+  (lateMs: number) =>
+  (transport: Transport, clock: VirtualClock): Transport => ({
+    name: 'busy',
+    open: (url, options, handlers) => {
+      const late = (look: () => void): void => {
+        handlers.onRead?.();
+        clock.setTimeout(look, lateMs);
+      };
+      return transport.open(url, options, {
+        ...handlers,
+        onFrame: (frame) => late(() => handlers.onFrame(frame)),
+        onPong: () => late(() => handlers.onPong()),
+      });
+    },
+  });
+
+test.each([
+  ['ping', (transport: Transport) => transport],
+  ['question whether it lives', pingless],
+])('a %s took as long as its answer took to arrive, however late that is looked at', (_, changed) => {
+  const LATE_MS = 200;
+  const { clock, relays, pool, network } = readingWorld(1, {}, (transport, itsClock) =>
+    busy(LATE_MS)(changed(transport), itsClock),
+  );
+  const [relay] = relays as [SimulatedRelay];
+  network.link(relay.url).set({ latency: { minMs: 10, spreadMs: 0 } });
+  clock.advance(MINUTE);
+  const { pingMs } = pool.relayMetrics(relay.url) ?? {};
+  expect(pingMs).toBeGreaterThanOrEqual(20);
+  expect(pingMs).toBeLessThan(LATE_MS);
+});

@@ -36,7 +36,7 @@ export const pingless = ({ name, open }: Transport): Transport => ({
 export function readingWorld(
   count: number,
   options: CreatePoolOptions = {},
-  changed: (transport: Transport) => Transport = (transport) => transport,
+  changed: (transport: Transport, clock: VirtualClock) => Transport = (transport) => transport,
 ) {
   const clock = new VirtualClock(BEGINNING);
   const network = new SimulatedNetwork({ clock });
@@ -52,7 +52,7 @@ export function readingWorld(
   });
   const parts = {
     clock,
-    transport: changed(network.transport),
+    transport: changed(network.transport, clock),
     codec: nostrCodec,
     random: seededRandom(7),
     verifier: believing,
