@@ -129,9 +129,9 @@ export const FIRST_ASKED_MS = SECOND;
 
 /** Subscribing, and what is received. */
 export const SUBSCRIBE_LIMITS = {
-  /** Milliseconds that `query`, `get` and `count` wait for relays. */
+  /** Milliseconds that `query`, `get` and `count` wait for relays; those in which our own verification is late do not count. */
   timeoutMs: { default: 10 * SECOND, min: 1, max: HOUR },
-  /** Milliseconds after which the end of what is stored is told, whether or not every relay has come to it. */
+  /** Milliseconds after which the end of what is stored is told, whether or not every relay has come to it; counted likewise. */
   storedTimeoutMs: { default: 10 * SECOND, min: 1, max: HOUR },
   /** Milliseconds without a word about a request, on a relay that answers others, after which it is asked for again. */
   answerTimeoutMs: { default: 20 * SECOND, min: 10, max: HOUR },
@@ -326,6 +326,9 @@ export const REQUEST_STEADY_MS = MINUTE;
 
 /** Verifying: milliseconds of one go in this thread, and after which a verifier elsewhere has failed. */
 export const VERIFY = { sliceMs: 8, timeoutMs: 30 * SECOND } as const;
+
+/** How many times as long as relays have for it the end of what is stored is waited for at most, while verifying it is late. */
+export const STORED_PATIENCE = 20;
 
 /** How forged events are charged: so many make a failed call; each genuine one makes up for a share of one, as does time. */
 export const FORGERY = { perFailure: 3, genuineShare: 0.25, forgivenMs: 10 * SECOND } as const;

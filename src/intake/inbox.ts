@@ -91,7 +91,7 @@ export class Inbox {
     const { feed, wanted } = request;
     if (wanted.kind === 'count') return this.#needs.count(feed.url, 'unexpected-event');
     // Its time is up, and only what has come before is looked at.
-    if (wanted.kind === 'once' && wanted.isStoredDue) return;
+    if (wanted.kind === 'once' && wanted.stored.isDue) return;
     this.#needs.screening.take(request, message, isNew);
   }
 
@@ -119,12 +119,14 @@ export class Inbox {
   }
 
   #takeEnd(request: Request, hasMore: boolean): void {
-    const { feed, epoch } = request;
+    const { wanted, feed, epoch } = request;
     if (request.hasEnded) return this.#needs.count(feed.url, 'repeated-end');
     request.hasEnded = true;
     request.hasMore = hasMore;
     this.#needs.answered(feed.url);
+    wanted.await(feed.docket);
     this.#needs.screening.after(feed, () => {
+      wanted.settle(feed.docket);
       if (request.epoch === epoch) this.#needs.step(request, { type: 'answer.ended', at: this.#needs.clock.now() });
     });
   }

@@ -1,5 +1,4 @@
 import { RecloserError } from '../../machines/policy/error.ts';
-import { VERIFY } from '../../machines/policy/limits.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { requestDelayMs } from '../../machines/policy/request.ts';
 import type { SubscribeSettings } from '../../machines/policy/settings.ts';
@@ -17,6 +16,7 @@ import type { Fetched } from './job.ts';
 import { Placer } from './placer.ts';
 import { Requests } from './requests.ts';
 import { Screening } from './screening.ts';
+import { StoredEnds } from './stored-end.ts';
 import { type Request, type Sink, Wanted, type WantedInput } from './wanted.ts';
 
 /** What the intake needs from around it. */
@@ -75,6 +75,7 @@ export class Intake implements FeedOwner<Request> {
   readonly #requests: Requests;
   readonly #placer: Placer;
   readonly #screening: Screening;
+  readonly #storedEnds: StoredEnds;
   readonly #backfill: Backfill;
   /** Where what relays say is taken. */
   readonly inbox: Inbox;
@@ -120,6 +121,16 @@ export class Intake implements FeedOwner<Request> {
         if (this.inbox.takeWaitingRefusal(request)) return;
         request.isBehind = true;
         this.#step(request, { type: 'intake.overflowed', at: clock.now() });
+      },
+    });
+    this.#storedEnds = new StoredEnds({
+      clock,
+      afterAll: (wanted, then) => this.#screening.afterAll(wanted, then),
+      around: (act) => this.around(act),
+      unsettle: (wanted) => this.#unsettled.add(wanted),
+      told: (wanted, isComplete) => {
+        wanted.sink.stored(isComplete);
+        if (wanted.kind !== 'live') this.#end(wanted, 'closed');
       },
     });
     this.#backfill = new Backfill({
@@ -258,12 +269,7 @@ export class Intake implements FeedOwner<Request> {
       begun();
       this.#wanted.set(wanted.id, wanted);
       this.#unsettled.add(wanted);
-      this.#setStoredTimer(wanted, storedTimeoutMs, () => {
-        wanted.isStoredDue = true;
-        this.#unsettled.add(wanted);
-        // Whoever verifies may never come back.
-        this.#setStoredTimer(wanted, VERIFY.timeoutMs, () => this.#tellStored(wanted, false));
-      });
+      this.#storedEnds.begin(wanted, storedTimeoutMs);
     });
     return wanted;
   }
@@ -331,7 +337,7 @@ export class Intake implements FeedOwner<Request> {
     if (wanted.isOver) return;
     wanted.isOver = true;
     if (this.#wanted.get(wanted.id) === wanted) this.#wanted.delete(wanted.id);
-    this.clock.clearTimeout(wanted.storedTimer);
+    this.#storedEnds.stop(wanted);
     this.clock.clearTimeout(wanted.restTimer);
     const feeds = [...wanted.requests.keys()];
     for (const request of [...wanted.requests.values()]) this.#requests.leave(request);
@@ -372,33 +378,6 @@ export class Intake implements FeedOwner<Request> {
     }
   }
 
-  #setStoredTimer(wanted: Wanted, delayMs: number, act: () => void): void {
-    this.clock.clearTimeout(wanted.storedTimer);
-    if (wanted.isOver || wanted.isStoredTold) return;
-    wanted.storedTimer = this.clock.setTimeout(() => {
-      wanted.storedTimer = undefined;
-      this.around(act);
-    }, delayMs);
-  }
-
-  /** All that had come has been looked at. */
-  #endStored(wanted: Wanted): void {
-    const requests = [...wanted.requests.values()];
-    const isComplete = requests.length > 0 && requests.every((each) => each.isStoredComplete && !each.hasMore);
-    if (isStoredOver(wanted)) return this.#tellStored(wanted, isComplete);
-    // It has moved to another relay meanwhile, which may have more.
-    wanted.isStoredEnding = false;
-    this.#unsettled.add(wanted);
-  }
-
-  #tellStored(wanted: Wanted, isComplete: boolean): void {
-    if (wanted.isOver || wanted.isStoredTold) return;
-    wanted.isStoredTold = true;
-    this.clock.clearTimeout(wanted.storedTimer);
-    wanted.sink.stored(isComplete);
-    if (wanted.kind !== 'live') this.#end(wanted, 'closed');
-  }
-
   /** Whether no relay that it may be on will serve it. */
   #isRefused({ requests, scope: { urls } }: Wanted): boolean {
     if (requests.size === 0) return false;
@@ -430,13 +409,7 @@ export class Intake implements FeedOwner<Request> {
 
   #review(wanted: Wanted): void {
     this.#placer.place(wanted);
-    if (!wanted.isStoredEnding && isStoredOver(wanted)) {
-      wanted.isStoredEnding = true;
-      this.#screening.afterAll(wanted, () => this.around(() => this.#endStored(wanted)));
-    }
-    // Nobody waits any longer for those who have sent so much that is forged.
-    const isWaitedFor = wanted.isStoredDue && !wanted.isStoredTold;
-    if (isWaitedFor && [...wanted.pending.keys()].every(({ isHeld }) => isHeld)) this.#endStored(wanted);
+    this.#storedEnds.review(wanted);
     if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.
     this.#screening.afterAll(wanted, () =>
@@ -445,14 +418,4 @@ export class Intake implements FeedOwner<Request> {
       }),
     );
   }
-}
-
-/** Whether the end of what is stored can be told: its time is up, or nobody who is there or on the way has anything to add. */
-function isStoredOver(wanted: Wanted): boolean {
-  if (wanted.isStoredDue) return true;
-  if (wanted.restTimer !== undefined) return false;
-  const requests = [...wanted.requests.values()];
-  const open = requests.filter(({ isStoredComplete, record }) => !isStoredComplete && record.state !== 'refused');
-  if (open.some(({ feed }) => feed.isPromising)) return false;
-  return requests.length > 0 && (open.length === 0 || open.length < requests.length);
 }

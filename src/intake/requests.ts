@@ -39,7 +39,7 @@ export class Requests {
 
   /** A subscription is wanted at a relay as well. */
   begin(wanted: Wanted, feed: Feed<Request>): void {
-    const request = new Request(wanted, feed, this.#needs.wording);
+    const request = new Request(wanted, feed, this.#needs.wording, this.#needs.clock.now());
     wanted.requests.set(feed, request);
     const here = this.#byFeed.get(feed) ?? new Set();
     here.add(request);

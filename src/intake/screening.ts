@@ -78,7 +78,7 @@ export class Screening {
       this.#judged(request, session, epoch, verdict, atMs);
       if (verdict === 'genuine') this.#deliver(request, epoch, id, atMs, event, isStored);
       feed.balance();
-      if (wanted.isStoredDue && !wanted.isStoredTold) this.#needs.looked(wanted);
+      if (wanted.stored.isDue && !wanted.stored.isTold) this.#needs.looked(wanted);
     };
     if (feed.verifies) this.#verification.submit(feed.docket, id, event, settle);
     else this.#verification.after(feed.docket, () => settle('genuine'));

@@ -29,6 +29,12 @@ interface Entry {
   settle(verdict: Verdict): void;
 }
 
+/** How late we are with what a relay has sent: so many milliseconds so far, in which so many events were judged. */
+export interface Lateness {
+  readonly lateMs: number;
+  readonly judged: number;
+}
+
 /** What came from one relay, in its order. */
 export class Docket {
   /** All that waits, the oldest first; and what has to be given to the verifier for it. */
@@ -40,10 +46,28 @@ export class Docket {
   /** How much time may still be wasted on it; and whether it waits because that was enough. */
   budget: ForgeryBudget = FULL_BUDGET;
   isHeld = false;
+  /** Events of which it was found out whether they are genuine; and milliseconds in which some waited for that. */
+  judged = 0;
+  #lateMs = 0;
+  #lateSinceMs: number | undefined;
 
   /** Events and marks that wait. */
   get size(): number {
     return this.entries.size;
+  }
+
+  /** Up to now. It is not us who are late where a relay has wasted our time. */
+  lateness(now: number): Lateness {
+    const lateMs = this.#lateMs + (this.#lateSinceMs === undefined ? 0 : now - this.#lateSinceMs);
+    return { lateMs, judged: this.judged };
+  }
+
+  /** Something waits from now on, or nothing more does. */
+  noteLateness(now: number): void {
+    const isLate = this.size > 0 && !this.isHeld;
+    if (isLate === (this.#lateSinceMs !== undefined)) return;
+    this.#lateMs = this.lateness(now).lateMs;
+    this.#lateSinceMs = isLate ? now : undefined;
   }
 }
 
@@ -77,7 +101,7 @@ export class Verification {
   submit(docket: Docket, id: string, event: unknown, settle: (verdict: Verdict) => void): void {
     if (this.#isKnown(id, event)) return this.after(docket, () => settle('genuine'));
     const entry: Entry = { id, event, verdict: undefined, isAsked: false, followers: undefined, docket, settle };
-    docket.entries.add(entry);
+    this.#enter(docket, entry);
     docket.events += 1;
     const leader = this.#pending.get(id);
     if (leader && this.#needs.isSame(leader.event, event)) {
@@ -101,7 +125,7 @@ export class Verification {
   /** Calls back after everything that this relay sent before. */
   after(docket: Docket, settle: () => void): void {
     if (docket.size === 0 && !docket.isDraining) return settle();
-    docket.entries.add({
+    this.#enter(docket, {
       id: '',
       event: undefined,
       verdict: 'genuine',
@@ -110,6 +134,11 @@ export class Verification {
       docket,
       settle,
     });
+  }
+
+  #enter(docket: Docket, entry: Entry): void {
+    docket.entries.add(entry);
+    if (docket.size === 1) docket.noteLateness(this.#needs.clock.now());
   }
 
   /** Forgets everything; nobody hears any more. */
@@ -222,10 +251,12 @@ export class Verification {
     docket.budget = budget;
     if (waitMs === 0 || docket.isHeld) return;
     docket.isHeld = true;
+    docket.noteLateness(clock.now());
     this.#waiting.delete(docket);
     const timer = clock.setTimeout(() => {
       this.#deadlines.delete(timer);
       docket.isHeld = false;
+      docket.noteLateness(clock.now());
       if (docket.unasked.size === 0) return;
       this.#waiting.add(docket);
       this.#schedule();
@@ -248,10 +279,12 @@ export class Verification {
         if (entry.verdict === undefined) return;
         docket.entries.delete(entry);
         if (entry.event !== undefined) docket.events -= 1;
+        if (entry.event !== undefined && entry.verdict !== 'failed') docket.judged += 1;
         entry.settle(entry.verdict);
       }
     } finally {
       docket.isDraining = false;
+      docket.noteLateness(this.#needs.clock.now());
     }
   }
 }

@@ -22,7 +22,7 @@ import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { Feed, FeedItem } from './feed.ts';
 import { Newest } from './newest.ts';
 import { Seen } from './seen.ts';
-import type { Docket } from './verification.ts';
+import type { Docket, Lateness } from './verification.ts';
 
 /** Who hears what a subscription brings. */
 export interface Sink {
@@ -43,6 +43,18 @@ export type Kind = 'live' | 'once' | 'count';
 export interface Scope {
   readonly urls: ReadonlySet<string> | undefined;
   readonly copies: number;
+}
+
+/** How it is with the end of what is stored. */
+export interface StoredState {
+  /** Whether it is told; or is about to be, once all that has come is looked at; and whether its time is up. */
+  isTold: boolean;
+  isNear: boolean;
+  isDue: boolean;
+  timer: unknown;
+  /** Milliseconds that relays have for it, and that were added because we were late ourselves. */
+  timeoutMs: number;
+  addedMs: number;
 }
 
 export interface WantedInput {
@@ -91,12 +103,15 @@ export class Wanted {
   /** Whether it only fetches something for another one. */
   readonly isBrief: boolean;
   isOver = false;
-  /** Whether the end of what is stored is told; is about to be, once all that has come is looked at; or its time is up. */
-  isStoredTold = false;
-  isStoredEnding = false;
-  isStoredDue = false;
-  storedTimer: unknown;
-  /** Events that have come and wait to be verified, and where. */
+  readonly stored: StoredState = {
+    isTold: false,
+    isNear: false,
+    isDue: false,
+    timer: undefined,
+    timeoutMs: 0,
+    addedMs: 0,
+  };
+  /** Events that have come and wait to be verified, and ends of what is stored that wait behind events; and where. */
   readonly pending = new Map<Docket, number>();
   /** Events delivered; passed over because a newer version had come, or because their time is too far ahead. */
   delivered = 0;
@@ -122,7 +137,7 @@ export class Wanted {
     if (!this.isBrief) this.seen.close();
   }
 
-  /** Something of it waits to be verified, or waits no longer. */
+  /** Something of it waits to be looked at, or waits no longer. */
   await(docket: Docket): void {
     this.pending.set(docket, (this.pending.get(docket) ?? 0) + 1);
   }
@@ -196,6 +211,8 @@ export class Request implements FeedItem {
   /** The time from which on it was asked for after a gap; nothing where all of it was. */
   askedSinceMs: number | undefined;
   readonly isBrief: boolean;
+  /** How late we were with what its relay had sent when its time began to run. */
+  lateness: Lateness;
   /** What its relay is called where it is remembered who has sent an event. */
   readonly source: number;
   /** What has come since it was asked for. */
@@ -206,7 +223,8 @@ export class Request implements FeedItem {
   readonly #wording: Wording;
   readonly #memory: Memory;
 
-  constructor(wanted: Wanted, feed: Feed<Request>, wording: Wording) {
+  constructor(wanted: Wanted, feed: Feed<Request>, wording: Wording, now: number) {
+    this.lateness = feed.docket.lateness(now);
     this.wanted = wanted;
     this.#memory = wanted.memoryOf(feed.url);
     this.feed = feed;

@@ -216,6 +216,23 @@ describe('verification', () => {
     expect(said).toHaveLength(4);
   });
 
+  test('is late with what waits, and not with what is forged too often to be looked at', async () => {
+    const { clock, submit } = verifying();
+    const [honest, forging] = [new Docket(), new Docket()];
+    submit(honest, 'one', 'one');
+    clock.advance(10);
+    expect(honest.lateness(clock.now()).judged).toBe(1);
+    const { lateMs } = honest.lateness(clock.now());
+    clock.advance(1_000);
+    expect(honest.lateness(clock.now())).toEqual({ lateMs, judged: 1 });
+    for (let count = 0; count < 2 * FORGERY_BUDGET.burst; count += 1) submit(forging, `${count}`, `forged ${count}`);
+    clock.advance(1_000);
+    const { lateMs: before } = forging.lateness(clock.now());
+    clock.advance(1_000);
+    expect(forging.isHeld).toBe(true);
+    expect(forging.lateness(clock.now()).lateMs - before).toBeLessThan(100);
+  });
+
   test('leaves nothing behind at its end', async () => {
     const { clock, verification, submit, said } = verifying({ verify: () => new Promise<boolean[]>(() => {}) });
     const docket = new Docket();
