@@ -315,8 +315,17 @@ export const TIERS = { overprovisioning: 1.4, nearMs: 25 } as const;
 /** How much more than its share may wait at a relay before a key goes to the next; and what may wait in any case. */
 export const AFFINITY = { loadFactor: 1.25, loadMin: 8 } as const;
 
-/** Authenticating: milliseconds to wait for a challenge, a signer and an answer; challenges of one connection that count. */
-export const AUTH = { challengeMs: 5 * SECOND, signMs: MINUTE, answerMs: 10 * SECOND, challengesMax: 3 } as const;
+/**
+ * Authenticating: milliseconds to wait for a challenge, a signer and an answer, and for further keys once one is known;
+ * challenges of one connection that count.
+ */
+export const AUTH = {
+  challengeMs: 5 * SECOND,
+  signMs: MINUTE,
+  answerMs: 10 * SECOND,
+  furtherKeysMs: 5 * SECOND,
+  challengesMax: 3,
+} as const;
 
 /** Milliseconds after which a relay that had no room for more subscriptions is asked whether it has. */
 export const ROOM_RETRY_MS = MINUTE;

@@ -15,6 +15,8 @@ export interface SubscriptionContext {
   readonly servedAt: number;
   /** Why the relay does not serve it, by its own words. */
   readonly refusal: Refusal | undefined;
+  /** Why it rests where the relay has said nothing of it: it did not answer in time, or sent more than could be looked at. */
+  readonly trouble: 'unanswered' | 'overflowed' | undefined;
   /** Whether it was refused on this connection until we authenticate; it is sent once more after that. */
   readonly hasAuthenticated: boolean;
 }
@@ -32,6 +34,7 @@ export const initialSubscriptionContext = ({ isOnce, tries = 0 }: SubscriptionIn
   sentAt: 0,
   servedAt: 0,
   refusal: undefined,
+  trouble: undefined,
   hasAuthenticated: false,
 });
 
@@ -48,6 +51,10 @@ export const isAboutRoom = (event: SubscriptionEvent): boolean => isRefusal(even
 /** Whether the relay would serve it, did it know who we are, and that has not been tried yet. */
 export const mayAuthenticate = (context: SubscriptionContext, event: SubscriptionEvent): boolean =>
   isRefusal(event) && event.mayAuthenticate && !context.hasAuthenticated;
+
+/** Whether the relay has refused it because it does not know who we are, and could learn that on this connection. */
+export const mayBeKnown = ({ refusal, hasAuthenticated }: SubscriptionContext): boolean =>
+  refusal?.class === 'unauthenticated' && !hasAuthenticated;
 
 /** Whether the relay may serve it later. */
 export const mayPassLater = (event: SubscriptionEvent): boolean => isRefusal(event) && mayBeAskedAgain(event.refusal);

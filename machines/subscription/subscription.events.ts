@@ -51,6 +51,11 @@ export interface SubscriptionStanding {
   readonly isStoredComplete: boolean;
   /** The words with which the relay closed it last. */
   readonly refusal?: Refusal;
+  /**
+   * What else keeps it from being served: the relay says nothing at all, or nothing about it, or has sent more than could be
+   * looked at.
+   */
+  readonly trouble?: 'silent' | 'unanswered' | 'overflowed';
   /** Milliseconds until it is asked for again, where that is known. */
   readonly retryInMs?: number;
 }

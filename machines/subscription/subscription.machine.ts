@@ -85,6 +85,12 @@ export const subscriptionMachine = subscriptionSetup.createMachine({
     },
     refused: {
       on: {
+        // The application may have allowed it since.
+        'auth.granted': {
+          guard: 'mayBeKnown',
+          target: 'queued',
+          actions: ['recordAuthentication', 'enqueue'],
+        },
         // Another connection may come to be known.
         'socket.lost': { guard: 'wasUnauthenticated', target: 'waiting', actions: 'forgetConnection' },
         CLOSE: { target: 'closed' },

@@ -4,6 +4,7 @@ import {
   initialSubscriptionContext,
   isAboutRoom,
   mayAuthenticate,
+  mayBeKnown,
   mayPassLater,
   type SubscriptionContext,
   type SubscriptionInput,
@@ -14,14 +15,20 @@ import type { SubscriptionEvent } from './subscription.events.ts';
 const UPDATES = {
   recordRequest: (context, event) =>
     event.type === 'frame.sent' ? { tries: context.tries + 1, sentAt: event.at, generation: event.generation } : {},
-  recordService: (_context, event) => (event.type === 'answer.ended' ? { servedAt: event.at, refusal: undefined } : {}),
+  recordService: (_context, event) =>
+    event.type === 'answer.ended' ? { servedAt: event.at, refusal: undefined, trouble: undefined } : {},
   recordRefusal: (context, event) =>
     event.type === 'answer.refused'
-      ? { tries: triesAfterFailure(context, event.at), servedAt: 0, refusal: event.refusal }
+      ? { tries: triesAfterFailure(context, event.at), servedAt: 0, refusal: event.refusal, trouble: undefined }
       : {},
   recordFailure: (context, event) =>
     event.type === 'answer.overdue' || event.type === 'intake.overflowed'
-      ? { tries: triesAfterFailure(context, event.at), servedAt: 0, refusal: undefined }
+      ? {
+          tries: triesAfterFailure(context, event.at),
+          servedAt: 0,
+          refusal: undefined,
+          trouble: event.type === 'answer.overdue' ? 'unanswered' : 'overflowed',
+        }
       : {},
   recordAuthentication: () => ({ hasAuthenticated: true }),
   // Nothing of it survives the connection.
@@ -62,6 +69,7 @@ export const subscriptionSetup = setup({
     isOnce: ({ context }) => context.isOnce,
     isAboutRoom: ({ event }) => isAboutRoom(event),
     mayAuthenticate: ({ context, event }) => mayAuthenticate(context, event),
+    mayBeKnown: ({ context }) => mayBeKnown(context),
     wasUnauthenticated: ({ context }) => context.refusal?.class === 'unauthenticated',
     mayPassLater: ({ event }) => mayPassLater(event),
   },

@@ -52,6 +52,9 @@ interface Round {
   /** The last challenge, whether or not it may be answered. */
   challenge: string | undefined;
   challenges: number;
+  /** One key is known, and others are waited for; or have been for long enough. */
+  timer: unknown;
+  hasWaited: boolean;
 }
 
 /** Authenticates at relays, each connection anew, by its chart. It signs nothing but what answers a challenge. */
@@ -79,6 +82,8 @@ export class Authenticator {
       isRequired: false,
       challenge: undefined,
       challenges: 0,
+      timer: undefined,
+      hasWaited: false,
     });
   }
 
@@ -87,7 +92,7 @@ export class Authenticator {
     const round = this.#rounds.get(url);
     if (round?.session !== session) return;
     this.#rounds.delete(url);
-    for (const { timer } of round.attempts) this.#needs.clock.clearTimeout(timer);
+    for (const { timer } of [round, ...round.attempts]) this.#needs.clock.clearTimeout(timer);
   }
 
   /** Whether something that was refused for want of it may succeed after authenticating. */
@@ -181,11 +186,22 @@ export class Authenticator {
     }
   }
 
-  /** Once every key has had its answer. */
+  /** Once every key has had its answer; those that take long hold up what another one may do for a while only. */
   #settle(round: Round): void {
+    const { clock, settled } = this.#needs;
     const states = round.attempts.map(({ record }) => record.state);
-    if (states.some((state) => state === 'awaited' || state === 'signing' || state === 'sent')) return;
-    this.#needs.settled(round.url, states.includes('authenticated'));
+    const isGranted = states.includes('authenticated');
+    const isOver = !states.some((state) => state === 'awaited' || state === 'signing' || state === 'sent');
+    if (isOver || (isGranted && round.hasWaited)) {
+      clock.clearTimeout(round.timer);
+      round.timer = undefined;
+      return settled(round.url, isGranted);
+    }
+    if (!isGranted) return;
+    round.timer ??= clock.setTimeout(() => {
+      round.hasWaited = true;
+      this.#settle(round);
+    }, AUTH.furtherKeysMs);
   }
 
   #sign(round: Round, attempt: Attempt): void {

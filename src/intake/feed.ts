@@ -1,7 +1,7 @@
 import { ROOM_RETRY_MS, SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import { requestsMax } from '../../machines/policy/request.ts';
-import type { RelayStatus } from '../../machines/policy/status.ts';
+import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 import { bytesIn } from '../frame.ts';
 import { Rate } from '../health/rate.ts';
@@ -93,6 +93,11 @@ export class Feed<Item extends FeedItem> {
   /** Whether it may be asked. */
   get isServing(): boolean {
     return this.#isFit && this.session !== undefined;
+  }
+
+  /** Whether it is connected, and not asked because it says nothing. */
+  get isSilent(): boolean {
+    return !this.#isFit && this.session !== undefined && isRoutable(this.status);
   }
 
   /** Whether it may be asked, or may soon. */

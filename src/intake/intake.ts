@@ -255,6 +255,12 @@ export class Intake implements FeedOwner<Request> {
     });
   }
 
+  /** Whether something was refused there because the relay does not know who we are, and may be asked for once it does. */
+  awaitsAuthentication(url: string): boolean {
+    const feed = this.#feeds.get(url);
+    return feed !== undefined && this.#requests.at(feed).some((request) => request.mayBeKnown);
+  }
+
   /** Begins a subscription; one of the same name makes way for it. Throws `TOO_MANY_SUBSCRIPTIONS` before it has `begun`. */
   subscribe(input: WantedInput, storedTimeoutMs: number, begun: () => void = () => {}): Wanted {
     const { subscriptionsMax, overlapMs } = this.#needs.settings;

@@ -12,6 +12,7 @@ import {
 } from '../../machines/policy/gap.ts';
 import { RELAYS_REMEMBERED } from '../../machines/policy/limits.ts';
 import type { Refusal } from '../../machines/policy/refusal.ts';
+import { mayBeKnown } from '../../machines/subscription/subscription.context.ts';
 import type {
   ReceivedEvent,
   SubscriptionEnd,
@@ -249,6 +250,11 @@ export class Request implements FeedItem {
     return this.askedSinceMs !== undefined && mayBeCut(this.page, this.feed.storedMax);
   }
 
+  /** Whether its relay has refused it because it does not know who we are, and could learn that. */
+  get mayBeKnown(): boolean {
+    return this.record.state === 'refused' && mayBeKnown(this.record.context);
+  }
+
   /** Whether nobody wants to know any more what was asked for then. */
   isOver(epoch: number): boolean {
     const { wanted, feed } = this;
@@ -325,7 +331,7 @@ export class Request implements FeedItem {
   }
 
   standing(now: number): SubscriptionStanding {
-    const { refusal } = this.record.context;
+    const { refusal, trouble = this.feed.isSilent ? 'silent' : undefined } = this.record.context;
     const { status, retryAtMs } = this.feed;
     const retryAt = this.retryAtMs ?? (this.record.state === 'waiting' ? retryAtMs : undefined);
     return {
@@ -333,6 +339,7 @@ export class Request implements FeedItem {
       relay: status,
       isStoredComplete: this.isStoredComplete,
       ...(refusal === undefined ? {} : { refusal }),
+      ...(trouble === undefined ? {} : { trouble }),
       ...(retryAt === undefined ? {} : { retryInMs: Math.max(0, retryAt - now) }),
     };
   }

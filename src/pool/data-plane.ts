@@ -215,6 +215,9 @@ export class DataPlane {
     const limited = limitedBy(settings, this.informer.limitsOf(url));
     this.ledger.tuneLane(url, limited);
     this.intake.tuneFeed(url, limited);
+    // What the relay refused because it does not know who we are, it may be told by now.
+    const isWanted = this.intake.awaitsAuthentication(url) && this.authenticator.mayAuthenticate(url);
+    if (isWanted) this.authenticator.authenticate(url);
   }
 
   /** The relay's chart has changed its state. */

@@ -89,20 +89,22 @@ export class Subscriber {
     return subscription;
   }
 
-  async query(filters: unknown, options: QueryOptions): Promise<QueryResult> {
+  async query(filters: unknown, given: QueryOptions): Promise<QueryResult> {
+    const options = readOptions(given);
     const { received, complete, relays } = await this.#ask('once', filters, options);
     return { events: newestFirst(this.#latest(received, options)), complete, relays };
   }
 
-  async get(filter: unknown, options: QueryOptions): Promise<NostrEvent | undefined> {
+  async get(filter: unknown, given: QueryOptions): Promise<NostrEvent | undefined> {
+    const options = readOptions(given);
     const [first] = this.#filters(filter).list as readonly { ids?: unknown }[];
     const wanted = { ...first, limit: 1 };
     const { received } = await this.#ask('once', wanted, options, first?.ids !== undefined);
     return newestFirst(received)[0];
   }
 
-  async count(filters: unknown, options: QueryOptions): Promise<CountResult> {
-    const { counts, complete, relays } = await this.#ask('count', filters, options);
+  async count(filters: unknown, given: QueryOptions): Promise<CountResult> {
+    const { counts, complete, relays } = await this.#ask('count', filters, readOptions(given));
     const each = Object.values(counts).map(({ count }) => count);
     return { count: each.length > 0 ? Math.max(...each) : undefined, complete, counts, relays };
   }
@@ -138,9 +140,8 @@ export class Subscriber {
     if (wanted) this.#needs.intake.end(wanted, 'closed');
   }
 
-  #ask(kind: Kind, filters: unknown, given: QueryOptions, isFirstEnough = false): Promise<Answer> {
+  #ask(kind: Kind, filters: unknown, options: QueryOptions, isFirstEnough = false): Promise<Answer> {
     const { settings, intake } = this.#needs;
-    const options = readable('The options of a query', () => ({ ...given }));
     const { signal, timeoutMs = settings.subscribe.timeoutMs } = options;
     checkSignal(signal);
     checkNumber('timeoutMs', timeoutMs, SUBSCRIBE_LIMITS.timeoutMs);
@@ -282,6 +283,9 @@ function checkHandler(name: string, handler: unknown): void {
   if (handler === undefined || typeof handler === 'function') return;
   throw new RecloserError('INVALID_OPTION', `${name} is ${shown(handler)}; give a function.`);
 }
+
+/** Read once: what is checked is what counts. */
+const readOptions = (given: QueryOptions): QueryOptions => readable('The options of a query', () => ({ ...given }));
 
 function optionsOf(options: unknown): SubscribeCommandOptions {
   if (options === undefined) return {};

@@ -261,6 +261,8 @@ describe('an event is read from its bytes', () => {
   test.each([
     ['a field too few', frameOf({ ...event, content: undefined })],
     ['another id than hex', frameOf({ ...event, id: 'A'.repeat(64) })],
+    ['half of a character', frameOf({ ...event, content: 'a \ud800 b' })],
+    ['half of a character in a tag', frameOf({ ...event, tags: [['t', '\udc00']] })],
     ['too many tags', frameOf({ ...event, tags: Array(2_001).fill([]) })],
     ['too long a tag', frameOf({ ...event, tags: [Array(65).fill('')] })],
     ['a kind that is too high', frameOf({ ...event, kind: 65_536 })],

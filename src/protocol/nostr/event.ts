@@ -20,11 +20,14 @@ export const EVENT_LIMITS = { tags: 2_000, tagElements: 64, kindMax: 65_535 } as
 
 export const isId = (value: unknown): value is string => isHex(value, 64);
 
+/** Half of a character has no bytes, so nobody can tell what was signed. */
+const isText = (value: unknown): value is string => typeof value === 'string' && value.isWellFormed();
+
 // Loops, because this is done for every event that is received.
 function areTags(values: readonly unknown[]): boolean {
   for (const value of values) {
     if (!Array.isArray(value) || value.length > EVENT_LIMITS.tagElements) return false;
-    for (const each of value) if (typeof each !== 'string') return false;
+    for (const each of value) if (!isText(each)) return false;
   }
   return true;
 }
@@ -39,9 +42,9 @@ function shapeProblem(event: Partial<Record<keyof NostrEvent, unknown>>): string
   if (!Number.isInteger(kind) || (kind as number) < 0 || (kind as number) > EVENT_LIMITS.kindMax) {
     return `kind is not a whole number from 0 to ${EVENT_LIMITS.kindMax}`;
   }
-  if (typeof content !== 'string') return 'content is not a string';
+  if (!isText(content)) return 'content is not a string of whole characters';
   if (!Array.isArray(tags) || tags.length > EVENT_LIMITS.tags || !areTags(tags)) {
-    return 'tags is not a list of lists of strings';
+    return 'tags is not a list of lists of strings of whole characters';
   }
   return undefined;
 }

@@ -239,7 +239,8 @@ class PlainEventReader {
     const text = textIn(this.#bytes, from - 1, to + 1);
     if (text === undefined) return undefined;
     try {
-      return JSON.parse(text) as string;
+      const parsed = JSON.parse(text) as string;
+      return parsed.isWellFormed() ? parsed : undefined;
     } catch {
       return undefined;
     }
