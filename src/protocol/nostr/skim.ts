@@ -19,7 +19,6 @@ const EVENT_LITERAL = literalOf(EVENT_BEGINS);
 const CONTENT_BEGINS = '"content":"';
 /** Characters from the end of the content to the id: a time of this century is between. */
 const TIME_LENGTH = ',"created_at":1700000000,'.length;
-const BACKSLASH = '\\'.charCodeAt(0);
 const CONTENT_LITERAL = literalOf(CONTENT_BEGINS);
 const ID_LITERAL = literalOf(ID_BEGINS);
 /** Bytes that no event can do without: its id, its author and its signature. Beyond them, nothing is looked at unasked. */
@@ -56,28 +55,24 @@ function skimBytes(text: FrameBytes): Glimpse | undefined {
   const subscription = nameIn(text, EVENT_BEGINS.length);
   if (subscription === undefined) return undefined;
   const end = EVENT_BEGINS.length + subscription.length;
-  const first = end + BETWEEN.length;
-  const found = isAt(view, begin + first, ID_LITERAL) ? first : placeOfId(text, view, begin, first);
+  const likely = end + BETWEEN.length;
+  const found = isAt(view, begin + likely, ID_LITERAL) ? likely : placeOfId(text, view, begin, likely);
   const at = found + ID_BEGINS.length;
   if (found < 0 || text[at + ID_LENGTH] !== QUOTE) return undefined;
   return { subscription, text, at };
 }
 
 /** Where the id begins, in an event that does not begin with it; below 0 where there is none. */
-function placeOfId(text: FrameBytes, view: DataView, begin: number, first: number): number {
-  const found = isAt(view, begin + first, CONTENT_LITERAL) ? afterContent(text, view, begin, first) : -1;
-  return found >= 0 ? found : text.indexOf(ID_BEGINS, first);
+function placeOfId(text: FrameBytes, view: DataView, begin: number, from: number): number {
+  const likely = isAt(view, begin + from, CONTENT_LITERAL) ? afterContent(text, from) : text.length;
+  const isThere = likely + ID_BEGINS.length < text.length && isAt(view, begin + likely, ID_LITERAL);
+  return isThere ? likely : text.indexOf(ID_BEGINS, from);
 }
 
-/** The same where the fields are sorted by their names, as the relays of one make have them: after the content and the time. */
-function afterContent(text: FrameBytes, view: DataView, begin: number, first: number): number {
-  let at = first + CONTENT_BEGINS.length;
-  do {
-    at = text.indexOf(QUOTE, at) + 1;
-    if (at === 0) return -1;
-  } while (text[at - 2] === BACKSLASH);
-  at += TIME_LENGTH;
-  return at + ID_BEGINS.length < text.length && isAt(view, begin + at, ID_LITERAL) ? at : -1;
+/** The same where the fields are sorted by their names, as the relays of one make have them, and no quote is in the content. */
+function afterContent(text: FrameBytes, from: number): number {
+  const end = text.indexOf(QUOTE, from + CONTENT_BEGINS.length);
+  return end < 0 ? text.length : end + 1 + TIME_LENGTH;
 }
 
 function nameIn(text: FrameBytes, from: number): string | undefined {
