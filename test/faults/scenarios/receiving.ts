@@ -25,6 +25,10 @@ const despite = (name: string, observe: string, spoil: Partial<RelayFaults>, gen
     await reader.caughtUp('what is new');
     await stage.pass(100);
     reader.check();
+    for (const relay of [spoilt, honest]) {
+      const { requests } = await relay.report();
+      stage.check(requests.length === 1, `${requests.length} requests`);
+    }
     return undefined;
   },
 });

@@ -8,6 +8,15 @@ import type { Pace, Scenario, Stage } from '../scenario.ts';
 const backAgain = ({ firstRetryMs, openMs, connectMs, slackMs }: Pace): number =>
   8 * firstRetryMs + 8 * openMs + connectMs + 2 * slackMs;
 
+/** Until one that only ended a connection has been. */
+const soonAgain = ({ firstRetryMs, slackMs }: Pace): number => 3 * firstRetryMs + slackMs;
+
+/** Until one that was away for so long has been: waits grow with the time that it is away. */
+const backAfter =
+  (name: 'short' | 'long') =>
+  ({ outageMs, openMs, connectMs, slackMs }: Pace): number =>
+    2.5 * outageMs[name] + 4 * openMs + connectMs + 2 * slackMs;
+
 /** The relay fails in some way; what is published there meanwhile and afterwards is due. */
 const gap = (
   name: string,
@@ -51,14 +60,14 @@ const outage = (name: 'short' | 'long'): Scenario =>
       await stage.pass(stage.pace.outageMs[name]);
     },
     (relay) => relay.proxy.heal(),
-    (pace) => 2 * pace.outageMs[name] + 4 * backAgain(pace),
+    backAfter(name),
   );
 
 /** While the relay is away, it gets an event that is a day old, which no overlap reaches. */
 const datedBack: Scenario = {
   name: 'a subscription, and what was dated back by a day during an outage',
   observe: 'found by comparing (NIP-77), and comes once',
-  within: (pace) => 2 * pace.outageMs.short + 4 * backAgain(pace),
+  within: backAfter('short'),
   async run(stage) {
     const [relay] = stage.relays;
     const reader = new Reader(stage);
@@ -129,16 +138,22 @@ const crowded = (name: string, byNotice: boolean): Scenario => ({
     const subscriptions = readers.map((reader) =>
       pool.subscribe({ kinds: [1] }, { onEvent: ({ event }) => reader.receive(event) }),
     );
-    const states = () => subscriptions.map((each) => each.status()[relay.url]?.state);
+    const states = () => subscriptions.map((each) => (each.isClosed ? 'closed' : each.status()[relay.url]?.state));
     const live = () => states().filter((state) => state === 'live').length;
     await stage.until('ten', () => live() === 10);
     await stage.until('the others to wait', () => states().every((state) => state !== 'opening'));
     const event = stage.event();
+    for (const reader of readers) await reader.expect(event);
     await relay.put(event);
+    // Whoever has a slot gets the event, and then gives it to another.
+    const served = () => subscriptions.find((_, index) => readers[index]?.missing === 0 && states()[index] === 'live');
     for (let closed = 0; closed < 20; closed += 1) {
-      subscriptions.find((each) => each.status()[relay.url]?.state === 'live')?.close();
+      await stage.until('the event', () => served() !== undefined);
+      served()?.close();
       await stage.until('the next', () => live() === 10);
     }
+    await stage.until('the event, everywhere', () => readers.every(({ missing }) => missing === 0));
+    for (const reader of readers) reader.check();
     const { requests, subscriptions: open } = await relay.report();
     stage.check(open === 10, `${open} are open at the relay`);
     stage.check(requests.length <= 90, `${requests.length} requests for 30 subscriptions`);
@@ -147,9 +162,9 @@ const crowded = (name: string, byNotice: boolean): Scenario => ({
 });
 
 export const SUBSCRIBING_SCENARIOS: readonly Scenario[] = [
-  gap('a clean close, going away (1001)', (relay) => relay.close(1001)),
-  gap('a clean close, normal (1000)', (relay) => relay.close(1000)),
-  gap('a reset connection', (relay) => relay.proxy.reset()),
+  gap('a clean close, going away (1001)', (relay) => relay.close(1001), undefined, soonAgain),
+  gap('a clean close, normal (1000)', (relay) => relay.close(1000), undefined, soonAgain),
+  gap('a reset connection', (relay) => relay.proxy.reset(), undefined, soonAgain),
   outage('short'),
   outage('long'),
   datedBack,
@@ -220,10 +235,12 @@ export const SUBSCRIBING_SCENARIOS: readonly Scenario[] = [
       }
       const { requests } = await relay.report();
       stage.check(requests.length <= 60, `${requests.length} requests of five subscriptions in a second`);
-      const event = stage.event();
-      await relay.put(event);
-      for (const reader of readers) await reader.put(relay);
+      for (const event of [stage.event(), stage.event()]) {
+        for (const reader of readers) await reader.expect(event);
+        await relay.put(event);
+      }
       await stage.until('what was due', () => readers.every(({ missing }) => missing === 0));
+      for (const reader of readers) reader.check();
       return undefined;
     },
   },
