@@ -6,7 +6,7 @@ import type { Codec, Glimpse, Message } from '../protocol/codec.ts';
 import type { Backfill } from './backfill.ts';
 import type { Feed } from './feed.ts';
 import type { EventMessage, Screening } from './screening.ts';
-import type { Request } from './wanted.ts';
+import type { Request, Wanted } from './wanted.ts';
 
 /** What the inbox needs from around it. */
 export interface InboxNeeds {
@@ -90,8 +90,7 @@ export class Inbox {
   #takeEvent(request: Request, message: EventMessage, isNew: boolean): void {
     const { feed, wanted } = request;
     if (wanted.kind === 'count') return this.#needs.count(feed.url, 'unexpected-event');
-    // Its time is up, and only what has come before is looked at.
-    if (wanted.kind === 'once' && wanted.stored.isDue) return;
+    if (isTooLate(wanted)) return;
     this.#needs.screening.take(request, message, isNew);
   }
 
@@ -124,6 +123,8 @@ export class Inbox {
     request.hasEnded = true;
     request.hasMore = hasMore;
     this.#needs.answered(feed.url);
+    // What came before it may have been passed over.
+    if (isTooLate(wanted)) return;
     wanted.await(feed.docket);
     this.#needs.screening.after(feed, () => {
       wanted.settle(feed.docket);
@@ -166,3 +167,6 @@ export class Inbox {
     this.#needs.step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });
   }
 }
+
+/** Whether its time is up, so that only what has come before is looked at. */
+const isTooLate = ({ kind, stored }: Wanted): boolean => kind === 'once' && stored.isDue;

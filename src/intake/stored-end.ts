@@ -63,7 +63,7 @@ export class StoredEnds {
     stored.isDue = true;
     this.#needs.unsettle(wanted);
     // Whoever verifies may never come back.
-    this.#setTimer(wanted, VERIFY.timeoutMs, () => this.#tell(wanted, false));
+    this.#setTimer(wanted, VERIFY.timeoutMs, () => this.#end(wanted));
   }
 
   /** For how long since the time began to run we were late with what one of the relays had sent that are waited for. */

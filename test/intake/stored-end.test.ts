@@ -84,6 +84,17 @@ describe('the end of what is stored', () => {
     expect(tookMs).toBe(100);
   });
 
+  test('is not complete with what came after the time was up', async () => {
+    const { relays, pool, network, put, pass, clock } = slowWorld(2, 1_000);
+    const [prompt, late] = relays as [SimulatedRelay, SimulatedRelay];
+    network.link(late.url).set({ latency: { minMs: 200, spreadMs: 0 } });
+    clock.advance(10 * MINUTE);
+    const [first] = [put(prompt), put(late)];
+    const asking = pool.query(FILTER, { timeoutMs: 100 });
+    await pass(5 * SECOND);
+    expect(await asking).toMatchObject({ complete: false, events: [first] });
+  });
+
   test('does not wait for a verifier that gets nowhere', async () => {
     const { relays, pool, put, pass, clock } = slowWorld(1, Number.POSITIVE_INFINITY);
     for (let made = 0; made < 5; made += 1) put(...relays);

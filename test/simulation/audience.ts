@@ -18,6 +18,7 @@ export class Audience {
       delivered: to('delivered'),
       storedTold: to('storedTold'),
       readerEnded: to('readerEnded'),
+      answered: to('answered'),
       asked: to('asked'),
       settled: to('settled'),
       stepped: to('stepped'),

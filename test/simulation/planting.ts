@@ -6,6 +6,8 @@ export interface ProductFault {
   readonly says: string;
   /** The invariants of which at least one has to notice it. */
   readonly breaks: readonly string[];
+  /** The plan of the corpus in which it shows, where it would take many seeds to come upon it. */
+  readonly plan?: string;
   /** Makes the mistake; what it returns takes it back. */
   plant(): () => void;
 }

@@ -1,4 +1,4 @@
-import type { NostrFilter, Subscription, SubscriptionEnd } from '../../src/index.ts';
+import type { NostrFilter, QueryResult, Subscription, SubscriptionEnd } from '../../src/index.ts';
 import type { SubscribePlan } from './plan.ts';
 
 /** Names a subscription in its filters, where every relay can see it: no event is ever as late as this. */
@@ -17,6 +17,23 @@ export interface ReaderView {
   isStoredTold: boolean;
 }
 
+/** Names of questions begin here, beyond those of subscriptions. */
+const QUESTIONS = 1_000_000;
+
+/** A question of the application, and what it was answered. */
+export interface QuestionView {
+  readonly name: number;
+  readonly kinds: readonly number[];
+  readonly result: QueryResult;
+}
+
+export const questionName = (number: number): number => QUESTIONS + number;
+export const isQuestion = (name: number | 'page'): name is number => name !== 'page' && name >= QUESTIONS;
+export const questionFilter = (name: number, kinds: readonly number[]): NostrFilter => ({
+  kinds: [...kinds],
+  until: FAR_AWAY_SECONDS + name,
+});
+
 export const filterOf = ({ name, kinds, limit }: SubscribePlan): NostrFilter => ({
   ...(kinds ? { kinds } : {}),
   ...(limit === undefined ? {} : { limit }),
@@ -24,7 +41,7 @@ export const filterOf = ({ name, kinds, limit }: SubscribePlan): NostrFilter => 
 });
 
 /**
- * Which subscription a request is about, from its frame; nothing for probes and questions. What fetches a page of what was
+ * Which subscription or question a request is about, from its frame; nothing for probes. What fetches a page of what was
  * missed does not say for which.
  */
 export function nameOf(frame: string): { readonly id: string; readonly name: number | 'page' } | undefined {
@@ -35,4 +52,5 @@ export function nameOf(frame: string): { readonly id: string; readonly name: num
 }
 
 /** Whether what a relay has is meant by a subscription. */
-export const isMeant = ({ kinds }: SubscribePlan, kind: number): boolean => kinds === undefined || kinds.includes(kind);
+export const isMeant = ({ kinds }: Pick<SubscribePlan, 'kinds'>, kind: number): boolean =>
+  kinds === undefined || kinds.includes(kind);

@@ -2,10 +2,13 @@ import { subscriptionTable } from '../../machines/subscription/subscription.tabl
 import { Feed, type FeedSession } from '../../src/intake/feed.ts';
 import { Intake } from '../../src/intake/intake.ts';
 import { Newest } from '../../src/intake/newest.ts';
+import { Question } from '../../src/intake/query.ts';
 import { type EventMessage, Screening } from '../../src/intake/screening.ts';
 import { Seen } from '../../src/intake/seen.ts';
+import { LiveSubscription } from '../../src/intake/subscription.ts';
 import { type Verdict, Verification } from '../../src/intake/verification.ts';
 import { Request, type WantedInput } from '../../src/intake/wanted.ts';
+import { Session } from '../../src/pool/session.ts';
 import type { Version } from '../../src/protocol/codec.ts';
 import { all, of, type ProductFault, replace, step } from './planting.ts';
 
@@ -20,6 +23,17 @@ function withSince(frame: string | undefined, change: (since: number) => number)
   );
   return JSON.stringify([verb, name, ...changed]);
 }
+
+/** Tells the end of what is stored in one way only. */
+const told = (sink: { prototype: object }, complete: boolean): (() => void) =>
+  replace(
+    of(sink),
+    'stored',
+    (stored: (complete: boolean) => void) =>
+      function always(this: unknown) {
+        stored.call(this, complete);
+      },
+  );
 
 type Frame = (name: string) => string | undefined;
 
@@ -198,6 +212,31 @@ export const READING_FAULTS: readonly ProductFault[] = [
             (_wanted: object, then: () => void): void =>
               then(),
         ),
+      ),
+  },
+  {
+    says: 'a question is answered without what came',
+    breaks: ['S36'],
+    plant: () => replace(of(Question), 'event', () => () => {}),
+  },
+  {
+    says: 'the answer to a question is complete, whoever was late',
+    breaks: ['S36'],
+    plant: () => told(Question, true),
+  },
+  {
+    says: 'the end of what is stored is never complete',
+    breaks: ['S36'],
+    plant: () => told(LiveSubscription, false),
+  },
+  {
+    says: 'a page that was missed and the question whether the relay lives have a slot each',
+    breaks: ['S33'],
+    plan: 'a-slot-each',
+    plant: () =>
+      all(
+        replace(of(Feed), 'mayQuestion', () => () => true),
+        replace(of(Session), 'isQuestioned', () => () => false),
       ),
   },
   {

@@ -6,7 +6,7 @@ import type { Fact, Message, NostrEvent, Pool, Receipt, Received, RelayStatus } 
 import type { Version } from '../../src/protocol/codec.ts';
 import type { SimulatedHost } from '../../src/testing/index.ts';
 import type { PublishPlan } from './plan.ts';
-import type { ReaderView } from './reader.ts';
+import type { QuestionView, ReaderView } from './reader.ts';
 
 /** One connection as it is seen from the wire, between pool and network. */
 export interface Wire {
@@ -69,6 +69,8 @@ export interface Watcher {
   delivered?(reader: ReaderView, received: Received): void;
   storedTold?(reader: ReaderView, complete: boolean): void;
   readerEnded?(reader: ReaderView): void;
+  /** A question is answered. */
+  answered?(question: QuestionView): void;
   /** A fact, with the status that the relay had before it. */
   fact?(fact: Fact, relay: RelayView | undefined, before: RelayStatus | undefined): void;
   asked?(call: Call): void;

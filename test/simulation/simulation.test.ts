@@ -41,6 +41,7 @@ const MARKS = [
   'subscription-closed',
   'stored-complete',
   'questioned',
+  'answered-completely',
   'read',
   'closed',
 ] as const;

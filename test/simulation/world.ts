@@ -31,7 +31,7 @@ import { SimulatedDisk } from './disk.ts';
 import { eventOf } from './events.ts';
 import { INVARIANTS } from './invariants/index.ts';
 import type { Op, Plan, PublishPlan, SubscribePlan } from './plan.ts';
-import { filterOf, type ReaderView } from './reader.ts';
+import { filterOf, questionFilter, questionName, type ReaderView } from './reader.ts';
 import type { Call, RelayView, Scene, Wire } from './scene.ts';
 import { isOutside, Surroundings } from './surroundings.ts';
 import { simulatedVerifier } from './verifier.ts';
@@ -75,7 +75,9 @@ export class World implements Scene {
   /** What the application subscribes to, also after a restart; and its subscriptions in this process. */
   readonly #subscribed = new Map<number, SubscribePlan>();
   readers: ReaderView[] = [];
+  /** Questions that are open, and all that there were. */
   #questions = 0;
+  #asked = 0;
   readonly #rogueDice: Dice;
   readonly #audience: Audience;
   readonly #trace: ((line: string) => void) | undefined;
@@ -612,6 +614,8 @@ export class World implements Scene {
     const { pool } = this;
     const askedAt = this.awakeMs;
     this.#questions += 1;
+    this.#asked += 1;
+    const name = questionName(this.#asked);
     const settle = (code?: string): void => {
       if (this.#process?.pool !== pool) return;
       this.#questions -= 1;
@@ -622,8 +626,11 @@ export class World implements Scene {
       if (code !== undefined && !EXPECTED_ERRORS.has(code)) this.fail('P8', `query threw ${code}`);
       this.mark('questioned');
     };
-    pool.query({ kinds: [...kinds] }, { timeoutMs }).then(
-      () => settle(),
+    pool.query(questionFilter(name, kinds), { timeoutMs }).then(
+      (result) => {
+        if (this.#process?.pool === pool) this.#audience.tell('answered', { name, kinds, result });
+        settle();
+      },
       (error: unknown) => settle((error as { code?: string }).code ?? String(error)),
     );
   }

@@ -1,8 +1,8 @@
 import { SILENCE } from '../../../machines/policy/limits.ts';
 import { isAboutRoom, mayBeAskedAgain } from '../../../machines/policy/request.ts';
 import { isRoutable } from '../../../machines/policy/status.ts';
-import type { NostrEvent } from '../../../src/index.ts';
-import { isMeant, nameOf, type ReaderView } from '../reader.ts';
+import type { NostrEvent, SubscriptionStanding } from '../../../src/index.ts';
+import { isMeant, isQuestion, nameOf, type ReaderView } from '../reader.ts';
 import type { Invariant, Scene, Wire } from '../scene.ts';
 
 /** Milliseconds that a relay of the simulation may have an event after its time, and it is due all the same. */
@@ -135,10 +135,18 @@ const ends: Invariant = {
     /** By connection and name of the request, as long as that is open. */
     const arrivals = new Map<Wire, Map<string, Arrivals>>();
     const asks = new Set<string>();
+    /** What came for questions before the end of what a relay had, by name. */
+    const answers = new Map<number, Arrivals[]>();
+    /** It is complete where all relays have come to their end, and only there. */
+    const checkComplete = (what: string, complete: boolean, standings: readonly SubscriptionStanding[]): void => {
+      const isComplete = standings.length > 0 && standings.every(({ isStoredComplete }) => isStoredComplete);
+      if (complete !== isComplete) scene.fail('S36', `the end of ${what} is told with ${complete} for ${isComplete}`);
+    };
     return {
       began() {
         arrivals.clear();
         asks.clear();
+        answers.clear();
       },
       sent(wire, _relay, _eventId, frame) {
         const asked = nameOf(frame);
@@ -147,8 +155,10 @@ const ends: Invariant = {
         if (asked) {
           // What is asked for anew, after a gap, is no part of what was stored at first.
           const place = `${wire.url} ${asked.name}`;
-          if (!asks.has(place)) here.set(asked.id, { name: asked.name, events: new Map(), hasEnded: false });
+          const request: Arrivals = { name: asked.name, events: new Map(), hasEnded: false };
+          if (!asks.has(place)) here.set(asked.id, request);
           asks.add(place);
+          if (isQuestion(asked.name)) answers.set(asked.name, [...(answers.get(asked.name) ?? []), request]);
         }
         const farewell = farewellOf(frame);
         // What was given up has to be asked for again.
@@ -171,6 +181,7 @@ const ends: Invariant = {
         const { plan, received } = reader;
         if (told.has(reader)) scene.fail('S36', `the end of ${plan.name} is told twice`);
         told.add(reader);
+        checkComplete(String(plan.name), complete, Object.values(reader.subscription.status()));
         if (!complete || plan.versions !== 'all') return;
         scene.mark('stored-complete');
         for (const { name, hasEnded, events } of [...arrivals.values()].flatMap((here) => [...here.values()])) {
@@ -179,6 +190,23 @@ const ends: Invariant = {
             const isMissing = isMeant(plan, kind) && !received.has(id);
             if (isMissing) scene.fail('S36', `${id.slice(0, 8)} came before the end, and was not delivered`);
           }
+        }
+      },
+      answered({ name, kinds, result: { events, complete, relays } }) {
+        const ids = new Set(events.map(({ id }) => id));
+        if (ids.size < events.length) scene.fail('S22', `question ${name} is answered with something twice`);
+        for (const event of events) {
+          const isRight = scene.isGenuine(event) && isMeant({ kinds }, event.kind);
+          if (!isRight) scene.fail('S35', `question ${name} is answered with ${event.id.slice(0, 8)}`);
+        }
+        checkComplete(`question ${name}`, complete, Object.values(relays));
+        const came = (answers.get(name) ?? []).filter(({ hasEnded }) => hasEnded && complete);
+        answers.delete(name);
+        if (complete) scene.mark('answered-completely');
+        for (const { id, kind } of came.flatMap((each) => [...each.events.values()])) {
+          // Of versions, the newest is enough.
+          const isMissing = kind !== 0 && isMeant({ kinds }, kind) && !ids.has(id);
+          if (isMissing) scene.fail('S36', `${id.slice(0, 8)} came for question ${name}, which is answered without it`);
         }
       },
     };
