@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
 import { SEEN } from '../machines/policy/limits.ts';
-import { type Codec, createPool, type NostrEvent, nostrCodec, type Received, type Verifier } from '../src/index.ts';
+import {
+  type Codec,
+  createPool,
+  type NostrEvent,
+  nostrCodec,
+  type Received,
+  type Transport,
+  type Verifier,
+} from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
 import { BEGINNING, believing, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
@@ -436,6 +444,117 @@ describe('more than can be verified at once', () => {
     expect(pool.status()[relay.url]).toBe('connected');
     expect(asked).toHaveLength(1);
     expect(causes).toEqual(['refused']);
+  });
+});
+
+describe('a relay that wants to be asked less often', () => {
+  test('is asked a few times a second at most, and counts as well', () => {
+    const { clock, relays, pool, asked } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    const perSecond = (closeWith: string): readonly number[] => {
+      relay.set({ closeWith });
+      const subscriptions = Array.from({ length: 15 }, (_, kind) => pool.subscribe({ kinds: [kind] }));
+      const counts = Array.from({ length: 20 }, () => {
+        const before = asked.length;
+        clock.advance(SECOND);
+        return asked.length - before;
+      });
+      for (const subscription of subscriptions) subscription.close();
+      return counts;
+    };
+    const [, ...paced] = perSecond('rate-limited: slow down');
+    expect(Math.max(...paced)).toBeLessThanOrEqual(2);
+    expect(paced.reduce((sum, count) => sum + count)).toBeGreaterThan(0);
+    expect(pool.status()[relay.url]).toBe('connected');
+    clock.advance(5 * MINUTE);
+    const [, ...others] = perSecond('error: not now');
+    expect(Math.max(...others)).toBeGreaterThan(5);
+  });
+});
+
+test('an event that is sent five thousand times is verified once, and delivered once', async () => {
+  let verified = 0;
+  const counting: Verifier = {
+    name: 'counting',
+    batchMax: 1,
+    parallel: 1,
+    verify: (events) => {
+      verified += events.length;
+      return events.map(() => true);
+    },
+  };
+  let times = 0;
+  /** A way there on which every event becomes as many. */
+  const repeating = ({ name, open }: Transport): Transport => ({
+    name,
+    open: (url, dial, handlers) =>
+      open(url, dial, {
+        ...handlers,
+        onFrame: (frame) => {
+          const isEvent = String(frame).startsWith('["EVENT"');
+          for (let count = isEvent ? 5_000 : 1; count > 0; count -= 1) handlers.onFrame(frame);
+          times += isEvent ? 5_000 : 0;
+        },
+      }),
+  });
+  const { clock, relays, pool, put, ids, onEvent } = readingWorld(1, { verifier: counting }, repeating);
+  pool.subscribe({ kinds: [1] }, { onEvent });
+  clock.advance(SECOND);
+  const { id } = put(...relays);
+  clock.advance(SECOND);
+  expect([ids(), verified, times]).toEqual([[id], 1, 5_000]);
+});
+
+describe('a question', () => {
+  test.each(['silent', 'stopped'])('is answered in time by a relay that is %s', async (how) => {
+    const { clock, relays, pool } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    if (how === 'stopped') relay.stop();
+    else relay.set({ silent: true });
+    const asking = Promise.all([
+      pool.query({ kinds: [1] }, { timeoutMs: 3 * SECOND }),
+      pool.get({ kinds: [1] }, { timeoutMs: 3 * SECOND }),
+      pool.count({ kinds: [1] }, { timeoutMs: 3 * SECOND }),
+    ]);
+    clock.advance(3 * SECOND);
+    const [queried, got, counted] = await asking;
+    expect(queried).toMatchObject({ complete: false, events: [] });
+    expect(got).toBeUndefined();
+    expect(counted).toMatchObject({ complete: false, count: undefined, counts: {} });
+  });
+});
+
+describe('a reader that does not keep up', () => {
+  test('ends its subscription, and gets what had come before', async () => {
+    const { clock, relays, pool, put } = readingWorld(1);
+    const ends: unknown[] = [];
+    const subscription = pool.subscribe({ kinds: [1] }, { bufferMax: 3, onClosed: (cause) => ends.push(cause) });
+    clock.advance(SECOND);
+    const kept = Array.from({ length: 4 }, () => put(...relays)).slice(0, 3);
+    clock.advance(SECOND);
+    expect(ends).toEqual(['buffer-full']);
+    const read: NostrEvent[] = [];
+    const reading = async (): Promise<void> => {
+      for await (const { event } of subscription) read.push(event);
+    };
+    await expect(reading()).rejects.toMatchObject({ code: 'BUFFER_FULL' });
+    expect(read).toEqual(kept);
+  });
+
+  test('loses the oldest where that was agreed, and they are counted', async () => {
+    const { clock, relays, pool, put } = readingWorld(1);
+    const subscription = pool.subscribe({ kinds: [1] }, { bufferMax: 3, whenFull: 'drop-oldest' });
+    clock.advance(SECOND);
+    const events = Array.from({ length: 5 }, () => put(...relays));
+    clock.advance(SECOND);
+    expect([subscription.dropped, subscription.isClosed]).toEqual([2, false]);
+    const read: NostrEvent[] = [];
+    for await (const { event } of subscription) {
+      read.push(event);
+      if (read.length === 3) break;
+    }
+    expect(read).toEqual(events.slice(2));
+    expect(subscription.isClosed).toBe(true);
   });
 });
 

@@ -84,6 +84,10 @@ type Input<Settings> = { readonly [Key in keyof Settings]?: Settings[Key] | unde
 /** Settings of one relay as an application gives them: whatever is left out keeps its default. */
 export interface RelayOptions extends Input<Numbers<typeof CONNECTION_LIMITS>>, Input<Numbers<typeof STANDING_LIMITS>> {
   readonly region?: string | undefined;
+  /**
+   * Whether the events of this relay are verified. Where they are not, it is believed whatever it sends, the id too: a genuine
+   * event of the same id is not delivered after its. Default true.
+   */
   readonly verify?: boolean | undefined;
   readonly authenticate?: AuthPolicy | undefined;
   readonly reconnect?: Input<ReconnectSettings> | undefined;

@@ -13,6 +13,7 @@ export type Received = ReceivedEvent<NostrEvent>;
 
 /** What an application does with what comes. One of these that throws surfaces as an uncaught error and harms nobody else. */
 export interface SubscriptionHandlers {
+  /** Where it is left out, events wait for a reader of the async iterator, of whom `bufferMax` and `whenFull` are about. */
   readonly onEvent?: ((received: Received) => void) | undefined;
   /**
    * Called once: all that was stored has come, from every relay that the subscription is on (`complete`) or from those
@@ -31,10 +32,14 @@ export interface Subscription extends AsyncIterable<Received, undefined>, Dispos
   /** Events that were delivered, and that were not because their reader was slow (with `whenFull: 'drop-oldest'`). */
   readonly delivered: number;
   readonly dropped: number;
-  /** How it stands at each relay that it is on, by URL: a relay that does not serve it says why. */
+  /**
+   * How it stands at each relay that it is on, by URL: a relay that does not serve it says why. Once it is closed, how it stood
+   * last.
+   */
   status(): Readonly<Record<string, SubscriptionStanding>>;
   /**
-   * The relays that have sent an event, as far as it is remembered: of the last 50,000 at least. Once it is closed, for whatever
+   * The relays that have sent an event of this id, as far as it is remembered: of the last 50,000 at least. What is sent after it
+   * was delivered is not looked at, and counts by its id alone. Once it is closed, for whatever
    * reason, nothing is remembered of more than 4,096; `onClosed` can still ask.
    */
   relaysOf(id: string): readonly string[];

@@ -297,7 +297,7 @@ describe('whatever an application does', () => {
   test('to the functions of a pool, it gets a typed error or a result, and the pool goes on', async () => {
     const [relay] = await startRelays(1);
     if (!relay) return;
-    const pool = startPool([relay]);
+    const pool = startPool([relay], { subscribe: { timeoutMs: 100 } });
     const calls: readonly ((first: never, second: never) => unknown)[] = [
       (first, second) => pool.publish(first, second),
       (_first, second) => pool.publish(next(), second),
@@ -308,6 +308,14 @@ describe('whatever an application does', () => {
       (first) => pool.configure(first),
       (first) => pool.connect(first),
       (first) => pool.relayMetrics(first),
+      (first, second) => pool.subscribe(first, second).close(),
+      (_first, second) => pool.subscribe({ kinds: [1] }, second).close(),
+      (first, second) => pool.query(first, second),
+      (_first, second) => pool.query({ kinds: [1] }, second),
+      (first, second) => pool.get(first, second),
+      (_first, second) => pool.get({ kinds: [1] }, second),
+      (first, second) => pool.count(first, second),
+      (_first, second) => pool.count({ kinds: [1] }, second),
       (first) => createPool(first).close(),
     ];
     const which = fc.nat(calls.length - 1);
@@ -320,8 +328,10 @@ describe('whatever an application does', () => {
         }
       }),
       {
-        numRuns: 2_000,
-        examples: calls.map((_call, index) => [index, throwing, throwing] as [number, unknown, unknown]),
+        numRuns: 3_000,
+        examples: calls.flatMap((_call, index) =>
+          [throwing, null, undefined].map((given) => [index, given, given] as [number, unknown, unknown]),
+        ),
       },
     );
     pool.connect(relay.url);
@@ -343,10 +353,12 @@ describe('whatever an application does', () => {
       'CONFIGURE',
       'CONNECT',
       'DISCONNECT',
+      'SUBSCRIBE',
+      'UNSUBSCRIBE',
       'NOTHING',
     );
     const wild = fc.record(
-      { type, url: anything, id: anything, options: anything, event: anything, replyTo: anything },
+      { type, url: anything, id: anything, filters: anything, options: anything, event: anything, replyTo: anything },
       { requiredKeys: ['type'] },
     );
     fc.assert(
