@@ -57,6 +57,25 @@ describe('a subscription that was refused because the relay does not know who we
     expect([standing(), asked(), said]).toEqual(['live', 2, ['relay.authenticated']]);
   });
 
+  test.each(['before', 'after'] as const)(
+    'is one of many, and the relay is told once: it asks %s',
+    async (requireAuth) => {
+      const { relay, pool, pass, said } = authWorld([signing('a')]);
+      relay.set({ requireAuth });
+      relay.cut();
+      await pass(10 * SECOND);
+      let told = 0;
+      relay.received = (frame: string) => {
+        if (frame.startsWith('["AUTH"')) told += 1;
+      };
+      const all = Array.from({ length: 10 }, (_, kind) => pool.subscribe({ kinds: [kind] }, { onEvent: () => {} }));
+      await pass(MINUTE);
+      expect(new Set(all.map((each) => each.status()[relay.url]?.state))).toEqual(new Set(['live']));
+      expect([told, said]).toEqual([1, ['relay.authenticated']]);
+      expect(pool.relayMetrics(relay.url)?.faults).toEqual({});
+    },
+  );
+
   test('is not asked for again where the relay refuses it all the same', async () => {
     const { relay, asked, pass, subscribe } = authWorld([signing('a')]);
     relay.set({ closeWith: 'auth-required: somebody else' });

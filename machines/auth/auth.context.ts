@@ -1,4 +1,5 @@
 import { AUTH } from '../policy/limits.ts';
+import type { AuthEvent } from './auth.events.ts';
 
 /** What is remembered of authenticating with one key on one connection. */
 export interface AuthContext {
@@ -14,6 +15,10 @@ export const initialAuthContext = (): AuthContext => ({
   challenges: 0,
   problem: undefined,
 });
+
+/** Whether this is the challenge that counts already. */
+export const isRepeated = ({ challenge }: AuthContext, event: AuthEvent): boolean =>
+  event.type === 'relay.challenged' && event.challenge === challenge;
 
 /** Whether a relay that sends one more challenge is not listened to any more. */
 export const hasEnoughChallenges = ({ challenges }: AuthContext): boolean => challenges >= AUTH.challengesMax;

@@ -3,6 +3,7 @@ import { authSetup } from './auth.setup.ts';
 
 /** A further challenge where nothing waits for it; it takes the place of the one before. */
 const CHALLENGED_AGAIN = [
+  { guard: 'isRepeated' },
   { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
   { guard: 'isEager', target: 'signing', actions: ['recordChallenge', 'sign'] },
   { target: 'challenged', actions: 'recordChallenge' },
@@ -13,7 +14,7 @@ const CHALLENGED_AGAIN = [
  *
  * Nothing is signed unless the policy for the relay allows it, and then once something was refused for want of it, or at
  * once where the policy says so. The challenge may come before the refusal or after it; a new one takes the place of the
- * last, and few are listened to. It ends with the connection, and nothing of it is carried to the next. It runs as data:
+ * last, and few are listened to; one that is repeated, as by relays that send it with every refusal, is none. It ends with the connection, and nothing of it is carried to the next. It runs as data:
  * see `table.ts`.
  */
 export const authMachine = authSetup.createMachine({
@@ -32,7 +33,11 @@ export const authMachine = authSetup.createMachine({
     },
     challenged: {
       on: {
-        'relay.challenged': [{ guard: 'hasEnoughChallenges', actions: 'reportExcess' }, { actions: 'recordChallenge' }],
+        'relay.challenged': [
+          { guard: 'isRepeated' },
+          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
+          { actions: 'recordChallenge' },
+        ],
         'auth.required': { target: 'signing', actions: 'sign' },
       },
     },
@@ -45,7 +50,11 @@ export const authMachine = authSetup.createMachine({
     // One call at a time: a challenge that comes meanwhile is signed after it.
     signing: {
       on: {
-        'relay.challenged': [{ guard: 'hasEnoughChallenges', actions: 'reportExcess' }, { actions: 'recordChallenge' }],
+        'relay.challenged': [
+          { guard: 'isRepeated' },
+          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
+          { actions: 'recordChallenge' },
+        ],
         'signer.signed': { target: 'sent', actions: 'send' },
         'signer.failed': { target: 'denied', actions: ['recordProblem', 'reportDenied', 'settle'] },
       },
@@ -53,6 +62,7 @@ export const authMachine = authSetup.createMachine({
     sent: {
       on: {
         'relay.challenged': [
+          { guard: 'isRepeated' },
           { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
           { target: 'signing', actions: ['recordChallenge', 'sign'] },
         ],

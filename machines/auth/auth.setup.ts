@@ -1,6 +1,6 @@
 import { setup } from 'xstate';
 import { type Effects, effects, type Updates, updates } from '../table.ts';
-import { type AuthContext, hasEnoughChallenges } from './auth.context.ts';
+import { type AuthContext, hasEnoughChallenges, isRepeated } from './auth.context.ts';
 import type { AuthEvent } from './auth.events.ts';
 
 const UPDATES = {
@@ -42,6 +42,7 @@ export const authSetup = setup({
   },
   guards: {
     isEager: ({ event }) => event.type === 'relay.challenged' && event.isEager,
+    isRepeated: ({ context, event }) => isRepeated(context, event),
     hasEnoughChallenges: ({ context }) => hasEnoughChallenges(context),
   },
   actions: { ...updates<AuthContext, AuthEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },

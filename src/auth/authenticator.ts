@@ -120,8 +120,9 @@ export class Authenticator {
   challenged(url: string, challenge: string): void {
     const round = this.#rounds.get(url);
     if (!round) return;
+    // Many send it with every refusal.
+    if (challenge !== round.challenge) round.challenges += 1;
     round.challenge = challenge;
-    round.challenges += 1;
     if (!this.#isAllowed(url)) {
       if (round.challenges > AUTH.challengesMax) this.#needs.exceeded(url);
       if (!round.isRequestTold) this.#needs.requested(url);

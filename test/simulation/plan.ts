@@ -1,6 +1,7 @@
 import { PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
 import type { PoolOptions, RelayOptions } from '../../src/index.ts';
 import { type Dice, type LinkConditions, type RelayFaults, seededRandom } from '../../src/testing/index.ts';
+import type { SignerKind } from './signers.ts';
 
 /** How one event is published; relays are named by their number. */
 export interface PublishPlan {
@@ -76,6 +77,8 @@ export interface Plan {
   readonly outbox?: boolean;
   /** How events are verified: at once, later, or by something that fails. Default: at once. */
   readonly verifier?: 'prompt' | 'slow' | 'flaky';
+  /** The keys by which relays may know us, and how they sign. Default: none. */
+  readonly signers?: readonly SignerKind[];
   /** Whether connections that were lost without a word are found out when everything is healed, as by a new network. */
   readonly resets: boolean;
   readonly ops: readonly Op[];
@@ -438,6 +441,10 @@ function drawSlowdown(draw: Draw, chaosMs: number, relays: number): Op[] {
 }
 
 /** Everything that a seed decides before a simulation begins. */
+/** Somebody who hangs is only of interest beside somebody who does not. */
+const drawSigners = (draw: Draw): readonly SignerKind[] =>
+  draw.chance(0.5) ? draw.pick([['prompt'], ['prompt', 'prompt'], ['refusing'], ['prompt', 'hanging']] as const) : [];
+
 export function drawPlan(seed: number, hours?: number): Plan {
   const draw = new Draw(seededRandom(`${seed}/plan`));
   const count = draw.pick([1, 2, 3, 3, 4, 5, 10]);
@@ -459,11 +466,17 @@ export function drawPlan(seed: number, hours?: number): Plan {
     ...(faults.chance(0.1) ? drawSlowdown(faults, chaosMs, count) : []),
     ...(reading.chance(0.45) ? drawReading(reading, chaosMs, count) : []),
   ];
+  const signers = drawSigners(new Draw(seededRandom(`${seed}/signers`)));
   return {
     seed,
     chaosMs,
     relays,
-    options: { ...drawOptions(draw), ...drawReadingOptions(reading) },
+    options: {
+      ...drawOptions(draw),
+      ...drawReadingOptions(reading),
+      ...(signers.length > 0 ? { authenticate: 'when-required' } : {}),
+    },
+    ...(signers.length > 0 ? { signers } : {}),
     verifier: reading.pick(['prompt', 'slow', 'flaky'] as const),
     rogue: draw.chance(0.2) ? 0.5 : 0,
     outbox: seededRandom(`${seed}/outbox`)() < 0.3,

@@ -1,3 +1,5 @@
+import type { AuthEvent } from '../../machines/auth/auth.events.ts';
+import { authTable } from '../../machines/auth/auth.table.ts';
 import { subscriptionTable } from '../../machines/subscription/subscription.table.ts';
 import { Feed, type FeedSession } from '../../src/intake/feed.ts';
 import { Intake } from '../../src/intake/intake.ts';
@@ -13,6 +15,7 @@ import type { Version } from '../../src/protocol/codec.ts';
 import { all, of, type ProductFault, replace, step } from './planting.ts';
 
 type AnyFeed = Feed<Request>;
+type AuthStep = (record: object, event: AuthEvent) => readonly string[] | undefined;
 
 /** Edits the filters of a request that has a `since`. */
 function withSince(frame: string | undefined, change: (since: number) => number): string | undefined {
@@ -237,6 +240,36 @@ export const READING_FAULTS: readonly ProductFault[] = [
       all(
         replace(of(Feed), 'mayQuestion', () => () => true),
         replace(of(Session), 'isQuestioned', () => () => false),
+      ),
+  },
+  {
+    says: 'relays are told who we are as soon as they ask',
+    breaks: ['C13'],
+    plant: () =>
+      replace(
+        authTable,
+        'step',
+        (original: AuthStep) => (record: object, event: AuthEvent) =>
+          original(record, event.type === 'relay.challenged' ? { ...event, isEager: true } : event),
+      ),
+  },
+  {
+    says: 'a challenge that is repeated is answered again',
+    breaks: ['S32'],
+    plant: () =>
+      replace(authTable, 'step', (original: AuthStep) => (record: { state: string }, event: AuthEvent) => {
+        if (event.type !== 'relay.challenged' || record.state !== 'sent') return original(record, event);
+        record.state = 'signing';
+        return ['sign'];
+      }),
+  },
+  {
+    says: 'what was refused until we are known is not asked for again when we are',
+    breaks: ['S32'],
+    plant: () =>
+      step(
+        subscriptionTable,
+        (original) => (record, event) => (event.type === 'auth.granted' ? undefined : original(record, event)),
       ),
   },
   {

@@ -42,6 +42,7 @@ const MARKS = [
   'stored-complete',
   'questioned',
   'answered-completely',
+  'authenticated',
   'read',
   'closed',
 ] as const;

@@ -33,6 +33,7 @@ import { INVARIANTS } from './invariants/index.ts';
 import type { Op, Plan, PublishPlan, SubscribePlan } from './plan.ts';
 import { filterOf, questionFilter, questionName, type ReaderView } from './reader.ts';
 import type { Call, RelayView, Scene, Wire } from './scene.ts';
+import { simulatedSigner } from './signers.ts';
 import { isOutside, Surroundings } from './surroundings.ts';
 import { simulatedVerifier } from './verifier.ts';
 import { type TalkingOn, tapped, type WireTap } from './wire.ts';
@@ -285,6 +286,9 @@ export class World implements Scene {
       outbox,
       relays: [...this.#wanted].map((index) => this.#surroundings.urlOf(index)),
       verifier,
+      signers: (this.#plan.signers ?? []).map((kind, index) =>
+        simulatedSigner(kind, seededRandom(`${this.#plan.seed}/signer ${process} ${index}`)),
+      ),
     });
     this.#process = { host, pool, outbox, verifier };
     this.readers = [];

@@ -1,4 +1,5 @@
 import type { Invariant } from '../scene.ts';
+import { AUTHENTICATION_INVARIANTS } from './authentication.ts';
 import { FAILURE_INVARIANTS } from './failures.ts';
 import { LIVENESS_INVARIANTS } from './liveness.ts';
 import { PUBLICATION_INVARIANTS } from './publications.ts';
@@ -12,6 +13,7 @@ export const INVARIANTS: readonly Invariant[] = [
   ...FAILURE_INVARIANTS,
   ...PUBLICATION_INVARIANTS,
   ...SUBSCRIPTION_INVARIANTS,
+  ...AUTHENTICATION_INVARIANTS,
   ...RESOURCE_INVARIANTS,
   ...LIVENESS_INVARIANTS,
 ];
