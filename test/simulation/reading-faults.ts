@@ -244,7 +244,7 @@ export const READING_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'relays are told who we are as soon as they ask',
-    breaks: ['C13'],
+    breaks: ['S37'],
     plant: () =>
       replace(
         authTable,
@@ -255,7 +255,7 @@ export const READING_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'a challenge that is repeated is answered again',
-    breaks: ['S32'],
+    breaks: ['S37'],
     plant: () =>
       replace(authTable, 'step', (original: AuthStep) => (record: { state: string }, event: AuthEvent) => {
         if (event.type !== 'relay.challenged' || record.state !== 'sent') return original(record, event);
@@ -265,7 +265,7 @@ export const READING_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'what was refused until we are known is not asked for again when we are',
-    breaks: ['S32'],
+    breaks: ['S37'],
     plant: () =>
       step(
         subscriptionTable,
@@ -274,7 +274,7 @@ export const READING_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'a question waits for relays that are late',
-    breaks: ['L14'],
+    breaks: ['L14', 'S36'],
     plant: () =>
       replace(
         of(Intake),

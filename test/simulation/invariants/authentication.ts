@@ -17,7 +17,7 @@ interface Round {
 const ASKED_MS = AUTH.furtherKeysMs + 2_000;
 
 const authentication: Invariant = {
-  ids: 'S32 C13',
+  ids: 'S37',
   says: 'only a challenge of this connection is answered, by each key once, and only after something was refused for want of it',
   watch: (scene) => {
     const rounds = new WeakMap<Wire, Round>();
@@ -43,11 +43,11 @@ const authentication: Invariant = {
         const [, { id, pubkey, tags }] = JSON.parse(frame) as [string, NostrEvent];
         const tag = (wanted: string): string | undefined => tags.find(([key]) => key === wanted)?.[1];
         const challenge = tag('challenge') ?? '';
-        if (!round.challenges.has(challenge)) scene.fail('C13', `${relay.url} is told who we are, and has not asked`);
-        if (tag('relay') !== relay.url) scene.fail('C13', `${relay.url} is told what is meant for ${tag('relay')}`);
-        if (!round.isRequired) scene.fail('C13', `${relay.url} is told who we are before anything depends on it`);
+        if (!round.challenges.has(challenge)) scene.fail('S37', `${relay.url} is told who we are, and has not asked`);
+        if (tag('relay') !== relay.url) scene.fail('S37', `${relay.url} is told what is meant for ${tag('relay')}`);
+        if (!round.isRequired) scene.fail('S37', `${relay.url} is told who we are before anything depends on it`);
         const answer = `${challenge} ${pubkey}`;
-        if (round.answers.has(answer)) scene.fail('S32', `${relay.url} is told twice who we are`);
+        if (round.answers.has(answer)) scene.fail('S37', `${relay.url} is told twice who we are`);
         round.answers.add(answer);
         round.open.add(id);
       },
@@ -75,7 +75,7 @@ const authentication: Invariant = {
           if (scene.timeWasOdd) continue;
           for (const { plan, ended, subscription } of scene.readers) {
             const isLeft = ended === undefined && subscription.status()[wire.url]?.state === 'unauthenticated';
-            if (isLeft) scene.fail('S32', `${wire.url} knows who we are, and is not asked for ${plan.name}`);
+            if (isLeft) scene.fail('S37', `${wire.url} knows who we are, and is not asked for ${plan.name}`);
           }
         }
       },
