@@ -231,9 +231,14 @@ export const poolSetup = setup({
     }),
     tellSettings: enqueueActions(({ context, event, enqueue }) => {
       assertEvent(event, ['CONFIGURE', 'CONFIGURE_RELAY', 'ADD_RELAY']);
-      for (const url of addressed(context, event.type === 'CONFIGURE' ? undefined : event.url)) {
+      const isForAll = event.type === 'CONFIGURE';
+      for (const url of addressed(context, isForAll ? undefined : event.url)) {
         const record = context.relays[url];
-        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'CONFIGURE', settings: record.settings });
+        if (!hasActor(record)) continue;
+        // Several may trip by them in the same moment, each of which takes the others to serve: nobody is ejected by that alone.
+        if (isForAll) enqueue.sendTo(actorIdOf(url), { type: 'SET_EJECTABLE', ejectable: false });
+        enqueue.sendTo(actorIdOf(url), { type: 'CONFIGURE', settings: record.settings });
+        if (isForAll) enqueue.sendTo(actorIdOf(url), { type: 'SET_EJECTABLE', ejectable: context.ejectable });
       }
     }),
     tellUrgency: enqueueActions(({ context, enqueue }) => {

@@ -33,6 +33,9 @@ const escapesIn = (characters: number): number => ((characters ^ BACKSLASHES) - 
 /** What stands in a string: nothing but ASCII, or other characters too; or something that JSON writes otherwise, or has to. */
 const [ASCII, WIDE, ESCAPED] = [0, 1, 2];
 
+/** Where more quotes are escaped, looking for each of them would take longer than looking at every character. */
+const QUOTES_LOOKED_FOR = 8;
+
 /** The tag of a person, by a key. */
 const PERSON = 'p';
 /** Lists that have no more items are written out, which takes half of the time. */
@@ -237,13 +240,17 @@ class PlainEventReader {
   /** The quote that ends a string in which something is escaped, maybe the next quote; beyond the frame where there is none. */
   #endOfEscaped(quoteAt: number): number {
     const bytes = this.#bytes;
-    let escapesAt = quoteAt;
-    while (bytes[escapesAt - 1] === BACKSLASH) escapesAt -= 1;
-    // Two of them are one that is escaped itself.
-    if ((quoteAt - escapesAt) % 2 === 0) return quoteAt;
-    // Where one quote is escaped others are, and looking for each of them takes longer than looking at everything.
-    let at = quoteAt + 1;
-    while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+    let at = quoteAt;
+    for (let quotes = 0; quotes < QUOTES_LOOKED_FOR && at >= 0; quotes += 1) {
+      let escapesAt = at;
+      while (bytes[escapesAt - 1] === BACKSLASH) escapesAt -= 1;
+      // Two of them are one that is escaped itself.
+      if ((at - escapesAt) % 2 === 0) return at;
+      at = bytes.indexOf(QUOTE, at + 1);
+    }
+    if (at < 0) return bytes.length;
+    // The last one may be escaped: what is before it is looked at as well.
+    for (at = quoteAt + 1; at < bytes.length && bytes[at] !== QUOTE; ) at += bytes[at] === BACKSLASH ? 2 : 1;
     return at;
   }
 

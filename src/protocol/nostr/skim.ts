@@ -19,6 +19,9 @@ const EVENT_LITERAL = literalOf(EVENT_BEGINS);
 const CONTENT_BEGINS = '"content":"';
 /** Characters from the end of the content to the id: a time of this century is between. */
 const TIME_LENGTH = ',"created_at":1700000000,'.length;
+const BACKSLASH = '\\'.charCodeAt(0);
+/** Where more quotes are escaped, it takes less to look for the id at once. */
+const QUOTES_LOOKED_FOR = 8;
 const CONTENT_LITERAL = literalOf(CONTENT_BEGINS);
 const ID_LITERAL = literalOf(ID_BEGINS);
 /** Bytes that no event can do without: its id, its author and its signature. Beyond them, nothing is looked at unasked. */
@@ -69,10 +72,15 @@ function placeOfId(text: FrameBytes, view: DataView, begin: number, from: number
   return isThere ? likely : text.indexOf(ID_BEGINS, from);
 }
 
-/** The same where the fields are sorted by their names, as the relays of one make have them, and no quote is in the content. */
+/** The same where the fields are sorted by their names, as the relays of one make have them, unless many quotes are in the content. */
 function afterContent(text: FrameBytes, from: number): number {
-  const end = text.indexOf(QUOTE, from + CONTENT_BEGINS.length);
-  return end < 0 ? text.length : end + 1 + TIME_LENGTH;
+  let end = from + CONTENT_BEGINS.length - 1;
+  for (let quotes = 0; quotes < QUOTES_LOOKED_FOR; quotes += 1) {
+    end = text.indexOf(QUOTE, end + 1);
+    if (end < 0) return text.length;
+    if (text[end - 1] !== BACKSLASH) return end + 1 + TIME_LENGTH;
+  }
+  return text.length;
 }
 
 function nameIn(text: FrameBytes, from: number): string | undefined {
