@@ -39,6 +39,43 @@ describe('a gap', () => {
     expect(filter).toEqual({ kinds: [1], limit: 1 });
   });
 
+  test('over, what there was is asked for before what is new, each once', () => {
+    const { clock, relays, pool, asked } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    for (const kind of [1, 2, 3]) pool.subscribe({ kinds: [kind] }, { onEvent: () => {} });
+    clock.advance(SECOND);
+    relay.stop();
+    clock.advance(SECOND);
+    pool.subscribe({ kinds: [4] }, { onEvent: () => {} });
+    asked.length = 0;
+    relay.listen();
+    clock.advance(MINUTE);
+    expect(asked.map(({ frame }) => (frame[2] as { kinds: number[] }).kinds)).toEqual([[1], [2], [3], [4]]);
+  });
+
+  test('does not begin with what is dated ahead, however genuine it is', () => {
+    const { clock, relays, pool, asked, put, event, ids, onEvent } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    const ahead = { created_at: 4_102_444_800 };
+    relay.publish(event(ahead));
+    const newest = put(relay);
+    pool.subscribe({ kinds: [1] }, { onEvent });
+    clock.advance(SECOND);
+    relay.publish(event(ahead));
+    clock.advance(SECOND);
+    expect(ids()).toEqual([newest.id]);
+    relay.stop();
+    const missed = put(relay);
+    clock.advance(MINUTE);
+    relay.listen();
+    clock.advance(MINUTE);
+    const filter = asked.at(-1)?.frame[2] as { since: number } | undefined;
+    expect(asked).toHaveLength(2);
+    expect(filter?.since).toBeLessThanOrEqual(newest.created_at);
+    expect(ids()).toEqual([newest.id, missed.id]);
+    expect(pool.relayMetrics(relay.url)?.faults['event-ahead']).toBeGreaterThan(0);
+  });
+
   test('that cuts what is stored short is asked for in full again', () => {
     const { clock, relays, pool, asked, put, ids, onEvent } = readingWorld(1);
     const [relay] = relays as [SimulatedRelay];
