@@ -484,6 +484,35 @@ describe('more than can be verified at once', () => {
   });
 });
 
+describe('a subscription that is not served, and no reason is given', () => {
+  test('says that its relay does not speak of it', async () => {
+    const { clock, relays, pool, event } = readingWorld(1, { subscribe: { answerTimeoutMs: SECOND } });
+    const [relay] = relays as [SimulatedRelay];
+    relay.set({ swallowEose: true });
+    const subscription = pool.subscribe({ kinds: [1] });
+    clock.advance(100);
+    // It lives, and says so.
+    void pool.publish(event({ kind: 7 }));
+    clock.advance(1_300);
+    expect(subscription.status()[relay.url]).toMatchObject({ state: 'resting', trouble: 'unanswered' });
+    relay.set({ swallowEose: false });
+    clock.advance(MINUTE);
+    const { state, trouble } = subscription.status()[relay.url] ?? {};
+    expect([state, trouble]).toEqual(['live', undefined]);
+  });
+
+  test('says that its relay does not speak at all', () => {
+    const { clock, network, relays, pool, event } = readingWorld(1);
+    const [relay] = relays as [SimulatedRelay];
+    network.link(relay.url).lose();
+    void pool.publish(event({ kind: 7 }));
+    clock.advance(2_500);
+    const subscription = pool.subscribe({ kinds: [1] });
+    clock.advance(10);
+    expect(subscription.status()[relay.url]).toMatchObject({ state: 'waiting', trouble: 'silent' });
+  });
+});
+
 describe('a relay that wants to be asked less often', () => {
   test('is asked a few times a second at most, and counts as well', () => {
     const { clock, relays, pool, asked } = readingWorld(1);
