@@ -11,6 +11,7 @@ import {
 } from '../src/index.ts';
 import { signedEvents, type VirtualClock } from '../src/testing/index.ts';
 import type { MemoryRelay } from './kit/memory-relay.ts';
+import { readingWorld, SECOND } from './kit/reading-world.ts';
 import { startRelays } from './kit/relays.ts';
 import { world } from './kit/world.ts';
 
@@ -85,6 +86,22 @@ describe('a pool', () => {
       expect(first?.latencyMs).toBeGreaterThanOrEqual(relay.delayMs);
       expect(outcomes[relay.url]).toMatchObject({ status: 'accepted' });
     }
+    void pool.close({ drainMs: 0 });
+    clock.advance(MINUTE);
+  });
+
+  test('puts no relay aside for settings alone, however many trip by them at one time', async () => {
+    const { clock, relays, pool } = readingWorld(4, { breaker: { failureThreshold: 20 } });
+    for (const relay of relays) relay.set({ refuseWith: 'error: not now' });
+    const failing = Array.from({ length: 3 }, () => pool.publish(next(), { timeoutMs: SECOND }));
+    clock.advance(SECOND);
+    await Promise.all(failing);
+    const states = (): readonly string[] => Object.values(pool.status());
+    expect(states()).not.toContain('open-circuit');
+    pool.configure({ breaker: { failureThreshold: 2 } });
+    clock.advance(1);
+    expect(states().filter((state) => state === 'open-circuit')).toHaveLength(0);
+    expect(states()).toContain('degraded');
     void pool.close({ drainMs: 0 });
     clock.advance(MINUTE);
   });
