@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { AUTH } from '../machines/policy/limits.ts';
-import type { CreatePoolOptions, Signer, Transport } from '../src/index.ts';
+import type { CreatePoolOptions, Signer } from '../src/index.ts';
 import { type RelayFaults, SimulatedRelay, seededRandom } from '../src/testing/index.ts';
-import { MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
+import { handingOn, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
 
 /** Signs as far as the simulated relay looks at it. */
 const signing =
@@ -14,15 +14,8 @@ const hanging: Signer = () => new Promise(() => {});
 function authWorld(signers: readonly Signer[], options: CreatePoolOptions = { authenticate: 'when-required' }) {
   const link = { losesAnswers: false };
   /** A way there on which answers may be lost. */
-  const lossy = ({ name, open }: Transport): Transport => ({
-    name,
-    open: (url, dial, handlers) =>
-      open(url, dial, {
-        ...handlers,
-        onFrame: (frame) => {
-          if (!link.losesAnswers || !String(frame).startsWith('["OK"')) handlers.onFrame(frame);
-        },
-      }),
+  const lossy = handingOn((frame, handOn) => {
+    if (!link.losesAnswers || !String(frame).startsWith('["OK"')) handOn(frame);
   });
   const world = readingWorld(2, { signers, ...options }, lossy);
   const { clock, relays, pool } = world;

@@ -1,18 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { createActor, fromCallback, setup } from 'xstate';
 import { SEEN } from '../machines/policy/limits.ts';
-import {
-  type Codec,
-  createPool,
-  type NostrEvent,
-  nostrCodec,
-  type Received,
-  type Transport,
-  type Verifier,
-} from '../src/index.ts';
+import { type Codec, createPool, type NostrEvent, nostrCodec, type Received, type Verifier } from '../src/index.ts';
 import { providePoolMachine } from '../src/pool/pool-machine.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
-import { BEGINNING, believing, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
+import { BEGINNING, believing, handingOn, MINUTE, readingWorld, SECOND, template } from './kit/reading-world.ts';
 
 describe('a gap', () => {
   test('of a minute is asked for from the newest event on, less the overlap, without a limit', () => {
@@ -551,17 +543,10 @@ test('an event that is sent five thousand times is verified once, and delivered 
   };
   let times = 0;
   /** A way there on which every event becomes as many. */
-  const repeating = ({ name, open }: Transport): Transport => ({
-    name,
-    open: (url, dial, handlers) =>
-      open(url, dial, {
-        ...handlers,
-        onFrame: (frame) => {
-          const isEvent = String(frame).startsWith('["EVENT"');
-          for (let count = isEvent ? 5_000 : 1; count > 0; count -= 1) handlers.onFrame(frame);
-          times += isEvent ? 5_000 : 0;
-        },
-      }),
+  const repeating = handingOn((frame, handOn) => {
+    const isEvent = String(frame).startsWith('["EVENT"');
+    for (let count = isEvent ? 5_000 : 1; count > 0; count -= 1) handOn(frame);
+    times += isEvent ? 5_000 : 0;
   });
   const { clock, relays, pool, put, ids, onEvent } = readingWorld(1, { verifier: counting }, repeating);
   pool.subscribe({ kinds: [1] }, { onEvent });

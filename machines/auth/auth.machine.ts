@@ -1,6 +1,13 @@
 import { initialAuthContext } from './auth.context.ts';
 import { authSetup } from './auth.setup.ts';
 
+/** A challenge that is noted, for whoever has it signed later. */
+const CHALLENGED = [
+  { guard: 'isRepeated' },
+  { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
+  { actions: 'recordChallenge' },
+] as const;
+
 /** A further challenge where nothing waits for it; it takes the place of the one before. */
 const CHALLENGED_AGAIN = [
   { guard: 'isRepeated' },
@@ -14,8 +21,8 @@ const CHALLENGED_AGAIN = [
  *
  * Nothing is signed unless the policy for the relay allows it, and then once something was refused for want of it, or at
  * once where the policy says so. The challenge may come before the refusal or after it; a new one takes the place of the
- * last, and few are listened to; one that is repeated, as by relays that send it with every refusal, is none. It ends with the connection, and nothing of it is carried to the next. It runs as data:
- * see `table.ts`.
+ * last, and few are listened to; one that is repeated, as by relays that send it with every refusal, is none. It ends with
+ * the connection, and nothing of it is carried to the next. It runs as data: see `table.ts`.
  */
 export const authMachine = authSetup.createMachine({
   id: 'auth',
@@ -33,11 +40,7 @@ export const authMachine = authSetup.createMachine({
     },
     challenged: {
       on: {
-        'relay.challenged': [
-          { guard: 'isRepeated' },
-          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
-          { actions: 'recordChallenge' },
-        ],
+        'relay.challenged': CHALLENGED,
         'auth.required': { target: 'signing', actions: 'sign' },
       },
     },
@@ -50,11 +53,7 @@ export const authMachine = authSetup.createMachine({
     // One call at a time: a challenge that comes meanwhile is signed after it.
     signing: {
       on: {
-        'relay.challenged': [
-          { guard: 'isRepeated' },
-          { guard: 'hasEnoughChallenges', actions: 'reportExcess' },
-          { actions: 'recordChallenge' },
-        ],
+        'relay.challenged': CHALLENGED,
         'signer.signed': { target: 'sent', actions: 'send' },
         'signer.failed': { target: 'denied', actions: ['recordProblem', 'reportDenied', 'settle'] },
       },

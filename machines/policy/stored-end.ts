@@ -13,5 +13,5 @@ export interface StoredWait {
  * How many milliseconds are added: those in which it was not the relays that were late, but we. What is stored without end
  * still ends some time.
  */
-export const addedMs = ({ timeoutMs, addedMs: before, lateMs }: StoredWait): number =>
-  Math.max(0, Math.min(Math.floor(lateMs), STORED_PATIENCE * timeoutMs - before));
+export const graceMs = ({ timeoutMs, addedMs, lateMs }: StoredWait): number =>
+  Math.max(0, Math.min(Math.floor(lateMs), STORED_PATIENCE * timeoutMs - addedMs));

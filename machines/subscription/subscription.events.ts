@@ -89,5 +89,6 @@ export type SubscriptionFact =
       readonly relay: string;
       readonly state: SubscriptionState;
       readonly refusal?: Refusal;
+      readonly trouble?: NonNullable<SubscriptionStanding['trouble']>;
     } & OfSubscription)
   | ({ readonly type: 'subscription.closed'; readonly cause: SubscriptionEnd } & OfSubscription);

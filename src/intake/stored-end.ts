@@ -1,5 +1,5 @@
 import { VERIFY } from '../../machines/policy/limits.ts';
-import { addedMs } from '../../machines/policy/stored-end.ts';
+import { graceMs } from '../../machines/policy/stored-end.ts';
 import type { Clock } from '../clock.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -57,7 +57,7 @@ export class StoredEnds {
 
   #expire(wanted: Wanted): void {
     const { stored } = wanted;
-    const moreMs = addedMs({ ...stored, lateMs: this.#lateMs(wanted) });
+    const moreMs = graceMs({ ...stored, lateMs: this.#lateMs(wanted) });
     stored.addedMs += moreMs;
     if (moreMs > 0) return this.#run(wanted, moreMs);
     stored.isDue = true;

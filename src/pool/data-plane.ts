@@ -216,7 +216,7 @@ export class DataPlane {
     this.ledger.tuneLane(url, limited);
     this.intake.tuneFeed(url, limited);
     // What the relay refused because it does not know who we are, it may be told by now.
-    const isWanted = this.intake.awaitsAuthentication(url) && this.authenticator.mayAuthenticate(url);
+    const isWanted = this.authenticator.mayAuthenticate(url) && this.intake.awaitsAuthentication(url);
     if (isWanted) this.authenticator.authenticate(url);
   }
 

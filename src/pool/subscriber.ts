@@ -270,8 +270,10 @@ export class Subscriber {
   }
 }
 
-function changedFact(id: string, relay: string, { state, refusal }: Parameters<Sink['changed']>[1]): SubscriptionFact {
-  return { type: 'subscription.status-changed', id, relay, state, ...(refusal ? { refusal } : {}) };
+function changedFact(id: string, relay: string, standing: Parameters<Sink['changed']>[1]): SubscriptionFact {
+  const { state, refusal, trouble } = standing;
+  const why = { ...(refusal ? { refusal } : {}), ...(trouble ? { trouble } : {}) };
+  return { type: 'subscription.status-changed', id, relay, state, ...why };
 }
 
 function checkSignal(signal: unknown): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { STORED_PATIENCE, VERIFY } from '../../machines/policy/limits.ts';
-import { addedMs } from '../../machines/policy/stored-end.ts';
+import { graceMs } from '../../machines/policy/stored-end.ts';
 import type { Verifier } from '../../src/index.ts';
 import type { SimulatedRelay, VirtualClock } from '../../src/testing/index.ts';
 import { MINUTE, readingWorld, SECOND } from '../kit/reading-world.ts';
@@ -111,8 +111,8 @@ describe('the end of what is stored', () => {
 
 test('time is added for as long as we are late, and not without end', () => {
   const wait = { timeoutMs: 100, addedMs: 0, lateMs: 0 };
-  expect(addedMs(wait)).toBe(0);
-  expect(addedMs({ ...wait, lateMs: 70 })).toBe(70);
-  expect(addedMs({ ...wait, addedMs: STORED_PATIENCE * 100 - 30, lateMs: 70 })).toBe(30);
-  expect(addedMs({ ...wait, addedMs: STORED_PATIENCE * 100, lateMs: 70 })).toBe(0);
+  expect(graceMs(wait)).toBe(0);
+  expect(graceMs({ ...wait, lateMs: 70 })).toBe(70);
+  expect(graceMs({ ...wait, addedMs: STORED_PATIENCE * 100 - 30, lateMs: 70 })).toBe(30);
+  expect(graceMs({ ...wait, addedMs: STORED_PATIENCE * 100, lateMs: 70 })).toBe(0);
 });

@@ -1,6 +1,7 @@
 import {
   type CreatePoolOptions,
   createPool,
+  type Frame,
   type NostrEvent,
   nostrCodec,
   type Received,
@@ -31,6 +32,15 @@ export const pingless = ({ name, open }: Transport): Transport => ({
   name,
   open: (...dial) => Object.assign(open(...dial), { ping: undefined }),
 });
+
+/** A transport whose messages are handed on in another way. */
+export const handingOn =
+  (pass: (frame: Frame, handOn: (frame: Frame) => void) => void) =>
+  ({ name, open }: Transport): Transport => ({
+    name,
+    open: (url, dial, handlers) =>
+      open(url, dial, { ...handlers, onFrame: (frame) => pass(frame, (each) => handlers.onFrame(each)) }),
+  });
 
 /** A whole pool on a clock that stands still, over simulated relays; `changed` is what it has of their transport. */
 export function readingWorld(

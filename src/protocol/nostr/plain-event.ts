@@ -66,8 +66,8 @@ function empty<Item>(list: Item[], nothing: Item): void {
 
 /**
  * Reads an event that is written as nearly all are: the seven fields once each, in any order, no space between anything. What
- * it reads is what `JSON.parse` would have read and `adoptEvent` would have made of it, for half of the price; whatever it is
- * not sure of it leaves to them. Its texts are their own, so that one that is kept does not keep the frame.
+ * it reads is what `JSON.parse` would have read and `adoptEvent` would have made of it, for less; whatever it is not sure of
+ * it leaves to them. Its texts are their own, so that one that is kept does not keep the frame.
  */
 class PlainEventReader {
   #bytes!: FrameBytes;
@@ -249,7 +249,7 @@ class PlainEventReader {
       at = bytes.indexOf(QUOTE, at + 1);
     }
     if (at < 0) return bytes.length;
-    // The last one may be escaped: what is before it is looked at as well.
+    // There are many: from the first of them on, every character is looked at.
     for (at = quoteAt + 1; at < bytes.length && bytes[at] !== QUOTE; ) at += bytes[at] === BACKSLASH ? 2 : 1;
     return at;
   }
