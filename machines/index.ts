@@ -3,6 +3,7 @@
  * The machines with their parts are exported by `recloser`.
  */
 export { authMachine } from './auth/auth.machine.ts';
+export { circuitMachine } from './circuit/circuit.machine.ts';
 export { connectionMachine } from './connection/connection.machine.ts';
 export { deliveryMachine } from './delivery/delivery.machine.ts';
 export { poolMachine } from './pool/pool.machine.ts';

@@ -1,19 +1,13 @@
 import type { AnyActorRef } from 'xstate';
 import type { CloseReport } from './policy/close.ts';
 import type { DegradedReason } from './policy/degraded.ts';
+import type { RelaySettings } from './policy/settings.ts';
 
 /** What a socket actor is started with. */
 export interface SocketInput {
   readonly url: string;
   readonly generation: number;
-  readonly frameBytesMax: number;
-  /** Milliseconds that one probe may take. */
-  readonly probeTimeoutMs: number;
-  /** Milliseconds without a word after which it asks for a sign of life, and of silence after which it is dead. */
-  readonly heartbeatMs: number;
-  readonly deadAfterMs: number;
-  /** Whether it has to prove itself; few are tried at one time. */
-  readonly isTrial: boolean;
+  readonly settings: RelaySettings;
   /** Which of the relay's connections it is. The relay is judged by the first, which is number 1. */
   readonly connection: number;
   /** Whoever supervises the relay; how the socket finds the pool that it works for. */
@@ -25,15 +19,24 @@ interface OfSession {
   readonly generation: number;
 }
 
-/** What the socket saw. `socket.closed` comes exactly once, and last. */
+/** What the socket saw. `socket.closed` comes exactly once, and last; `socket.closing` at most once. */
 export type SocketFact =
+  /** Its turn to have its name resolved has come; the name has been resolved. */
+  | ({ readonly type: 'socket.resolving' } & OfSession)
+  | ({ readonly type: 'socket.resolved' } & OfSession)
   /** Its turn to dial has come. */
   | ({ readonly type: 'socket.dialling' } & OfSession)
   | ({ readonly type: 'socket.opened' } & OfSession)
-  /** The first frame arrived: there is somebody on the other side. */
+  /** The first frame or pong arrived. */
   | ({ readonly type: 'socket.proved' } & OfSession)
   /** Nothing more is sent on it, and all that was has been answered or given up. */
   | ({ readonly type: 'socket.drained' } & OfSession)
+  /** A Close frame arrived, or a frame broke the protocol: nothing is sent or received any more. */
+  | ({
+      readonly type: 'socket.closing';
+      readonly report: CloseReport;
+      readonly successesAt: readonly number[];
+    } & OfSession)
   | ({
       readonly type: 'socket.closed';
       readonly report: CloseReport;
@@ -55,8 +58,12 @@ export type HealthFact =
 
 /** What the socket actor is asked to do. */
 export type SocketCommand =
-  /** Ask the relay for a sign of life; answered by `probe.succeeded` or `probe.failed`. */
+  /** Request any sign of life; answered by `probe.succeeded` or `probe.failed`. */
   | { readonly type: 'PROBE' }
+  /** Measure how the relay answers requests; answered like a probe. */
+  | { readonly type: 'CHECK' }
+  /** Apply these settings to the live connection. */
+  | { readonly type: 'CONFIGURE'; readonly settings: RelaySettings }
   /** The connection is degraded: watch its calls, and tell when they are well again. */
   | { readonly type: 'WATCH' }
   /** Whether messages may be sent on it; a relay's first connection always may, while the relay serves. */

@@ -9,6 +9,41 @@ export interface Clock {
    * machine sleeps. Default: `now`.
    */
   wall?(): number;
+  /**
+   * Milliseconds for which the process was asleep or throttled, as far as late timers have shown. Deadlines do not count them.
+   * Default: none.
+   */
+  sleptMs?(): number;
+}
+
+/** Milliseconds of a clock without those for which the process slept. */
+export const awakeTime = (clock: Clock): number => clock.now() - (clock.sleptMs?.() ?? 0);
+
+/** Milliseconds between the first look at a late deadline and the one that counts: what has arrived is read in between. */
+const SECOND_LOOK_MS = 1;
+
+/**
+ * Calls back after so many milliseconds awake. If the timer is late, what has arrived meanwhile is read first. Returns the
+ * function that cancels it.
+ */
+export function setAwakeTimeout(clock: Clock, callback: () => void, delayMs: number): () => void {
+  const dueMs = awakeTime(clock) + delayMs;
+  let hasLooked = false;
+  let timer: unknown;
+  const arm = (forMs: number): void => {
+    timer = clock.setTimeout(look, forMs);
+  };
+  const look = (): void => {
+    const lateMs = awakeTime(clock) - dueMs;
+    if (lateMs < -SECOND_LOOK_MS) return arm(-lateMs);
+    if (lateMs > SECOND_LOOK_MS && !hasLooked) {
+      hasLooked = true;
+      return arm(SECOND_LOOK_MS);
+    }
+    callback();
+  };
+  arm(delayMs);
+  return () => clock.clearTimeout(timer);
 }
 
 /** The time by which events are dated: whichever clock is ahead, for one that is behind takes what is new for the future. */
@@ -27,31 +62,34 @@ export const systemClock: Clock = {
 /** Milliseconds by which timers fire early where clocks are coarse; nothing follows from it. */
 const EARLY_MS = 2;
 
-/**
- * A clock that never runs backwards: by as much as another was set back, it goes on from where it was. Nor does it fall
- * behind its timers: when one fires, at least its delay has passed.
- */
-class SteadyClock implements Clock {
+/** Milliseconds by which a timer has to be late to show that the process was asleep or throttled. */
+const OVERSLEPT_MS = 2_000;
+
+/** A clock whose timers show how long the process was asleep. */
+class WatchedClock implements Clock {
   readonly #clock: Clock;
-  #offsetMs = 0;
-  #lastMs = Number.NEGATIVE_INFINITY;
+  #sleptMs = 0;
+  /** Nothing before this counts as sleep again: a timer has fired then. */
+  #awakeAtMs = Number.NEGATIVE_INFINITY;
+  now: () => number;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  now(): number {
-    return this.#reach(this.#lastMs);
+    this.now = clock.now;
   }
 
   wall(): number {
     return this.#clock.wall?.() ?? this.now();
   }
 
+  sleptMs(): number {
+    return this.#sleptMs;
+  }
+
   setTimeout(callback: () => void, delayMs: number): unknown {
     const dueMs = this.now() + (delayMs > 0 && Number.isFinite(delayMs) ? delayMs : 0);
     const fire = (): void => {
-      if (this.now() < dueMs - EARLY_MS) this.#reach(dueMs);
+      this.fired(dueMs);
       callback();
     };
     return this.#clock.setTimeout(fire, delayMs);
@@ -61,14 +99,45 @@ class SteadyClock implements Clock {
     this.#clock.clearTimeout(timer);
   }
 
+  /** A timer has fired that was due then. */
+  protected fired(dueMs: number): void {
+    const nowMs = this.now();
+    const sinceMs = Math.max(dueMs, this.#awakeAtMs);
+    if (nowMs - sinceMs > OVERSLEPT_MS) this.#sleptMs += nowMs - sinceMs;
+    this.#awakeAtMs = nowMs;
+  }
+}
+
+/**
+ * A clock that never runs backwards: by as much as another was set back, it goes on from where it was. Nor does it fall
+ * behind its timers: when one fires, at least its delay has passed.
+ */
+class SteadyClock extends WatchedClock {
+  readonly #source: Clock;
+  #offsetMs = 0;
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    super(clock);
+    this.#source = clock;
+    this.now = () => this.#reach(this.#lastMs);
+  }
+
+  protected override fired(dueMs: number): void {
+    if (this.now() < dueMs - EARLY_MS) this.#reach(dueMs);
+    super.fired(dueMs);
+  }
+
   #reach(atLeastMs: number): number {
-    const nowMs = this.#clock.now() + this.#offsetMs;
+    const nowMs = this.#source.now() + this.#offsetMs;
     this.#lastMs = Math.max(nowMs, atLeastMs);
     this.#offsetMs += this.#lastMs - nowMs;
     return this.#lastMs;
   }
 }
 
-/** The same clock, made steady where it is not known to be. */
-export const steadyClock = (clock: Clock): Clock =>
-  clock === systemClock || clock instanceof SteadyClock ? clock : new SteadyClock(clock);
+/** The same clock, made steady unless it is known to be. */
+export const steadyClock = (clock: Clock): Clock => {
+  if (clock instanceof WatchedClock) return clock;
+  return clock === systemClock ? new WatchedClock(clock) : new SteadyClock(clock);
+};

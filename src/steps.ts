@@ -1,7 +1,7 @@
 /** One step of a record whose chart runs as data. */
 export interface Step {
-  readonly chart: 'publication' | 'delivery' | 'subscription' | 'auth';
-  /** The publication or subscription that it belongs to; for `auth`, the number of the signer. */
+  readonly chart: 'publication' | 'delivery' | 'subscription' | 'auth' | 'circuit';
+  /** The publication or subscription that it belongs to; for `auth`, the number of the signer; for `circuit`, the kind of operation. */
   readonly id: string;
   /** The relay that it is about, where it is about one. */
   readonly relay?: string;

@@ -92,8 +92,9 @@ describe('a pool', () => {
 
   test('puts no relay aside for settings alone, however many trip by them at one time', async () => {
     const { clock, relays, pool } = readingWorld(4, { breaker: { failureThreshold: 20 } });
-    for (const relay of relays) relay.set({ refuseWith: 'error: not now' });
-    const failing = Array.from({ length: 3 }, () => pool.publish(next(), { timeoutMs: SECOND }));
+    // Three messages that are none count as one failed call.
+    for (const relay of relays) relay.set({ babble: true });
+    const failing = Array.from({ length: 12 }, () => pool.publish(next(), { timeoutMs: SECOND }));
     clock.advance(SECOND);
     await Promise.all(failing);
     const states = (): readonly string[] => Object.values(pool.status());
@@ -121,7 +122,7 @@ describe('a pool', () => {
 
   test('tells every caller when it closes over what is open', async () => {
     const { clock, relays, pool } = world(1);
-    for (const relay of relays) relay.stop();
+    answering(relays[0], () => undefined);
     clock.advance(10);
     const publishing = pool.publish(next());
     const closed = pool.close({ drainMs: 1_000 });
@@ -506,7 +507,7 @@ describe('the books', () => {
     void pool.publish(event);
     const joined = pool.publish(event, { timeoutMs: 1_000, expiresMs: 1_000 });
     await settle(clock, 1_000);
-    expect(await joined).toMatchObject({ status: 'pending' });
+    expect(await joined).toMatchObject({ status: 'failed', cause: 'expired' });
   });
 
   test('follow a relay that is removed and added at once', async () => {

@@ -220,12 +220,15 @@ describe('a pool', () => {
 
 describe('by default', () => {
   test('equal relays get equal load', () => {
-    const field = new Field(8);
-    for (const relay of field.relays) relay.delayMs = 100_000;
-    for (let time = 0; time < 64; time += 1) void field.pool.publish(next(), { relays: 1 });
-    const loads = Object.values(field.pool.metrics().relays).map(({ inFlight, queued }) => inFlight + queued);
-    // The bound of two choices: ln ln n / ln 2 beyond the mean, and a constant.
-    expect(Math.max(...loads)).toBeLessThanOrEqual(8 + Math.log(Math.log(8)) / Math.log(2) + 2);
+    const most = Array.from({ length: 41 }, (_, seed) => {
+      const field = new Field(8, { random: seededRandom(seed) });
+      for (const relay of field.relays) relay.delayMs = 100_000;
+      for (let time = 0; time < 64; time += 1) void field.pool.publish(next(), { relays: 1 });
+      return Math.max(...Object.values(field.pool.metrics().relays).map(({ inFlight, queued }) => inFlight + queued));
+    });
+    // Half as much again as its share, for most draws; drawn without looking, the median is above that.
+    const median = [...most].sort((a, b) => a - b)[20];
+    expect(median).toBeLessThanOrEqual(1.5 * (64 / 8));
   });
 
   test('a relay that fails fast gets hardly anything, though it answers first', () => {

@@ -22,11 +22,7 @@ export const connectionMachine = connectionSetup.createMachine({
         input: ({ context: { url, connection, generation, settings, supervisor } }) => ({
           url,
           generation,
-          frameBytesMax: settings.frameBytesMax,
-          probeTimeoutMs: settings.breaker.halfOpenTimeoutMs,
-          heartbeatMs: settings.heartbeatMs,
-          deadAfterMs: settings.deadAfterMs,
-          isTrial: false,
+          settings,
           connection,
           supervisor,
         }),
@@ -34,6 +30,8 @@ export const connectionMachine = connectionSetup.createMachine({
       },
       initial: 'connecting',
       on: {
+        CONFIGURE: { actions: ['applySettings', 'tuneSocket'] },
+        'socket.closing': { target: '.closing', actions: 'recordClose' },
         'socket.closed': { target: 'closed', actions: 'recordClose' },
         'link.dead': { target: 'closed' },
       },
@@ -42,7 +40,11 @@ export const connectionMachine = connectionSetup.createMachine({
           initial: 'queued',
           on: { DRAIN: { target: '#connection.closed', actions: 'markDrained' } },
           states: {
-            queued: { on: { 'socket.dialling': { target: 'dialling' } } },
+            queued: { on: { 'socket.resolving': { target: 'resolving' }, 'socket.dialling': { target: 'dialling' } } },
+            resolving: {
+              after: { resolveTimeout: { target: '#connection.closed' } },
+              on: { 'socket.resolved': { target: 'queued' } },
+            },
             dialling: {
               after: { connectTimeout: { target: '#connection.closed' } },
               on: { 'socket.opened': { target: '#connection.live.serving' } },

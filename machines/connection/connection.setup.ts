@@ -36,13 +36,19 @@ export const connectionSetup = setup({
     socket: missingActor<SocketCommand, SocketInput>('socket', 'connection'),
   },
   delays: {
+    resolveTimeout: ({ context }) => context.settings.resolveTimeoutMs,
     connectTimeout: ({ context }) => context.settings.connectTimeoutMs,
     closeTimeout: ({ context }) => context.settings.closeTimeoutMs,
   },
   actions: {
+    applySettings: assign(({ event }) => {
+      assertEvent(event, 'CONFIGURE');
+      return { settings: event.settings };
+    }),
+    tuneSocket: sendTo('socket', ({ context }) => ({ type: 'CONFIGURE' as const, settings: context.settings })),
     markDrained: assign({ end: 'drained' }),
     recordClose: assign(({ context, event }) => {
-      assertEvent(event, 'socket.closed');
+      assertEvent(event, ['socket.closed', 'socket.closing']);
       const { report } = event;
       const isRefused = closeMeaning(report) !== 'lost';
       const end = context.end === 'drained' ? context.end : isRefused ? 'refused' : 'lost';

@@ -5,9 +5,15 @@ import { deliverySetup } from './delivery.setup.ts';
  * One event on its way to one relay.
  *
  * `unknown` is not failed: the frame went out and no answer came, so the relay may have it. It is safe to send again,
- * because an event's id is a hash of its content, and an answer that comes late still counts. `skipped` was not sent,
- * because the relay does not serve. `accepted` is the only state that nothing can leave; a rejection gives way to a
- * later acceptance (NIP-01 has relays answer by id, and some answer twice). It runs as data: see `table.ts`.
+ * because an event's id is a hash of its content, and a late answer still counts. `deferred` was refused for now: another
+ * relay is asked at once, and this one again after a delay if copies are missing. `skipped` was not sent, because the relay
+ * does not serve.
+ *
+ * An event that was in flight on two losses in a row may be what kills the connections. It is `quarantined`: others go
+ * first, then it goes alone. If that connection is lost as well, it is `given-up` there.
+ *
+ * `accepted` is the only state that nothing can leave; a rejection gives way to a later acceptance (NIP-01 has relays answer
+ * by id, and some answer twice). It runs as data: see `table.ts`.
  */
 export const deliveryMachine = deliverySetup.createMachine({
   id: 'delivery',
@@ -22,6 +28,7 @@ export const deliveryMachine = deliverySetup.createMachine({
           target: 'accepted',
           actions: ['recordAcceptance', 'dequeue', 'reportAccepted'],
         },
+        'limit.exceeded': { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         'relay.suspended': { target: 'skipped', actions: 'dequeue' },
         CLOSE: [
           { guard: 'wasRefused', target: 'rejected', actions: ['dequeue', 'reportRejected'] },
@@ -34,12 +41,16 @@ export const deliveryMachine = deliverySetup.createMachine({
         'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
         'answer.refused': [
           { guard: 'mayAuthenticate', target: 'unauthenticated', actions: ['recordRefusal', 'authenticate'] },
-          { guard: 'mayTryAgain', target: 'queued', actions: ['recordRefusal', 'resendLater'] },
+          { guard: 'mayTryAgain', target: 'deferred', actions: ['recordRefusal', 'resendLater', 'reportDeferred'] },
           { target: 'rejected', actions: ['recordRefusal', 'reportRejected'] },
         ],
-        'answer.overdue': { target: 'unknown', actions: ['reportUnknown', 'resendLater'] },
-        'socket.lost': { target: 'unknown', actions: ['reportUnknown', 'requeue'] },
-        // It keeps its place in the window: the relay has it, and owes an answer to it.
+        'answer.overdue': { target: 'unknown', actions: ['recordOverdue', 'reportUnknown', 'resendLater'] },
+        'socket.lost': [
+          { guard: 'isFatal', target: 'given-up', actions: ['recordLoss', 'reportGivenUp'] },
+          { guard: 'isSuspicious', target: 'quarantined', actions: ['recordLoss', 'reportUnknown', 'quarantine'] },
+          { target: 'unknown', actions: ['recordLoss', 'reportUnknown', 'requeue'] },
+        ],
+        // It keeps its place in the window: the relay has it, and its answer is pending.
         CLOSE: { target: 'unknown' },
       },
     },
@@ -53,10 +64,40 @@ export const deliveryMachine = deliverySetup.createMachine({
             target: 'unauthenticated',
             actions: ['recordRefusal', 'dequeue', 'authenticate'],
           },
-          { guard: 'mayTryAgain', target: 'queued', actions: 'recordRefusal' },
+          {
+            guard: 'mayTryAgain',
+            target: 'deferred',
+            actions: ['recordRefusal', 'dequeue', 'resendLater', 'reportDeferred'],
+          },
           { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         ],
+        'limit.exceeded': { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         'socket.lost': { actions: 'requeue' },
+        CLOSE: { actions: 'dequeue' },
+      },
+    },
+    deferred: {
+      on: {
+        'retry.due': { target: 'queued', actions: 'enqueue' },
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'dequeue', 'reportAccepted'] },
+        'answer.refused': [
+          { guard: 'mayTryAgain', actions: 'recordRefusal' },
+          { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
+        ],
+        'limit.exceeded': { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
+        'relay.suspended': { target: 'skipped', actions: 'dequeue' },
+        CLOSE: { target: 'rejected', actions: ['dequeue', 'reportRejected'] },
+      },
+    },
+    quarantined: {
+      on: {
+        'frame.sent': { target: 'sent', actions: 'countTry' },
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'dequeue', 'reportAccepted'] },
+        'answer.refused': [
+          { guard: 'mayTryAgain', actions: 'recordRefusal' },
+          { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
+        ],
+        'limit.exceeded': { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         CLOSE: { actions: 'dequeue' },
       },
     },
@@ -73,10 +114,16 @@ export const deliveryMachine = deliverySetup.createMachine({
     skipped: {
       on: {
         'relay.resumed': { target: 'queued', actions: 'enqueue' },
+        'limit.exceeded': { target: 'rejected', actions: ['recordRefusal', 'dequeue', 'reportRejected'] },
         'answer.accepted': { guard: 'wasSent', target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
       },
     },
     rejected: {
+      on: {
+        'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
+      },
+    },
+    'given-up': {
       on: {
         'answer.accepted': { target: 'accepted', actions: ['recordAcceptance', 'reportAccepted'] },
       },

@@ -4,7 +4,17 @@ import type { DeliveryEvent } from './delivery.events.ts';
 import { deliveryMachine } from './delivery.machine.ts';
 import type { DeliveryEffect } from './delivery.setup.ts';
 
-export type DeliveryState = 'queued' | 'sent' | 'unknown' | 'unauthenticated' | 'skipped' | 'rejected' | 'accepted';
+export type DeliveryState =
+  | 'queued'
+  | 'sent'
+  | 'unknown'
+  | 'deferred'
+  | 'quarantined'
+  | 'unauthenticated'
+  | 'skipped'
+  | 'rejected'
+  | 'given-up'
+  | 'accepted';
 export type DeliveryRecord = TableRecord<DeliveryContext, DeliveryState>;
 
 export const deliveryTable = compileTable<DeliveryContext, DeliveryEvent, DeliveryInput, DeliveryState, DeliveryEffect>(

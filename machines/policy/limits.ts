@@ -18,7 +18,9 @@ const HOUR = 60 * MINUTE;
 
 /** One connection: how long things may take, and how large a frame may be. */
 export const CONNECTION_LIMITS = {
-  /** Milliseconds from the first look-up of the name to the accepted upgrade. */
+  /** Milliseconds for resolving the relay's name. They are not part of `connectTimeoutMs`. */
+  resolveTimeoutMs: { default: 5 * SECOND, min: 10, max: 2 * MINUTE },
+  /** Milliseconds from the first TCP connection attempt to the accepted upgrade. */
   connectTimeoutMs: { default: 5 * SECOND, min: 10, max: 2 * MINUTE },
   /** Milliseconds that a graceful close may take before the socket is terminated. */
   closeTimeoutMs: { default: SECOND, min: 1, max: 30 * SECOND },
@@ -204,6 +206,8 @@ export const RTO_MS = { initial: SECOND, min: 25, max: 2 * SECOND, granularity: 
 
 /** How long silence may last. */
 export const SILENCE = {
+  /** Late ticks in a row from which on an unanswered probe is evidence: the timers are throttled, and the process was awake. */
+  throttledTicks: 2,
   /** Answer timeouts, and milliseconds beyond which those do not count. */
   deadTimeouts: 7,
   deadMsMax: 20 * SECOND,
@@ -233,6 +237,25 @@ export const HEDGE = {
   systemicMin: 2,
   systemicShare: 0.3,
 } as const;
+
+/**
+ * The write circuit of a relay: milliseconds between two early trials with an event that needs this relay, and of closed
+ * circuit after which its former trips are forgotten.
+ */
+export const WRITE_CIRCUIT = { earlyTrialMs: SECOND, forgivenMs: MINUTE } as const;
+
+/**
+ * Events that kill connections: losses in a row with the event in flight after which it is set aside; bytes of a frame
+ * that alone make it suspect, if the relay has never taken as much; milliseconds after which a suspect is sent alone although
+ * others wait.
+ */
+export const SUSPECT_EVENT = { losses: 2, bytesMin: 16 * 1024, patienceMs: 5 * SECOND } as const;
+
+/**
+ * Answers that are missing while later ones arrive: answers to later events after which an event gives its place in the
+ * window back, and the share of the window that late events may keep while the relay answers something else.
+ */
+export const OVERTAKEN = { answers: 3, lateShare: 0.5 } as const;
 
 /** When a relay gets more connections than one, where it may have them. */
 export const SCALING = {
@@ -391,14 +414,51 @@ export const NETWORK_DOUBT = {
   share: 0.5,
   relaysMin: 2,
   withinMs: 2 * SECOND,
+  /** Milliseconds within which refused upgrades belong together: dials are spread by their backoff. */
+  refusedWithinMs: 10 * SECOND,
   /** Milliseconds after which the relays are believed to have failed after all. */
   lastsMs: MINUTE,
 } as const;
 
-/** Dials at one time: usually, and while our own network is in doubt. */
-export const DIALS_MAX = { usual: 8, inDoubt: 4 } as const;
-/** Share of the relays that may be on trial at one time; one always may. */
-export const TRIALS_SHARE_MAX = 0.2;
+/**
+ * Bounds on attempts that are under way. A young attempt is one that has lasted less than `youngMs`, or three times the
+ * usual time of those that succeeded, up to `youngMsMax`. An older one goes on without holding others up. `most` bounds all
+ * of them, and `reserved` of those only relays may use that a caller waits for.
+ */
+export interface AttemptBounds {
+  readonly young: number;
+  readonly youngInDoubt: number;
+  readonly youngMs: number;
+  readonly youngMsMax: number;
+  readonly most: number;
+  readonly reserved: number;
+}
+
+/** Dials under way. */
+export const DIAL_BOUNDS: AttemptBounds = {
+  young: 8,
+  youngInDoubt: 4,
+  youngMs: 250,
+  youngMsMax: SECOND,
+  most: 64,
+  reserved: 16,
+};
+
+/** Name resolutions under way. */
+export const RESOLVE_BOUNDS: AttemptBounds = {
+  young: 16,
+  youngInDoubt: 8,
+  youngMs: 250,
+  youngMsMax: SECOND,
+  most: 128,
+  reserved: 32,
+};
+
+/** Milliseconds between two connection attempts to addresses of one name (RFC 8305, section 5). */
+export const ADDRESS_DELAY_MS = 250;
+
+/** Milliseconds for which resolved addresses are reused: the time that the name server allows, within these bounds. */
+export const ADDRESSES_KEPT_MS = { min: SECOND, max: 5 * MINUTE, unknown: 30 * SECOND } as const;
 /** Share of the relays that may be ejected for how they answer. */
 export const EJECTED_SHARE_MAX = 0.5;
 /** Where less than this share of at least so many relays serves, a pool does not choose any more. */
@@ -412,6 +472,10 @@ export const RESTART_DELAY_MS = { min: 5 * SECOND, max: 30 * SECOND } as const;
 export const RETRY_AFTER_MS_MAX = 10 * MINUTE;
 /** Steps that a policy refusal raises the open circuit to, at least. */
 export const REFUSAL_TRIPS_MIN = 4;
+/** Closes in a row with one ambiguous code, each before its session has settled, that count as a refusal. */
+export const AMBIGUOUS_CLOSES_MAX = 3;
+/** Milliseconds after which a relay that was locked out is dialled once more. */
+export const LOCK_OUT_MS = 24 * HOUR;
 /** Outcomes that the breaker remembers. */
 export const BREAKER_WINDOW_CALLS = 20;
 /** Longest relay URL in characters. */

@@ -12,6 +12,7 @@ import {
   STANDING_LIMITS,
   SUBSCRIBE_LIMITS,
 } from './limits.ts';
+import { nearestName } from './nearest.ts';
 import { PRESETS, type Preset } from './presets.ts';
 
 type Numbers<Limits> = { readonly [Key in keyof Limits]: number };
@@ -108,6 +109,11 @@ export interface PoolOptions extends RelayOptions {
   readonly clusters?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
+/** Options of a pool that can be changed while it runs. */
+export type RunningOptions = RelayOptions & Pick<PoolOptions, (typeof RUNNING_KEYS)[number]>;
+
+const RUNNING_KEYS = ['balance', 'publish', 'clusters'] as const;
+
 const numbersOf = <Limits extends Record<string, Limit>>(limits: Limits): Numbers<Limits> =>
   Object.fromEntries(Object.entries(limits).map(([key, limit]) => [key, limit.default])) as Numbers<Limits>;
 
@@ -147,12 +153,27 @@ export function checkNumber(name: string, value: unknown, limit: Limit): number 
   return value as number;
 }
 
+/**
+ * Checks that an object has no other keys than these; throws `INVALID_OPTION` that names the nearest one. `where` says whose
+ * options they are, such as `publish`; it is empty for those of a relay or a pool.
+ */
+export function checkKeys(where: string, given: object, known: readonly string[]): void {
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const name = where ? `${where}.${key}` : key;
+    const nearest = nearestName(key, known);
+    const hint =
+      nearest === undefined
+        ? `Known are ${known.join(', ')}`
+        : `Did you mean ${nearest}? Known are ${known.join(', ')}`;
+    throw new RecloserError('INVALID_OPTION', `There is no option ${shown(name)}. ${hint}.`);
+  }
+}
+
 function record(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(name, value, 'an object');
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) refuse(name ? `${name}.${key}` : key, 'unknown', `one of ${known.join(', ')}`);
-  }
+  checkKeys(name, value, known);
   return value as Record<string, unknown>;
 }
 
@@ -284,6 +305,27 @@ export function poolSettings(options?: PoolOptions): PoolSettings {
 // Said here, so that a preset can only have options that there are.
 const KNOWN_PRESETS: Readonly<Record<Preset, Omit<PoolOptions, 'preset'>>> = PRESETS;
 const POOL_KEYS = [...RELAY_KEYS, 'publish', 'subscribe', 'supervisor', 'trust', 'balance', 'clusters'];
+
+/** Separates the options that relays have in common from those of the pool. Throws `INVALID_OPTION` for unknown names. */
+export function runningOptions(options: RunningOptions): {
+  readonly relay: RelayOptions;
+  readonly pool: Pick<PoolOptions, (typeof RUNNING_KEYS)[number]>;
+} {
+  const { balance, publish, clusters, ...relay } = record('', options, [...RELAY_KEYS, ...RUNNING_KEYS]);
+  return { relay, pool: { balance, publish, clusters } as PoolOptions };
+}
+
+/** Lays options over the settings of a running pool; throws `INVALID_OPTION` with what to give instead. */
+export function runningSettings(options: RunningOptions, base: PoolSettings): PoolSettings {
+  const { relay, pool } = runningOptions(options);
+  return {
+    ...base,
+    relay: relaySettings(relay, base.relay),
+    balance: pool.balance === undefined ? base.balance : balanceSettings(pool.balance, base.balance),
+    publish: publishSettings(pool.publish, base.publish),
+    clusters: pool.clusters === undefined ? base.clusters : clusterSettings(pool.clusters),
+  };
+}
 
 function overlaid(given: Record<string, unknown>, base: PoolSettings): PoolSettings {
   const { publish, subscribe, supervisor, trust, balance, clusters, ...relay } = given;

@@ -1,9 +1,9 @@
 import { SILENCE } from './limits.ts';
 
 /**
- * Two verdicts on a connection that owes an answer and says nothing. `suspect` can be taken back, closes nothing and
- * costs a few copies, so it may be quick; `dead` closes the socket, so it must be sure. With one verdict for both,
- * either failover is slow or healthy sockets are closed.
+ * Two verdicts on a connection with pending acks and no inbound bytes. `suspect` is reversible, closes nothing and costs a few
+ * copies, so it may be quick; `dead` closes the socket, so it must be sure. With one verdict for both, either failover is
+ * slow or healthy sockets are closed.
  */
 export type SilenceVerdict = 'fine' | 'suspect' | 'dead';
 
@@ -16,5 +16,23 @@ export function silenceVerdict(silentMs: number, timeoutMs: number, deadAtLeastM
   return silentMs >= timeoutMs ? 'suspect' : 'fine';
 }
 
-/** Whether a timer that fires this late says more about us (a sleep, a throttled tab) than about any relay. */
+/** Returns true if a timer fires so late that the process was asleep or throttled. */
 export const isOverslept = (lateMs: number): boolean => lateMs > SILENCE.oversleptMs;
+
+/**
+ * Ticks of one timer that were late in a row.
+ *
+ * A single late tick is a sleep: whatever was due may have arrived unread, so nothing is concluded. Several in a row are
+ * throttling (a hidden tab): the process was awake at each of them, so what they found unanswered is evidence.
+ */
+export interface LateTicks {
+  readonly inRow: number;
+}
+
+export const NO_LATE_TICKS: LateTicks = { inRow: 0 };
+
+export const afterTick = ({ inRow }: LateTicks, lateMs: number): LateTicks =>
+  isOverslept(lateMs) ? { inRow: inRow + 1 } : NO_LATE_TICKS;
+
+/** Returns true if the last tick says that the process slept, so that nothing may be concluded from it. */
+export const hasSlept = ({ inRow }: LateTicks): boolean => inRow > 0 && inRow <= SILENCE.throttledTicks;

@@ -13,6 +13,8 @@ import {
   type RelayOptions,
   type RelaySettings,
   relaySettings,
+  runningOptions,
+  runningSettings,
 } from '../policy/settings.ts';
 import { isRoutable, type NetworkState, type RelayStatus } from '../policy/status.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
@@ -61,6 +63,12 @@ export interface RelayRecord {
   readonly generation: number;
   /** Whether the last request was to be connected. */
   readonly wanted: boolean;
+  /** True if a caller waits for this relay. */
+  readonly needed: boolean;
+  /** True if it has been connected at least once. */
+  readonly hasServed: boolean;
+  /** Why it is not connected, in one line; nothing while it is, or before the first attempt. */
+  readonly reason: string | undefined;
   readonly options: RelayOptions;
   readonly settings: RelaySettings;
   /** Times of the restarts that still count, and how many there were in all. */
@@ -84,8 +92,15 @@ export interface PoolContext {
   /** What the relays have been told: whether one more may be ejected, and what is known of our own network. */
   readonly ejectable: boolean;
   readonly network: NetworkState;
-  /** When relays that served were lost or fell silent, as far as it is recent. */
+  /** Times at which relays that served were lost or fell silent, as far as they are recent. */
   readonly lostAtMs: Readonly<Record<string, number>>;
+  /** Refused upgrades of relays, as far as they are recent. */
+  readonly refusedUpgrades: Readonly<Record<string, RefusedUpgrade>>;
+}
+
+interface RefusedUpgrade {
+  readonly httpStatus: number;
+  readonly atMs: number;
 }
 
 type Update = Partial<PoolContext>;
@@ -117,6 +132,9 @@ function newRecord(
     // A copy: what the application gave stays the application's.
     options: overlay({}, options),
     wanted: context.connects,
+    needed: false,
+    hasServed: false,
+    reason: undefined,
     settings: relaySettings(options, context.settings.relay),
     restartsAt: [],
     restarts: 0,
@@ -163,6 +181,7 @@ export function initialPoolContext(input: PoolInput): PoolContext {
     ejectable: mayEject(relays.length, 0, relays.length),
     network: 'well',
     lostAtMs: {},
+    refusedUpgrades: {},
   };
 }
 
@@ -204,12 +223,14 @@ function check(context: PoolContext, command: PoolCommand): void {
     case 'CONFIGURE_RELAY':
       relaySettings(command.options, known(context, command.url).settings);
       return;
-    case 'CONFIGURE':
-      relaySettings(command.options, context.settings.relay);
+    case 'CONFIGURE': {
+      const { relay } = runningOptions(command.options);
+      runningSettings(command.options, context.settings);
       for (const record of Object.values(context.relays)) {
-        relaySettings(overlay(command.options, record.options), context.settings.relay);
+        relaySettings(overlay(relay, record.options), context.settings.relay);
       }
       return;
+    }
     case 'REMOVE_RELAY':
       known(context, command.url);
       return;
@@ -301,11 +322,13 @@ export function configureRelay(context: PoolContext, command: Of<'CONFIGURE_RELA
 
 /** Changes what relays have in common; what a relay was given for itself stays. */
 export function configure(context: PoolContext, command: Of<'CONFIGURE'>): Update {
-  const relay = relaySettings(command.options, context.settings.relay);
+  const settings = runningSettings(command.options, context.settings);
+  const { relay } = settings;
+  const options = runningOptions(command.options).relay;
   return {
-    settings: { ...context.settings, relay },
-    options: overlay(context.options, command.options),
-    configured: overlay(context.configured, command.options),
+    settings,
+    options: overlay(context.options, options),
+    configured: overlay(context.configured, options),
     relays: produce(context.relays, (draft) => {
       for (const record of Object.values(draft)) {
         record.settings = relaySettings(record.options as RelayOptions, relay);
@@ -323,9 +346,20 @@ export const keptPool = ({ configured, relays }: PoolContext): KeptPool => ({
 });
 
 export function trackStatus(context: PoolContext, fact: Extract<RelayFact, { type: 'relay.status-changed' }>): Update {
-  const { status, generation, suspect = false, ejected = false } = fact;
-  return edit(context, fact.url, () => ({ status, generation, suspect, ejected }));
+  const { status, generation, suspect = false, ejected = false, reason } = fact;
+  return edit(context, fact.url, (record) => ({
+    status,
+    generation,
+    suspect,
+    ejected,
+    reason: isRoutable(status) ? undefined : (reason ?? record.reason),
+    hasServed: record.hasServed || isRoutable(status),
+  }));
 }
+
+/** A caller waits for this relay, or no longer does. */
+export const recordNeed = (context: PoolContext, url: string, needed: boolean): Update =>
+  edit(context, url, () => ({ needed }));
 
 export function recordRestart(context: PoolContext, url: string): Update {
   const { reading, settings } = context;
@@ -398,15 +432,41 @@ export function isEjectionAllowed(context: PoolContext): boolean {
 
 type LossFact = Extract<RelayFact, { type: 'relay.suspected' | 'relay.disconnected' }>;
 
-/** The relays that served and were lost or fell silent a moment ago, with this one. */
+/** Returns the relays that served and were lost or fell silent a moment ago, including this one. */
 function recentLosses({ lostAtMs, relays }: PoolContext, { url, atMs }: LossFact): readonly string[] {
   const recent = Object.entries(lostAtMs).flatMap(([each, at]) => (atMs - at <= NETWORK_DOUBT.withinMs ? [each] : []));
   const served = relays[url] !== undefined && isRoutable(relays[url].status);
   return served && !recent.includes(url) ? [...recent, url] : recent;
 }
 
-/** Whether so many relays have failed within a moment that it must be our own network. */
+/** Returns the refused upgrades within the window, including the one that this fact reports. */
+function recentRefusals({ refusedUpgrades }: PoolContext, fact: LossFact): PoolContext['refusedUpgrades'] {
+  const { url, atMs } = fact;
+  const isRecent = ([, refusal]: readonly [string, RefusedUpgrade]): boolean =>
+    atMs - refusal.atMs <= NETWORK_DOUBT.refusedWithinMs;
+  const recent = Object.fromEntries(Object.entries(refusedUpgrades).filter(isRecent));
+  const httpStatus = fact.type === 'relay.disconnected' ? fact.httpStatus : undefined;
+  return httpStatus === undefined ? recent : { ...recent, [url]: { httpStatus, atMs } };
+}
+
+/**
+ * Returns true if half of the relays, two at least, refuse the upgrade with one status: a portal, a proxy or a redeployment
+ * answers for them. A relay that has never served may simply reject this client, so it counts only while no relay has served.
+ */
+function isRefusedInCrowd(context: PoolContext, fact: LossFact): boolean {
+  if (fact.type !== 'relay.disconnected' || fact.httpStatus === undefined) return false;
+  const { relays } = context;
+  const members = Object.entries(relays).filter(([, { wanted, phase }]) => wanted && phase !== 'leaving');
+  const haveServed = members.filter(([, { hasServed }]) => hasServed);
+  const counted = haveServed.length > 0 ? haveServed : members;
+  const refusals = recentRefusals(context, fact);
+  const same = counted.filter(([url]) => refusals[url]?.httpStatus === fact.httpStatus).length;
+  return same >= Math.max(NETWORK_DOUBT.relaysMin, NETWORK_DOUBT.share * counted.length);
+}
+
+/** Returns true if so many relays have failed within a moment that our own network is to blame. */
 export function makesNetworkDoubtful(context: PoolContext, fact: LossFact): boolean {
+  if (isRefusedInCrowd(context, fact)) return true;
   const lost = recentLosses(context, fact);
   const served = new Set(lost);
   for (const [url, { status }] of Object.entries(context.relays)) if (isRoutable(status)) served.add(url);
@@ -420,6 +480,7 @@ export const recordNetworkLoss = (context: PoolContext, fact: LossFact): Update 
       url === fact.url ? fact.atMs : (context.lostAtMs[url] ?? fact.atMs),
     ]),
   ),
+  refusedUpgrades: recentRefusals(context, fact),
 });
 
 export function forgetNetworkLoss({ lostAtMs }: PoolContext, url: string): Update {

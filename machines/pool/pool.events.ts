@@ -1,6 +1,7 @@
 import type { ActorRef, Snapshot } from 'xstate';
+import type { TripTrigger } from '../policy/breaker.ts';
 import type { Priority } from '../policy/priority.ts';
-import type { RelayOptions } from '../policy/settings.ts';
+import type { RelayOptions, RunningOptions } from '../policy/settings.ts';
 import type { StatedLimits } from '../policy/stated-limits.ts';
 import type { PublicationFact } from '../publication/publication.events.ts';
 import type { RelayFact } from '../relay/relay.events.ts';
@@ -85,8 +86,10 @@ export type PoolCommand =
   | { readonly type: 'REMOVE_RELAY'; readonly url: string }
   /** Change options of one relay, laid over what it has. */
   | { readonly type: 'CONFIGURE_RELAY'; readonly url: string; readonly options: RelayOptions }
-  /** Change the options that relays have unless they were given their own. */
-  | { readonly type: 'CONFIGURE'; readonly options: RelayOptions }
+  /**
+   * Change the options that relays have unless they were given their own, and `balance`, `publish` or `clusters` of the pool.
+   */
+  | { readonly type: 'CONFIGURE'; readonly options: RunningOptions }
   /** Dial one relay, or all. */
   | { readonly type: 'CONNECT'; readonly url?: string }
   /** Close one connection gracefully, or all. */
@@ -96,8 +99,11 @@ export type PoolCommand =
   /** Stop now. What is open is given up, and its callers are told. */
   | { readonly type: 'STOP' };
 
-/** What the data plane tells the pool. */
-type LedgerFact = { readonly type: 'ledger.emptied' };
+/** What the data plane reports to the pool. */
+type PlaneFact =
+  | { readonly type: 'ledger.emptied' }
+  /** A caller waits for this relay, or no longer does. */
+  | { readonly type: 'plane.need-changed'; readonly url: string; readonly isNeeded: boolean };
 
 /** The outbox cannot be read. It is tried again; what is published meanwhile may be refused. */
 type OutboxFact = { readonly type: 'outbox.failed'; readonly problem: string };
@@ -119,7 +125,7 @@ export type PoolEvent =
   | PlatformFact
   | RelayFact
   | CrashFact
-  | LedgerFact
+  | PlaneFact
   | OutboxFact
   | StateFact
   | VerifierFact
@@ -165,6 +171,33 @@ export type PoolFact =
   | { readonly type: 'relay.auth-failed'; readonly url: string; readonly problem: string }
   /** A relay has said what it takes (NIP-11), and is asked for no more. */
   | { readonly type: 'relay.informed'; readonly url: string; readonly limits: StatedLimits }
+  /**
+   * The write circuit of a relay opened: its answers to events failed, and no event is sent there but trials, the next of
+   * which comes after `delayMs`. Its connection and subscriptions go on. Then a trial succeeded.
+   */
+  | {
+      readonly type: 'relay.publishing-suspended';
+      readonly url: string;
+      readonly cause: TripTrigger | 'trial';
+      readonly trips: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
+  | { readonly type: 'relay.publishing-resumed'; readonly url: string }
+  /** The same of requests: relays are preferred that serve them. */
+  | {
+      readonly type: 'relay.requests-suspended';
+      readonly url: string;
+      readonly cause: TripTrigger | 'trial';
+      readonly trips: number;
+      readonly delayMs: number;
+      readonly reason: string;
+    }
+  | { readonly type: 'relay.requests-resumed'; readonly url: string }
+  /** An event was lost with its connection each time that it was sent there, and is not sent there any more. */
+  | { readonly type: 'relay.event-given-up'; readonly url: string; readonly id: string; readonly reason: string }
+  /** The relay closed its connection because a message of this size was too large; such messages are not sent there. */
+  | { readonly type: 'relay.limit-learned'; readonly url: string; readonly frameBytesMax: number }
   | { readonly type: 'relay.removed'; readonly url: string }
   | { readonly type: 'relay.restarted'; readonly url: string; readonly restarts: number }
   /** The relay crashed too often and stays down until it is removed and added again. */

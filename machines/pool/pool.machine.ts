@@ -22,6 +22,7 @@ export const poolMachine = poolSetup.createMachine({
     input: ({ context, self }) => ({ pool: self, settings: context.settings }),
     onError: { target: '.closed' },
   },
+  entry: 'readNetwork',
   initial: 'running',
   on: {
     PUBLISH: { actions: 'refusePublication' },
@@ -33,6 +34,7 @@ export const poolMachine = poolSetup.createMachine({
       guard: 'isKnownRelay',
       actions: ['trackStatus', 'tellEjectable', 'updateRelay', 'reportFact'],
     },
+    'plane.need-changed': { actions: 'recordNeed' },
     'relay.crashed': { actions: ['dropConnection', 'reportFact', 'closeRelay', 'forgetRelay'] },
     'relay.*': { actions: 'reportFact' },
     'publication.*': { actions: 'reportFact' },
@@ -68,7 +70,7 @@ export const poolMachine = poolSetup.createMachine({
         ],
         CONFIGURE: [
           { guard: 'isRefused', actions: 'reportRefused' },
-          { actions: ['configure', 'tellSettings', 'tuneRelays', 'keepRelays'] },
+          { actions: ['configure', 'tellSettings', 'tunePool', 'tuneRelays', 'keepRelays'] },
         ],
         CONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
         DISCONNECT: [{ guard: 'isRefused', actions: 'reportRefused' }, { actions: ['recordWish', 'tellRelays'] }],
@@ -128,10 +130,14 @@ export const poolMachine = poolSetup.createMachine({
               actions: ['takeReading', 'tellOffline', 'updateNetwork', 'reportOffline'],
             },
           },
-          initial: 'well',
+          initial: 'starting',
           states: {
+            starting: {
+              always: [{ guard: 'isOffline', target: 'offline', actions: 'reportOffline' }, { target: 'well' }],
+            },
             well: {
               on: {
+                'network.online': { actions: 'returnToNetwork' },
                 'relay.suspected': [
                   {
                     guard: 'makesNetworkDoubtful',
@@ -167,6 +173,10 @@ export const poolMachine = poolSetup.createMachine({
             // Many relays failed in one moment: until one is heard of, nothing that fails is their fault.
             suspect: {
               on: {
+                'network.online': {
+                  target: 'well',
+                  actions: ['takeReading', 'tellWell', 'updateNetwork', 'returnToNetwork', 'reportOnline'],
+                },
                 'relay.connected': {
                   target: 'well',
                   actions: ['reportFact', 'takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
@@ -187,7 +197,7 @@ export const poolMachine = poolSetup.createMachine({
                 'network.offline': {},
                 'network.online': {
                   target: 'well',
-                  actions: ['takeReading', 'tellWell', 'updateNetwork', 'reportOnline'],
+                  actions: ['takeReading', 'tellWell', 'updateNetwork', 'returnToNetwork', 'reportOnline'],
                 },
               },
             },

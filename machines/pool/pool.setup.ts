@@ -31,6 +31,7 @@ import {
   type PoolInput,
   problemOf,
   type RelayPhase,
+  recordNeed,
   recordNetworkLoss,
   recordRestart,
   recordWish,
@@ -59,7 +60,7 @@ function relayInput(context: PoolContext, url: string, supervisor: RelaySupervis
   const record = context.relays[url];
   return {
     url,
-    urgent: isUrgent(context),
+    urgent: isUrgent(context, url),
     ejectable: context.ejectable,
     network: context.network,
     generation: record?.generation ?? 0,
@@ -68,14 +69,15 @@ function relayInput(context: PoolContext, url: string, supervisor: RelaySupervis
   };
 }
 
-/** Whether every relay that comes back would be welcome. */
-const isUrgent = (context: PoolContext): boolean => !hasRoutable(context) || isStrained(context);
+/** Returns true if a relay is retried without relaxation: too few relays serve, or a caller waits for this one. */
+const isUrgent = (context: PoolContext, url: string): boolean =>
+  context.relays[url]?.needed === true || !hasRoutable(context) || isStrained(context);
 
 /** Tells every relay, and whoever dials, what is known of our own network. */
 const tellNetwork = (network: NetworkState) =>
   enqueueActions<PoolContext, PoolEvent, undefined, PoolEvent, never, never, never, never, never>(
     ({ context, enqueue }) => {
-      enqueue.assign({ network, lostAtMs: {} });
+      enqueue.assign({ network, lostAtMs: {}, refusedUpgrades: {} });
       const { nowMs: atMs } = context.reading;
       for (const [url, record] of Object.entries(context.relays)) {
         if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_NETWORK', network, atMs });
@@ -111,6 +113,7 @@ export const poolSetup = setup({
     isReturning: ({ context, event }) => phaseOf(context, event) === 'returning',
     isAbandoned: ({ context, event }) => phaseOf(context, event) === 'abandoned',
     mayRestartRelay: ({ context, event }) => mayRestartRelay(context, subject(context, event)),
+    isOffline: ({ context }) => context.network === 'offline',
     hasRoutable: ({ context }) => hasRoutable(context),
     hasNoRoutable: ({ context }) => !hasRoutable(context),
     isEveryRelayDown: ({ context }) => isEveryRelayDown(context),
@@ -125,6 +128,8 @@ export const poolSetup = setup({
   actions: {
     /** Time and chance come in here, and nowhere else: an `assign` of `reading`. */
     takeReading: missingAction('takeReading', 'pool'),
+    /** The platform's word on our own network comes in here: an `assign` of `network`. */
+    readNetwork: missingAction('readNetwork', 'pool'),
     /** The data plane's part: what a publication needs done. */
     acceptPublication: missingAction('acceptPublication', 'pool'),
     refusePublication: missingAction('refusePublication', 'pool'),
@@ -134,6 +139,7 @@ export const poolSetup = setup({
     endSubscription: missingAction('endSubscription', 'pool'),
     /** The data plane's part: what it has to know of relays. */
     openRelay: missingAction('openRelay', 'pool'),
+    tunePool: missingAction('tunePool', 'pool'),
     tuneRelays: missingAction('tuneRelays', 'pool'),
     updateRelay: missingAction('updateRelay', 'pool'),
     updateNetwork: missingAction('updateNetwork', 'pool'),
@@ -242,9 +248,21 @@ export const poolSetup = setup({
       }
     }),
     tellUrgency: enqueueActions(({ context, enqueue }) => {
-      const urgent = isUrgent(context);
       for (const [url, record] of Object.entries(context.relays)) {
-        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_URGENCY', urgent });
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'SET_URGENCY', urgent: isUrgent(context, url) });
+      }
+    }),
+    recordNeed: enqueueActions(({ context, event, enqueue }) => {
+      assertEvent(event, 'plane.need-changed');
+      const { url, isNeeded } = event;
+      const next = { ...context, ...recordNeed(context, url, isNeeded) };
+      enqueue.assign({ relays: next.relays });
+      if (!hasActor(next.relays[url])) return;
+      enqueue.sendTo(actorIdOf(url), { type: 'SET_URGENCY', urgent: isUrgent(next, url) });
+    }),
+    returnToNetwork: enqueueActions(({ context, enqueue }) => {
+      for (const [url, record] of Object.entries(context.relays)) {
+        if (hasActor(record)) enqueue.sendTo(actorIdOf(url), { type: 'RETURN_TO_NETWORK' });
       }
     }),
     stopRelay: enqueueActions(({ context, event, enqueue }) => {

@@ -1,30 +1,32 @@
 import type { PublicationEvent } from './publication.events.ts';
 
-/** What a publication decides on. Hosts are counted, not URLs. */
+/** Counts that a publication decides on. Hosts are counted, not URLs. */
 export interface PublicationContext {
-  /** Distinct hosts that must accept. */
+  /** Distinct hosts that must accept, for the call that asks for most. */
   readonly quorum: number;
-  /** Those that have. */
+  /** Distinct hosts that have accepted. */
   readonly accepted: number;
-  /** Those that have not and still may. */
-  readonly open: number;
+  /** Acceptances that are missing until every call has its quorum, for the call that lacks most. */
+  readonly missing: number;
+  /** Calls that have their quorum or may still reach it. */
+  readonly standing: number;
 }
 
 export interface PublicationInput {
   readonly quorum: number;
-  readonly hosts: number;
 }
 
-export const initialPublicationContext = ({ quorum, hosts }: PublicationInput): PublicationContext => ({
+export const initialPublicationContext = ({ quorum }: PublicationInput): PublicationContext => ({
   quorum,
   accepted: 0,
-  open: hosts,
+  missing: quorum,
+  standing: 1,
 });
 
-/** Whether this acceptance completes the quorum. */
-export const reachesQuorum = (context: PublicationContext, event: PublicationEvent): boolean =>
-  event.type === 'delivery.accepted' && event.accepted >= context.quorum;
+/** Returns true if this acceptance completes the quorum of every call. */
+export const reachesQuorum = (_context: PublicationContext, event: PublicationEvent): boolean =>
+  event.type === 'delivery.accepted' && event.missing === 0;
 
-/** Whether this rejection puts the quorum out of reach. */
-export const losesQuorum = (context: PublicationContext, event: PublicationEvent): boolean =>
-  event.type === 'delivery.rejected' && context.accepted + event.open < context.quorum;
+/** Returns true if no call can reach its quorum any more. */
+export const losesQuorum = (_context: PublicationContext, event: PublicationEvent): boolean =>
+  event.type === 'delivery.rejected' && event.standing === 0;

@@ -1,30 +1,40 @@
 import type { Refusal } from '../policy/refusal.ts';
 import type { RelayStatus } from '../policy/status.ts';
 
-/** What a publication hears from its deliveries, its caller and its clock. */
+/** Events of a publication. */
 export type PublicationEvent =
-  /** A relay accepted; with the distinct hosts that have accepted by now. */
-  | { readonly type: 'delivery.accepted'; readonly accepted: number }
-  /** A relay will not accept, or left; with the distinct hosts that have not accepted and still may. */
-  | { readonly type: 'delivery.rejected'; readonly open: number }
-  /** Another caller published the same event, perhaps to more relays or with a larger quorum. */
-  | { readonly type: 'WIDEN'; readonly quorum: number; readonly open: number }
+  /** A relay accepted; with the distinct hosts that have, and the acceptances that are still missing for the quorums. */
+  | { readonly type: 'delivery.accepted'; readonly accepted: number; readonly missing: number }
+  /** A relay will not accept, or left; with the number of calls that have their quorum or may still reach it. */
+  | { readonly type: 'delivery.rejected'; readonly standing: number }
+  /** Another call publishes the same event, perhaps to other relays or with a larger quorum. */
+  | { readonly type: 'WIDEN'; readonly quorum: number; readonly missing: number; readonly standing: number }
   | { readonly type: 'CANCEL' }
   | { readonly type: 'deadline.passed' };
 
-/** How it went at one relay. */
+/** Outcome at one relay. */
 export type Outcome = {
   /** Milliseconds since the event was accepted for publishing. */
   readonly atMs: number;
-} & (
-  | { readonly status: 'queued' | 'sent' }
-  /** `latencyMs` is the time from the last send to the answer; `duplicate` when the relay had it already. */
+} /**
+ * Waiting to be sent. `relay` and `reason` say why the relay cannot be sent to now, `retryInMs` when it is dialled next;
+ * `refusal` is its last answer, after which it is asked again if copies are missing.
+ */ & (
+  | {
+      readonly status: 'queued';
+      readonly relay?: RelayStatus;
+      readonly reason?: string;
+      readonly retryInMs?: number;
+      readonly refusal?: Refusal;
+    }
+  | { readonly status: 'sent' }
+  /** `latencyMs` is the time from the last send to the answer; `duplicate` says that the relay had the event already. */
   | { readonly status: 'accepted'; readonly latencyMs: number; readonly duplicate: boolean }
   | { readonly status: 'rejected'; readonly refusal: Refusal }
-  /** Sent, and no answer came: it may be stored there. */
-  | { readonly status: 'unknown' }
-  /** Not sent, because the relay does not serve. `retryInMs` is when it will be tried again, where that is known. */
-  | { readonly status: 'skipped'; readonly relay: RelayStatus; readonly retryInMs?: number }
+  /** Sent, and no answer came, for this reason: the relay may have it. */
+  | { readonly status: 'unknown'; readonly reason?: string }
+  /** Not sent, because the relay does not serve, for this reason. `retryInMs` is the time until it is tried next. */
+  | { readonly status: 'skipped'; readonly relay: RelayStatus; readonly reason?: string; readonly retryInMs?: number }
 );
 
 export type PublicationStatus = 'pending' | 'partly-confirmed' | 'confirmed' | 'failed' | 'cancelled';

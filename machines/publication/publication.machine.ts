@@ -2,11 +2,12 @@ import { initialPublicationContext } from './publication.context.ts';
 import { publicationSetup } from './publication.setup.ts';
 
 /**
- * One event over all its deliveries, until a quorum of distinct relays has accepted it.
+ * One event over all its deliveries, until every call that publishes it has its quorum of distinct relays.
  *
- * It counts hosts, not URLs: two URLs of one host are one voice. `failed` and `cancelled` are told to the caller once,
+ * It counts hosts, not URLs: two URLs of one host are one voice. Each call has relays and a quorum of its own, and a receipt
+ * that speaks of them; a call that cannot reach its quorum any more ends alone. `failed` and `cancelled` are reported once,
  * and nothing is sent after that. A confirmed publication goes on with the relays that are left, and becomes
- * `partly-confirmed` again only when another caller asks for a larger quorum. It runs as data: see `table.ts`.
+ * `partly-confirmed` again only if another call lacks something. It runs as data: see `table.ts`.
  */
 export const publicationMachine = publicationSetup.createMachine({
   id: 'publication',

@@ -4,10 +4,13 @@ import { losesQuorum, type PublicationContext, type PublicationInput, reachesQuo
 import type { PublicationEvent } from './publication.events.ts';
 
 const UPDATES = {
-  countAcceptance: (_context, event) => (event.type === 'delivery.accepted' ? { accepted: event.accepted } : {}),
-  countRejection: (_context, event) => (event.type === 'delivery.rejected' ? { open: event.open } : {}),
+  countAcceptance: (_context, event) =>
+    event.type === 'delivery.accepted' ? { accepted: event.accepted, missing: event.missing } : {},
+  countRejection: (_context, event) => (event.type === 'delivery.rejected' ? { standing: event.standing } : {}),
   widen: (context, event) =>
-    event.type === 'WIDEN' ? { quorum: Math.max(context.quorum, event.quorum), open: event.open } : {},
+    event.type === 'WIDEN'
+      ? { quorum: Math.max(context.quorum, event.quorum), missing: event.missing, standing: event.standing }
+      : {},
 } satisfies Updates<PublicationContext, PublicationEvent>;
 
 /** What whoever runs a publication does: tell its callers, and stop its deliveries. */
@@ -31,7 +34,7 @@ export const publicationSetup = setup({
   guards: {
     reachesQuorum: ({ context, event }) => reachesQuorum(context, event),
     losesQuorum: ({ context, event }) => losesQuorum(context, event),
-    exceedsConfirmed: ({ context, event }) => event.type === 'WIDEN' && event.quorum > context.accepted,
+    exceedsConfirmed: ({ event }) => event.type === 'WIDEN' && event.missing > 0,
   },
   actions: { ...updates<PublicationContext, PublicationEvent, typeof UPDATES>(UPDATES), ...effects(EFFECTS) },
 });

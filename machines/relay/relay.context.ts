@@ -8,13 +8,20 @@ import {
   recordSuccesses,
   tripTrigger,
 } from '../policy/breaker.ts';
-import { type CloseMeaning, type CloseReport, closeMeaning } from '../policy/close.ts';
-import { NETWORK_DOUBT, REFUSAL_TRIPS_MIN, URGENT_OPEN_MS } from '../policy/limits.ts';
+import {
+  type CloseMeaning,
+  type CloseReport,
+  closeMeaning,
+  endReason,
+  isAmbiguous,
+  isRefusedUpgrade,
+} from '../policy/close.ts';
+import { AMBIGUOUS_CLOSES_MAX, NETWORK_DOUBT, REFUSAL_TRIPS_MIN, URGENT_OPEN_MS } from '../policy/limits.ts';
 import { NO_READING, type Reading } from '../policy/reading.ts';
 import { DEFAULT_RELAY_SETTINGS, type RelaySettings } from '../policy/settings.ts';
 import { isOverslept } from '../policy/silence.ts';
 import type { NetworkState } from '../policy/status.ts';
-import type { CircuitCause, RelayFact } from './relay.events.ts';
+import type { CircuitCause, RelayEnd, RelayFact } from './relay.events.ts';
 
 /** Whoever hears what a relay reports. */
 export type RelaySupervisor = ActorRef<Snapshot<unknown>, RelayFact>;
@@ -23,7 +30,7 @@ export interface RelayInput {
   /** Canonical URL. */
   readonly url: string;
   readonly settings?: RelaySettings;
-  /** Whether nothing else serves at the moment. Default `true`. */
+  /** True if too few relays serve, or a caller waits for this one. Default `true`. */
   readonly urgent?: boolean;
   /** Default `true`, and `well`. */
   readonly ejectable?: boolean;
@@ -33,16 +40,24 @@ export interface RelayInput {
   readonly supervisor?: RelaySupervisor;
 }
 
-/** How the last session or attempt ended. */
+/** Verdict on the end of the last session or attempt. */
 interface Loss {
   readonly meaning: CloseMeaning;
   readonly retryAfterMs: number;
-  /** Nothing follows from it for the relay: it was our network, or we were asleep. */
+  /** Not held against the relay: our network was in doubt, or the process was asleep. */
   readonly excused: boolean;
+  /** An HTTP response refused the upgrade, which a portal or proxy in between can do as well. */
+  readonly refusedUpgrade: boolean;
+}
+
+/** Closes in a row with one ambiguous code, each before its session had settled. */
+interface AmbiguousCloses {
+  readonly code: number;
+  readonly count: number;
 }
 
 /** What a loss changes, as it was before: whoever learns that our own network was to blame goes back to it. */
-type Standing = Pick<RelayContext, 'attempts' | 'refusals' | 'trips' | 'trial' | 'ejected' | 'window'>;
+type Standing = Pick<RelayContext, 'attempts' | 'refusals' | 'ambiguous' | 'trips' | 'trial' | 'ejected' | 'window'>;
 
 export interface RelayContext {
   readonly url: string;
@@ -85,12 +100,15 @@ export interface RelayContext {
   readonly attempts: number;
   /** Refusals in a row. */
   readonly refusals: number;
+  readonly ambiguous: AmbiguousCloses;
   /** Open circuits that have not been forgiven. */
   readonly trips: number;
   /** Probes in a row that succeeded in this session. */
   readonly probes: number;
   readonly window: BreakerWindow;
   readonly loss: Loss;
+  /** End of the last session or attempt; nothing before the first. */
+  readonly end: RelayEnd | undefined;
   /** Where it waited last since it settled: what a request to connect has to go back to. */
   readonly rest: 'backoff' | 'open-circuit' | undefined;
   /** The delay that is running, or ran last, and when it ends. */
@@ -100,7 +118,8 @@ export interface RelayContext {
 
 type Update = Partial<RelayContext>;
 
-const NO_LOSS: Loss = { meaning: 'lost', retryAfterMs: 0, excused: false };
+const NO_LOSS: Loss = { meaning: 'lost', retryAfterMs: 0, excused: false, refusedUpgrade: false };
+const NO_AMBIGUOUS_CLOSES: AmbiguousCloses = { code: 0, count: 0 };
 
 export function initialRelayContext(input: RelayInput): RelayContext {
   return {
@@ -128,10 +147,12 @@ export function initialRelayContext(input: RelayInput): RelayContext {
     served: false,
     attempts: 0,
     refusals: 0,
+    ambiguous: NO_AMBIGUOUS_CLOSES,
     trips: 0,
     probes: 0,
     window: EMPTY_BREAKER_WINDOW,
     loss: NO_LOSS,
+    end: undefined,
     rest: undefined,
     delayMs: 0,
     retryAtMs: 0,
@@ -152,18 +173,27 @@ export const beginSession = (context: RelayContext): Update => ({
 /** The deadline of a dial or a trial begins to run. */
 export const beginDeadline = ({ reading }: RelayContext): Update => ({ sinceMs: reading.nowMs });
 
-const standingOf = ({ attempts, refusals, trips, trial, ejected, window }: RelayContext): Standing => ({
+const standingOf = ({ attempts, refusals, ambiguous, trips, trial, ejected, window }: RelayContext): Standing => ({
   attempts,
   refusals,
+  ambiguous,
   trips,
   trial,
   ejected,
   window,
 });
 
+/** Counts closes with an ambiguous code. Only those before a session has settled say something about the relay. */
+function ambiguousAfter({ ambiguous, settled }: RelayContext, report: CloseReport): AmbiguousCloses {
+  if (settled || !isAmbiguous(report)) return NO_AMBIGUOUS_CLOSES;
+  return { code: report.code, count: report.code === ambiguous.code ? ambiguous.count + 1 : 1 };
+}
+
 /**
  * An attempt or a session ended. It counts as a failure unless it had served, or the relay gave another reason; and always
- * where the relay has broken the protocol, or it could do so for ever, once in a while.
+ * if the relay broke the protocol, or it could do so for ever, once in a while.
+ *
+ * While our own network is in doubt, losses and refused upgrades are excused: a portal or a proxy answers for all relays.
  */
 export function recordLoss(
   context: RelayContext,
@@ -172,24 +202,38 @@ export function recordLoss(
   isFailure = !context.settled || report.brokeProtocol === true,
 ): Update {
   const { settings, reading, network } = context;
-  const meaning = closeMeaning(report);
-  const excused = network !== 'well' && meaning === 'lost';
+  const ambiguous = ambiguousAfter(context, report);
+  const refusedUpgrade = isRefusedUpgrade(report);
+  const reported = ambiguous.count >= AMBIGUOUS_CLOSES_MAX ? 'refused' : closeMeaning(report);
+  const excused = network !== 'well' && (reported === 'lost' || refusedUpgrade);
+  const meaning = excused ? 'lost' : reported;
   const record = meaning === 'lost' && isFailure && !excused ? recordFailure : recordSuccesses;
   return {
-    // A dial that fails makes the next one wait longer, whoever is to blame; an excused loss of a session does not.
+    // A failed dial lengthens the next wait, whoever is to blame; an excused loss of a session does not.
     attempts: excused && context.opened ? context.attempts : context.attempts + 1,
-    refusals: meaning === 'refused' ? context.refusals + 1 : 0,
-    loss: { meaning, retryAfterMs: report.retryAfterMs ?? 0, excused },
+    refusals: meaning === 'refused' ? context.refusals + 1 : excused ? context.refusals : 0,
+    ambiguous,
+    loss: { meaning, retryAfterMs: report.retryAfterMs ?? 0, excused, refusedUpgrade },
+    end: endOf(report, reading.nowMs),
     window: record(context.window, settings.breaker, reading.nowMs, successesAt),
     lostAtMs: reading.nowMs,
-    before: context.opened ? standingOf(context) : undefined,
+    before: context.opened || refusedUpgrade ? standingOf(context) : undefined,
   };
 }
+
+const endOf = (report: CloseReport, atMs: number): RelayEnd => ({
+  reason: endReason(report),
+  code: report.code,
+  ...(report.errorCode === undefined ? {} : { errorCode: report.errorCode }),
+  ...(report.httpStatus === undefined ? {} : { httpStatus: report.httpStatus }),
+  atMs,
+});
 
 /** A deadline has passed: a failure, unless we slept through it. */
 export function recordDeadline(context: RelayContext, report: CloseReport, limitMs: number): Update {
   const overslept = isOverslept(context.reading.nowMs - context.sinceMs - limitMs);
-  return overslept ? { loss: { ...NO_LOSS, excused: true } } : recordLoss(context, report, [], true);
+  const end = endOf(report, context.reading.nowMs);
+  return overslept ? { loss: { ...NO_LOSS, excused: true }, end } : recordLoss(context, report, [], true);
 }
 
 /** The pool says whether the circuit may open for how the relay answers. */
@@ -204,10 +248,11 @@ export const recordCallFailure = (context: RelayContext, successesAt: readonly n
   window: recordFailure(context.window, context.settings.breaker, context.reading.nowMs, successesAt),
 });
 
-/** The breaker ended a session that was alive: no close report says anything about it. */
+/** The breaker ended a session that was alive, so there is no close report. */
 export const recordTrip = (context: RelayContext): Update => ({
   attempts: context.attempts + 1,
   loss: NO_LOSS,
+  end: { reason: 'too many calls failed', code: 1000, atMs: context.reading.nowMs },
   ejected: true,
 });
 
@@ -256,9 +301,25 @@ export function excuse(context: RelayContext): Update {
   return { ...standing, ...scheduleRetry({ ...context, ...standing }) };
 }
 
-/** Whether the last loss of a session is so recent that it is part of what makes our own network doubtful at `nowMs`. */
-export const isExcusable = ({ before, lostAtMs, loss }: RelayContext, nowMs: number): boolean =>
-  before !== undefined && loss.meaning === 'lost' && nowMs - lostAtMs <= NETWORK_DOUBT.withinMs;
+/** Returns true if the last loss is so recent that it is part of what makes our own network doubtful at `nowMs`. */
+export function isExcusable({ before, lostAtMs, loss }: RelayContext, nowMs: number): boolean {
+  const withinMs = loss.refusedUpgrade ? NETWORK_DOUBT.refusedWithinMs : NETWORK_DOUBT.withinMs;
+  return before !== undefined && (loss.meaning === 'lost' || loss.refusedUpgrade) && nowMs - lostAtMs <= withinMs;
+}
+
+/** Returns true if a portal, a proxy or a lost network can have caused the end of the last session or attempt. */
+export const cameOfNetwork = ({ ejected, loss }: RelayContext): boolean =>
+  !ejected && (loss.meaning === 'lost' || loss.refusedUpgrade);
+
+/** Forgets what our network has caused: lock-outs and waits end, and all relays do not come back in one moment. */
+export const pardonNetwork = (context: RelayContext): Update => ({
+  ...scheduleReturn(context),
+  attempts: 0,
+  refusals: 0,
+  ambiguous: NO_AMBIGUOUS_CLOSES,
+  before: undefined,
+  loss: { ...NO_LOSS, excused: true },
+});
 
 export function scheduleTrial(context: RelayContext): Update {
   const { settings, reading, loss, trips: counted } = context;
@@ -296,6 +357,7 @@ export const settle = (context: RelayContext): Update => ({
   settled: true,
   attempts: 0,
   refusals: 0,
+  ambiguous: NO_AMBIGUOUS_CLOSES,
   loss: NO_LOSS,
   rest: undefined,
   window: { ...context.window, failuresInRow: 0 },
@@ -307,6 +369,7 @@ export const pardon = (): Update => ({
   ejected: false,
   attempts: 0,
   refusals: 0,
+  ambiguous: NO_AMBIGUOUS_CLOSES,
   trips: 0,
   window: EMPTY_BREAKER_WINDOW,
   loss: NO_LOSS,

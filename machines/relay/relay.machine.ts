@@ -1,5 +1,11 @@
-import { initialRelayContext, isOnTrial } from './relay.context.ts';
+import { initialRelayContext } from './relay.context.ts';
 import { relaySetup } from './relay.setup.ts';
+
+/** The relay begins to close a connection that was open, or breaks the protocol on it. */
+const ENDS = [
+  { guard: 'isStale' },
+  { target: '#relay.session.ending', actions: ['takeReading', 'recordLoss'] },
+] as const;
 
 /**
  * The life of one relay connection.
@@ -17,15 +23,18 @@ import { relaySetup } from './relay.setup.ts';
  * Silence has two verdicts. `suspected` comes after one answer timeout, closes nothing, and ends with whatever arrives;
  * a connection that is dead is one that was suspected and stayed silent for much longer.
  *
- * Invariants: a socket exists exactly while the state is within `session`; `connecting` and `half-open` always end by
- * their own deadline; `stopped` is the only state that cannot be left.
+ * Resolving the name and dialling have a deadline each; waiting for a turn has none. A relay that is locked out is dialled
+ * once a day, and when it is asked for.
+ *
+ * Invariants: a socket exists exactly while the state is within `session`; `resolving`, `dialling` and `half-open` always
+ * end by their own deadline; `stopped` is the only state that cannot be left.
  */
 export const relayMachine = relaySetup.createMachine({
   id: 'relay',
   context: ({ input }) => initialRelayContext(input),
   initial: 'idle',
   on: {
-    CONFIGURE: { actions: ['applySettings', 'tuneScaling'] },
+    CONFIGURE: { actions: 'applySettings' },
     SET_URGENCY: { actions: 'setUrgency' },
     SET_EJECTABLE: { actions: 'setEjectable' },
     SET_NETWORK: { actions: 'setNetwork' },
@@ -50,11 +59,7 @@ export const relayMachine = relaySetup.createMachine({
         input: ({ context }) => ({
           url: context.url,
           generation: context.generation,
-          frameBytesMax: context.settings.frameBytesMax,
-          probeTimeoutMs: context.settings.breaker.halfOpenTimeoutMs,
-          heartbeatMs: context.settings.heartbeatMs,
-          deadAfterMs: context.settings.deadAfterMs,
-          isTrial: isOnTrial(context),
+          settings: context.settings,
           connection: 1,
           supervisor: context.supervisor,
         }),
@@ -62,6 +67,7 @@ export const relayMachine = relaySetup.createMachine({
       },
       initial: 'connecting',
       on: {
+        CONFIGURE: { actions: ['applySettings', 'tuneScaling', 'tuneSocket'] },
         DISCONNECT: { target: '.closing', actions: 'unwant' },
         STOP: { target: '.closing', actions: 'beginStopping' },
         'socket.proved': [{ guard: 'isStale' }, { actions: 'markProven' }],
@@ -79,18 +85,34 @@ export const relayMachine = relaySetup.createMachine({
           },
           initial: 'queued',
           states: {
-            // Few dial at one time.
+            // Few names are resolved, and few relays dialled, at one time.
             queued: {
               on: {
+                'socket.resolving': [
+                  { guard: 'isStale' },
+                  { target: 'resolving', actions: ['takeReading', 'beginDeadline'] },
+                ],
                 'socket.dialling': [
                   { guard: 'isStale' },
                   { target: 'dialling', actions: ['takeReading', 'beginDeadline'] },
                 ],
               },
             },
+            resolving: {
+              after: {
+                resolveTimeout: {
+                  target: '#relay.assessing',
+                  actions: ['takeReading', 'recordResolveTimeout', 'reportDisconnected'],
+                },
+              },
+              on: { 'socket.resolved': [{ guard: 'isStale' }, { target: 'queued' }] },
+            },
             dialling: {
               after: {
-                connectTimeout: { target: '#relay.assessing', actions: ['takeReading', 'recordConnectTimeout'] },
+                connectTimeout: {
+                  target: '#relay.assessing',
+                  actions: ['takeReading', 'recordConnectTimeout', 'reportDisconnected'],
+                },
               },
               on: {
                 'socket.opened': [
@@ -117,12 +139,13 @@ export const relayMachine = relaySetup.createMachine({
             { guard: 'isTripped', target: 'degraded', actions: ['markUnwell', 'reportCapped'] },
           ],
           on: {
+            'socket.closing': ENDS,
             'health.degraded': [
               { guard: 'isStale' },
               { target: 'degraded', actions: ['markUnwell', 'reportDegraded'] },
             ],
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
-            // Asked while it was unproven, whatever has come between: pings may be answered where nothing else is.
+            // Asked while it was unproven; anything that arrived since has proved it.
             'probe.failed': [
               { guard: 'isStale' },
               { guard: 'isProven' },
@@ -139,7 +162,7 @@ export const relayMachine = relaySetup.createMachine({
               after: { stableDelay: [{ guard: 'isProven', target: 'settled' }, { target: 'unproven' }] },
             },
             unproven: {
-              entry: 'askForLife',
+              entry: 'probeLiveness',
               on: {
                 'socket.proved': [{ guard: 'isStale' }, { target: 'settled', actions: 'markProven' }],
               },
@@ -154,6 +177,7 @@ export const relayMachine = relaySetup.createMachine({
           tags: 'routable',
           always: { guard: 'isEjected', target: '#relay.assessing', actions: ['takeReading', 'recordTrip'] },
           on: {
+            'socket.closing': ENDS,
             'operation.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
             'probe.failed': [{ guard: 'isStale' }, { actions: ['takeReading', 'recordCallFailure'] }],
           },
@@ -175,7 +199,7 @@ export const relayMachine = relaySetup.createMachine({
               states: {
                 // Less is sent there now, perhaps nothing, so it is asked how it is.
                 watched: {
-                  after: { recoveryCheckDelay: { target: 'watched', reenter: true, actions: 'askForLife' } },
+                  after: { recoveryCheckDelay: { target: 'watched', reenter: true, actions: 'checkQuality' } },
                 },
               },
             },
@@ -203,7 +227,7 @@ export const relayMachine = relaySetup.createMachine({
         },
         'half-open': {
           tags: 'probing',
-          entry: [{ type: 'reportStatus', params: { status: 'half-open' } }, 'askForLife'],
+          entry: [{ type: 'reportStatus', params: { status: 'half-open' } }, 'probeLiveness'],
           after: {
             halfOpenTimeout: {
               target: '#relay.assessing',
@@ -211,6 +235,7 @@ export const relayMachine = relaySetup.createMachine({
             },
           },
           on: {
+            'socket.closing': ENDS,
             'probe.succeeded': [
               { guard: 'isStale' },
               {
@@ -223,7 +248,7 @@ export const relayMachine = relaySetup.createMachine({
                 target: 'connected',
                 actions: ['closeCircuit', 'reportCircuitClosed', 'reportConnected', 'markServed'],
               },
-              { actions: ['countProbe', 'askForLife'] },
+              { actions: ['countProbe', 'probeLiveness'] },
             ],
             'probe.failed': [
               { guard: 'isStale' },
@@ -232,6 +257,18 @@ export const relayMachine = relaySetup.createMachine({
                 actions: ['takeReading', 'recordNoAnswer', 'reportDisconnected'],
               },
             ],
+          },
+        },
+        // The relay closes, or broke the protocol. It has its time to close the socket, and is not waited for beyond that.
+        ending: {
+          entry: [{ type: 'reportStatus', params: { status: 'closing' } }, 'stopScaling'],
+          after: { closeTimeout: { target: '#relay.ended' } },
+          on: {
+            CONNECT: { actions: 'want' },
+            DISCONNECT: { actions: 'unwant' },
+            STOP: { actions: 'beginStopping' },
+            'socket.closed': [{ guard: 'isStale' }, { target: '#relay.ended' }],
+            'xstate.error.actor.socket': { target: '#relay.ended' },
           },
         },
         closing: {
@@ -258,6 +295,14 @@ export const relayMachine = relaySetup.createMachine({
         // Where nothing retries by itself, asking is the only way back, and nothing that went before stands in it.
         { guard: 'staysAway', target: 'session', actions: 'pardon' },
         { target: 'session' },
+      ],
+    },
+    ended: {
+      entry: 'reportDisconnected',
+      always: [
+        { guard: 'isStopping', target: 'stopped' },
+        { guard: 'isUnwanted', target: 'idle' },
+        { target: 'assessing', actions: 'takeReading' },
       ],
     },
     assessing: {
@@ -305,6 +350,12 @@ export const relayMachine = relaySetup.createMachine({
             actions: ['setNetwork', 'takeReading', 'excuse', 'reportReconnecting'],
           },
         ],
+        RETURN_TO_NETWORK: {
+          guard: 'cameOfNetwork',
+          target: 'backoff',
+          reenter: true,
+          actions: ['takeReading', 'pardonNetwork', 'reportReconnecting'],
+        },
       },
     },
     'open-circuit': {
@@ -330,6 +381,11 @@ export const relayMachine = relaySetup.createMachine({
           target: 'backoff',
           actions: ['setNetwork', 'takeReading', 'excuse', 'reportReconnecting'],
         },
+        RETURN_TO_NETWORK: {
+          guard: 'cameOfNetwork',
+          target: 'backoff',
+          actions: ['takeReading', 'pardonNetwork', 'reportReconnecting'],
+        },
       },
     },
     // The platform says that there is no network: nothing is dialled, and nothing is anybody's failure.
@@ -349,9 +405,26 @@ export const relayMachine = relaySetup.createMachine({
     'locked-out': {
       tags: 'offline',
       entry: { type: 'reportStatus', params: { status: 'locked-out' } },
+      // Operators change their minds, and so do proxies.
+      after: {
+        lockOutDelay: [
+          { guard: 'isOffline', target: 'paused', actions: 'beginTrial' },
+          { target: 'session', actions: 'beginTrial' },
+        ],
+      },
       on: {
         CONNECT: { target: 'session', actions: 'pardon' },
         DISCONNECT: { target: 'idle', actions: ['pardon', 'unwant'] },
+        SET_NETWORK: {
+          guard: 'isExcusable',
+          target: 'backoff',
+          actions: ['setNetwork', 'takeReading', 'excuse', 'reportReconnecting'],
+        },
+        RETURN_TO_NETWORK: {
+          guard: 'cameOfNetwork',
+          target: 'backoff',
+          actions: ['takeReading', 'pardonNetwork', 'reportReconnecting'],
+        },
       },
     },
     stopped: {

@@ -1,11 +1,13 @@
 import { assertEvent, assign, enqueueActions, sendTo, setup } from 'xstate';
 import { missingAction, missingActor } from '../placeholder.ts';
+import { LOCK_OUT_MS } from '../policy/limits.ts';
 import type { RelayStatus } from '../policy/status.ts';
 import { scalingMachine } from '../scaling/scaling.machine.ts';
 import type { SocketCommand, SocketInput } from '../socket.ts';
 import {
   beginDeadline,
   beginSession,
+  cameOfNetwork,
   circuitCause,
   closeCircuit,
   excuse,
@@ -16,6 +18,7 @@ import {
   isTripped,
   markWell,
   pardon,
+  pardonNetwork,
   type RelayContext,
   type RelayInput,
   recordCallFailure,
@@ -31,10 +34,13 @@ import {
 } from './relay.context.ts';
 import type { CircuitCause, GaveUpCause, RelayEvent, RelayFact } from './relay.events.ts';
 
-const CONNECT_TIMEOUT = { code: 1006, reason: 'connecting took too long' };
+const RESOLVE_TIMEOUT = { code: 1006, reason: 'the name was not resolved in time', errorCode: 'ETIMEOUT' };
+const CONNECT_TIMEOUT = { code: 1006, reason: 'connecting took too long', errorCode: 'ETIMEDOUT' };
 const NO_ANSWER = { code: 1006, reason: 'no answer to a probe' };
 const SILENT = { code: 1006, reason: 'silent for too long' };
 const CRASHED = { code: 1006, reason: 'the transport failed' };
+
+const HAS_CONNECTION: ReadonlySet<RelayStatus> = new Set(['connected', 'degraded', 'half-open', 'closing']);
 
 type Scope = { readonly context: RelayContext; readonly event: RelayEvent };
 
@@ -68,6 +74,7 @@ export const relaySetup = setup({
     scaling: scalingMachine,
   },
   delays: {
+    resolveTimeout: ({ context }) => context.settings.resolveTimeoutMs,
     connectTimeout: ({ context }) => context.settings.connectTimeoutMs,
     closeTimeout: ({ context }) => context.settings.closeTimeoutMs,
     stableDelay: ({ context }) => context.settings.stableMs,
@@ -75,6 +82,7 @@ export const relaySetup = setup({
     forgivenessDelay: ({ context }) => context.settings.forgivenessMs,
     halfOpenTimeout: ({ context }) => context.settings.breaker.halfOpenTimeoutMs,
     retryDelay: ({ context }) => context.delayMs,
+    lockOutDelay: LOCK_OUT_MS,
   },
   guards: {
     isStale: ({ context, event }) => 'generation' in event && event.generation !== context.generation,
@@ -91,6 +99,7 @@ export const relaySetup = setup({
     comesBack: ({ event }) => event.type === 'SET_NETWORK' && event.network !== 'offline',
     isExcusable: ({ context, event }) =>
       event.type === 'SET_NETWORK' && event.network === 'suspect' && isExcusable(context, event.atMs),
+    cameOfNetwork: ({ context }) => cameOfNetwork(context),
     isProbeSlow: ({ context, event }) =>
       event.type === 'probe.succeeded' && event.latencyMs > context.settings.breaker.slowProbeMs,
     isLastProbe: ({ context }) => context.probes + 1 >= context.settings.breaker.successThreshold,
@@ -146,9 +155,12 @@ export const relaySetup = setup({
     settle: assign(({ context }) => settle(context)),
     forgiveTrip: assign(({ context }) => ({ trips: Math.max(0, context.trips - 1) })),
     recordLoss: assign(({ context, event }) => {
-      assertEvent(event, 'socket.closed');
+      assertEvent(event, ['socket.closed', 'socket.closing']);
       return recordLoss(context, event.report, event.successesAt);
     }),
+    recordResolveTimeout: assign(({ context }) =>
+      recordDeadline(context, RESOLVE_TIMEOUT, context.settings.resolveTimeoutMs),
+    ),
     recordConnectTimeout: assign(({ context }) =>
       recordDeadline(context, CONNECT_TIMEOUT, context.settings.connectTimeoutMs),
     ),
@@ -166,6 +178,7 @@ export const relaySetup = setup({
     countProbe: assign(({ context }) => ({ probes: context.probes + 1 })),
     closeCircuit: assign(() => closeCircuit()),
     pardon: assign(() => pardon()),
+    pardonNetwork: assign(({ context }) => pardonNetwork(context)),
     scheduleRetry: assign(({ context }) => scheduleRetry(context)),
     hastenRetry: assign(({ context }) => hastenRetry(context)),
     hastenTrial: assign(({ context }) => hastenTrial(context)),
@@ -173,7 +186,9 @@ export const relaySetup = setup({
     excuse: assign(({ context }) => excuse(context)),
     resumeRest: assign(({ context }) => resumeRest(context)),
     scheduleTrial: assign(({ context }) => scheduleTrial(context)),
-    askForLife: sendTo('socket', { type: 'PROBE' }),
+    probeLiveness: sendTo('socket', { type: 'PROBE' }),
+    checkQuality: sendTo('socket', { type: 'CHECK' }),
+    tuneSocket: sendTo('socket', ({ context }) => ({ type: 'CONFIGURE' as const, settings: context.settings })),
     watchCalls: sendTo('socket', { type: 'WATCH' }),
     closeSocket: sendTo('socket', { type: 'CLOSE' }),
     /** Further connections, where it may have any, come and go with the load while this one serves. */
@@ -200,17 +215,18 @@ export const relaySetup = setup({
       ...(suspect ? { suspect } : {}),
       ...(context.ejected ? { ejected: true } : {}),
       ...(status === 'backoff' || status === 'open-circuit' ? { retryAtMs: context.retryAtMs } : {}),
+      ...(context.end === undefined || HAS_CONNECTION.has(status) ? {} : { reason: context.end.reason }),
     })),
     reportConnected: report(({ context }) =>
       context.served
         ? { type: 'relay.reconnected', url: context.url, generation: context.generation, attempts: context.attempts }
         : { type: 'relay.connected', url: context.url, generation: context.generation },
     ),
-    reportDisconnected: report(({ context, event }) => {
-      const silent = event.type === 'link.dead' ? SILENT : NO_ANSWER;
-      const { code, reason } = event.type === 'socket.closed' ? event.report : silent;
-      return { type: 'relay.disconnected', url: context.url, code, reason, atMs: context.reading.nowMs };
-    }),
+    reportDisconnected: report(({ context }) => ({
+      type: 'relay.disconnected',
+      url: context.url,
+      ...(context.end ?? { code: 1006, reason: '', atMs: context.reading.nowMs }),
+    })),
     reportSuspected: report(({ context }) => ({
       type: 'relay.suspected',
       url: context.url,
@@ -223,6 +239,7 @@ export const relaySetup = setup({
       url: context.url,
       attempt: Math.max(1, context.attempts),
       delayMs: context.delayMs,
+      reason: context.end?.reason ?? '',
     })),
     reportDegraded: report(({ context, event }) => {
       assertEvent(event, 'health.degraded');
@@ -235,12 +252,14 @@ export const relaySetup = setup({
       cause: circuitCause(context) as CircuitCause,
       trips: context.trips,
       delayMs: context.delayMs,
+      reason: context.end?.reason ?? '',
     })),
     reportCircuitClosed: report(({ context }) => ({ type: 'relay.circuit-closed', url: context.url })),
     reportGaveUp: report<{ cause: GaveUpCause }>(({ context }, { cause }) => ({
       type: 'relay.gave-up',
       url: context.url,
       cause,
+      reason: context.end?.reason ?? '',
     })),
   },
 });

@@ -14,7 +14,7 @@ export const scalingMachine = scalingSetup.createMachine({
   context: ({ input }) => initialScalingContext(input),
   initial: 'watching',
   on: {
-    CONFIGURE: { actions: 'applySettings' },
+    CONFIGURE: { actions: ['applySettings', 'tuneConnections'] },
     STOP: { target: '.stopped' },
     'xstate.done.actor.*': [
       { guard: 'isCounted', actions: ['takeReading', 'forgetConnection', 'reportSize'] },

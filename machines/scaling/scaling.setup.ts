@@ -47,6 +47,10 @@ export const scalingSetup = setup({
       assertEvent(event, 'CONFIGURE');
       return { settings: event.settings };
     }),
+    tuneConnections: enqueueActions(({ context, enqueue }) => {
+      const { settings, connections } = context;
+      for (const id of connections) enqueue.sendTo(id, { type: 'CONFIGURE', settings });
+    }),
     grow: enqueueActions(({ context, enqueue }) => {
       const { url, generation, settings, supervisor } = context;
       const connection = nextNumber(context);

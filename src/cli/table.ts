@@ -36,12 +36,13 @@ function row(url: string, relay: PoolMetrics['relays'][string], now: number, col
     String(relay.queued).padStart(8),
     String(relay.successes).padStart(7),
     next.padStart(7),
+    relay.reason === undefined ? '' : `  ${relay.reason.slice(0, 60)}`,
   ].join('');
 }
 
 /** The state of a pool as lines of text: one per relay, under a heading. */
 export function relayTable(metrics: PoolMetrics, now: number, colours: boolean): readonly string[] {
-  const heading = `  ${'state'.padEnd(13)}${'relay'.padEnd(37)}${'p50'.padStart(6)}${'p99'.padStart(6)}${'in flight'.padStart(11)}${'queued'.padStart(8)}${'acked'.padStart(7)}${'next'.padStart(7)}`;
+  const heading = `  ${'state'.padEnd(13)}${'relay'.padEnd(37)}${'p50'.padStart(6)}${'p99'.padStart(6)}${'in flight'.padStart(11)}${'queued'.padStart(8)}${'acked'.padStart(7)}${'next'.padStart(7)}  why`;
   return [heading, ...Object.entries(metrics.relays).map(([url, relay]) => row(url, relay, now, colours))];
 }
 

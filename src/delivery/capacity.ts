@@ -23,10 +23,11 @@ export class Capacity {
   readonly trailing = new Set<Publication>();
   bytes = 0;
   count = 0;
-  readonly #settings: PublishSettings;
+  readonly #settings: () => PublishSettings;
   readonly #shelves = new Map<Priority, Shelf>(PRIORITIES.map((priority) => [priority, new Shelf()]));
 
-  constructor(settings: PublishSettings) {
+  /** `settings` are read as they are now. */
+  constructor(settings: () => PublishSettings) {
     this.#settings = settings;
   }
 
@@ -69,7 +70,7 @@ export class Capacity {
 
   /** Whether an event of this size may be opened now. */
   fits(bytes: number): boolean {
-    const { publicationsMax, queueBytesMax } = this.#settings;
+    const { publicationsMax, queueBytesMax } = this.#settings();
     return this.unconfirmed < publicationsMax && this.bytes + bytes <= queueBytesMax;
   }
 
@@ -81,7 +82,7 @@ export class Capacity {
     const rank = PRIORITIES.indexOf(priority);
     const shelves = PRIORITIES.slice(rank + 1).map((each) => this.#shelves.get(each) as Shelf);
     const spare = shelves.reduce((sum, shelf) => sum + shelf.bytes, 0);
-    if (this.bytes - spare + bytes > this.#settings.queueBytesMax) return undefined;
+    if (this.bytes - spare + bytes > this.#settings().queueBytesMax) return undefined;
     const [victim] = shelves.findLast(({ publications }) => publications.size > 0)?.publications ?? [];
     return victim;
   }

@@ -1,7 +1,9 @@
-import type { Clock } from '../clock.ts';
+import { SILENCE } from '../../machines/policy/limits.ts';
+import { awakeTime, type Clock } from '../clock.ts';
 
 /** Something that is due at a time. */
 export interface Deadline {
+  /** Milliseconds of the clock without those for which the process slept. */
   readonly dueAt: number;
 }
 
@@ -13,6 +15,8 @@ interface Row {
   open: number;
   /** `SWEEPING` while its deadlines expire: whatever they add is looked at when all have. */
   timer: unknown;
+  /** Its timer was late, and what has arrived is read before anything expires. */
+  hasLooked: boolean;
 }
 
 class Pending implements Deadline {
@@ -48,7 +52,8 @@ const isOpen = ({ isOver }: Pending): boolean => !isOver;
 
 /**
  * Deadlines that are nearly always met. Those with the same duration stand in one row in the order in which they are
- * due, so that a row needs one timer, and setting and meeting a deadline costs next to nothing.
+ * due, so that a row needs one timer, and setting and meeting a deadline costs next to nothing. Time for which the process
+ * slept does not count, and what arrived meanwhile is read before anything expires.
  */
 export class Deadlines {
   readonly #clock: Clock;
@@ -62,10 +67,11 @@ export class Deadlines {
   add(durationMs: number, expire: () => void, now = this.#clock.now()): Deadline {
     let row = this.#rows.get(durationMs);
     if (!row) {
-      row = { durationMs, pending: [], open: 0, timer: undefined };
+      row = { durationMs, pending: [], open: 0, timer: undefined, hasLooked: false };
       this.#rows.set(durationMs, row);
     }
-    const deadline = new Pending(now + durationMs, expire, row);
+    const sleptMs = this.#clock.sleptMs?.() ?? 0;
+    const deadline = new Pending(now - sleptMs + durationMs, expire, row);
     row.pending.push(deadline);
     row.open += 1;
     if (row.timer === undefined) this.#arm(row, durationMs);
@@ -98,7 +104,14 @@ export class Deadlines {
   }
 
   #sweep(row: Row): void {
-    const now = this.#clock.now();
+    const now = awakeTime(this.#clock);
+    const first = row.pending.find(isOpen);
+    const lateMs = first ? now - first.dueAt : 0;
+    if (lateMs > SILENCE.secondLookMs && !row.hasLooked) {
+      row.hasLooked = true;
+      return this.#arm(row, SILENCE.secondLookMs);
+    }
+    row.hasLooked = false;
     row.timer = SWEEPING;
     for (const deadline of row.pending) {
       if (deadline.isOver) continue;

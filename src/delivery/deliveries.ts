@@ -1,6 +1,9 @@
 import type { DeliveryEvent } from '../../machines/delivery/delivery.events.ts';
 import type { DeliveryEffect } from '../../machines/delivery/delivery.setup.ts';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import { type CloseReport, endReason, isTooBig } from '../../machines/policy/close.ts';
+import { SUSPECT_EVENT } from '../../machines/policy/limits.ts';
+import type { Refusal } from '../../machines/policy/refusal.ts';
 import { resendDelayMs } from '../../machines/policy/resend.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { Clock } from '../clock.ts';
@@ -14,12 +17,21 @@ export type Answer = Extract<Message, { type: 'answer' }>;
 export interface DeliveriesNeeds {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly settings: PublishSettings;
+  /** Settings as they are now. */
+  settings(): PublishSettings;
   readonly steps: Steps;
   accepted(delivery: Delivery): void;
   rejected(delivery: Delivery): void;
+  /** The relay refused it for now: another is asked in the same turn. */
+  deferred(delivery: Delivery): void;
   /** No answer came in time, though the relay serves. */
   unanswered(delivery: Delivery): void;
+  /** It may be stored there; no answer came, in time or before the connection ended. */
+  unknown(delivery: Delivery): void;
+  /** It was lost with its connection each time, and is not sent there any more. */
+  givenUp(delivery: Delivery): void;
+  /** The relay closed its connection because of a frame of so many bytes. */
+  limitFound(lane: DeliveryLane, bytes: number): void;
   /** It is about to be sent again. */
   resent(delivery: Delivery): void;
   /** Whether it is worth a try to tell a relay who we are; and does that. */
@@ -76,17 +88,32 @@ export class Deliveries {
   forget(delivery: Delivery): void {
     const { lane, publication } = delivery;
     this.#stopResend(delivery);
-    lane.queue.delete(delivery);
+    lane.dequeue(delivery);
     if (lane.items.get(publication.id) === delivery) lane.items.delete(publication.id);
   }
 
-  /** A connection is gone: what was not answered on it waits for another one, before what came later. */
-  lost(lane: DeliveryLane, sent: readonly Delivery[]): void {
+  /**
+   * A connection is gone: what was not answered on it waits for another one, before what came later. `report` says how the
+   * relay ended it; nothing if the pool did.
+   */
+  lost(lane: DeliveryLane, sent: readonly Delivery[], report?: CloseReport): void {
+    const largest = sent.reduce<Delivery | undefined>(
+      (most, each) => (most && most.frame.length >= each.frame.length ? most : each),
+      undefined,
+    );
+    const isUnseen = largest !== undefined && largest.frame.length > lane.largestTaken;
+    if (report && largest && isUnseen && isTooBig(report)) this.#refuseSize(largest, report);
+    const reason = report ? endReason(report) : 'connection lost';
     const unanswered: Delivery[] = [];
     // What waited until we had authenticated has to begin anew.
     const held = [...lane.items.values()].filter(({ record }) => record.state === 'unauthenticated');
     for (const delivery of [...sent, ...held]) {
-      const effects = this.#step(delivery, { type: 'socket.lost' });
+      const isLargest = isUnseen && delivery === largest && delivery.frame.length >= SUSPECT_EVENT.bytesMin;
+      const { isSuspect } = delivery.publication;
+      const event = { type: 'socket.lost', isClosed: report !== undefined, isLargest, isSuspect, reason } as const;
+      const effects = this.#step(delivery, event);
+      if (effects?.includes('quarantine')) this.#quarantine(delivery);
+      if (effects?.includes('reportGivenUp')) this.#needs.givenUp(delivery);
       if (!effects?.includes('requeue')) continue;
       this.#stopResend(delivery);
       unanswered.push(delivery);
@@ -94,10 +121,33 @@ export class Deliveries {
     const isOver = ({ publication, isAbandoned }: Delivery): boolean => isAbandoned || publication.isSupersededOn(lane);
     lane.putFirst(unanswered.filter((delivery) => !isOver(delivery)));
     for (const delivery of unanswered.filter(isOver)) this.#needs.abandon(delivery);
+    for (const delivery of sent) if (delivery.record.state === 'unknown') this.#needs.unknown(delivery);
+  }
+
+  /** The relay takes no frame as large as this one. */
+  refuseLarge(delivery: Delivery, bytesMax: number): void {
+    const text = `the event takes ${delivery.bytes} bytes; this relay takes ${bytesMax}`;
+    this.step(delivery, { type: 'limit.exceeded', at: this.#needs.clock.now(), refusal: tooLarge(text) });
+  }
+
+  #refuseSize(delivery: Delivery, report: CloseReport): void {
+    const at = this.#needs.clock.now();
+    const refusal = tooLarge(`${endReason(report)} (the event takes ${delivery.bytes} bytes)`);
+    this.step(delivery, { type: 'answer.refused', at, refusal, mayAuthenticate: false });
+    this.#needs.limitFound(delivery.lane, delivery.bytes);
+  }
+
+  #quarantine(delivery: Delivery): void {
+    const { lane, publication } = delivery;
+    this.#stopResend(delivery);
+    publication.isSuspect = true;
+    if (delivery.isAbandoned || publication.isSupersededOn(lane)) return this.#needs.abandon(delivery);
+    lane.quarantine(delivery);
+    this.#needs.unknown(delivery);
   }
 
   resendDelayMs(tries: number): number {
-    return resendDelayMs(this.#needs.settings, tries, this.#needs.random());
+    return resendDelayMs(this.#needs.settings(), tries, this.#needs.random());
   }
 
   #step(delivery: Delivery, event: DeliveryEvent): readonly DeliveryEffect[] | undefined {
@@ -124,7 +174,13 @@ export class Deliveries {
       case 'reportUnknown':
         lane.release(delivery);
         if (lane.isServing) this.#needs.unanswered(delivery);
-        return;
+        return this.#needs.unknown(delivery);
+      case 'reportDeferred':
+        lane.release(delivery);
+        return this.#needs.deferred(delivery);
+      case 'reportGivenUp':
+        lane.release(delivery);
+        return this.#needs.givenUp(delivery);
       case 'authenticate':
         lane.release(delivery);
         return this.#needs.authenticate(delivery);
@@ -132,13 +188,14 @@ export class Deliveries {
         lane.release(delivery);
         return this.#resendLater(delivery);
       case 'dequeue':
-        lane.queue.delete(delivery);
+        lane.dequeue(delivery);
         return this.#stopResend(delivery);
       case 'enqueue':
         lane.queue.add(delivery);
         return;
-      // Many are put back at once; `lost` keeps their order.
+      // Many are lost at once; `lost` keeps their order.
       case 'requeue':
+      case 'quarantine':
         return;
     }
   }
@@ -149,9 +206,17 @@ export class Deliveries {
     this.#stopResend(delivery);
     delivery.resendTimer = this.#needs.clock.setTimeout(() => {
       delivery.resendTimer = undefined;
+      if (record.state === 'deferred') return this.#retry(delivery);
       this.#needs.resent(delivery);
       lane.offer(delivery);
     }, this.resendDelayMs(record.context.tries));
+  }
+
+  /** The relay is asked again if copies are missing; otherwise it stays as it is, until they are. */
+  #retry(delivery: Delivery): void {
+    if (!delivery.publication.wantsMore) return;
+    this.step(delivery, { type: 'retry.due' });
+    delivery.lane.pump();
   }
 
   #stopResend(delivery: Delivery): void {
@@ -160,3 +225,5 @@ export class Deliveries {
     delivery.resendTimer = undefined;
   }
 }
+
+const tooLarge = (text: string): Refusal => ({ class: 'final', prefix: 'too-large', text });

@@ -1,10 +1,12 @@
 import type { Candidate } from '../../machines/policy/balance/candidate.ts';
 import type { Burden } from '../../machines/policy/balance/cost.ts';
-import { SILENCE } from '../../machines/policy/limits.ts';
+import { SILENCE, SUSPECT_EVENT } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import { goesNewestFirst, type Priority } from '../../machines/policy/priority.ts';
+import type { BreakerSettings } from '../../machines/policy/settings.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
+import { type CircuitListener, OutcomeCircuit, type OutcomeCircuitDeps } from '../health/outcome-circuit.ts';
 import { Rate } from '../health/rate.ts';
 import { LaneQueue } from './lane-queue.ts';
 import { type LaneSession, Way, type WayItem } from './way.ts';
@@ -16,16 +18,19 @@ export interface LaneItem extends WayItem {
   readonly acceptedAt: number;
   /** The connection that it was last sent on; the lane writes it. */
   sentOn: LaneSession | undefined;
+  /** True if it may be what kills connections, and waits until it can be sent alone. */
+  readonly isQuarantined: boolean;
 }
 
 /** What a lane asks of whoever keeps the books. */
 export interface LaneOwner<Item extends LaneItem> {
   readonly clock: Clock;
+  readonly circuits: OutcomeCircuitDeps;
   /** Messages that may be unanswered on one connection, at most. */
   readonly windowMax: number;
   readonly ackTimeoutMs: number;
-  /** The item's frame has been sent. */
-  sent(item: Item, at: number, generation: number): void;
+  /** The item's frame has been sent; `isAlone` says that nothing else is before its answer. */
+  sent(item: Item, at: number, generation: number, isAlone: boolean): void;
   /** Expected milliseconds to success on this way, with what waits there. */
   costMs(url: string, burden: LaneBurden): number;
   /** What is measured of the relay, for choosing between relays. */
@@ -50,6 +55,7 @@ export interface LaneStanding {
   readonly region?: string;
   /** Bytes of a frame, at most. */
   readonly frameBytesMax: number;
+  readonly breaker: BreakerSettings;
 }
 
 /** What the relay's chart says of it, as far as sending is concerned. */
@@ -58,8 +64,11 @@ export interface LaneState {
   /** It owes an answer and is silent: nothing is sent there until it says something. */
   readonly suspect: boolean;
   readonly retryAtMs: number | undefined;
+  /** Why it is not connected, in one line. */
+  readonly reason: string | undefined;
 }
 
+const DIALLED: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'connected', 'degraded']);
 const WAITS: ReadonlySet<RelayStatus> = new Set(['connecting', 'half-open', 'backoff', 'closing', 'paused']);
 
 /**
@@ -74,9 +83,12 @@ export class Lane<Item extends LaneItem> implements Candidate {
   /** What was given up, and the relay still owes an answer to. It keeps its place in the window. */
   readonly owed = new Map<string, Item>();
   readonly queue: LaneQueue<Item>;
-  state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined };
+  /** The circuit of publishing to the relay, beside that of its connection. */
+  readonly writes: OutcomeCircuit;
+  state: LaneState = { status: 'idle', suspect: false, retryAtMs: undefined, reason: undefined };
   closed = false;
-  standing: LaneStanding = { weight: 1, priority: 0, frameBytesMax: Number.POSITIVE_INFINITY };
+  /** Characters of the largest frame that the relay has accepted. */
+  largestTaken = 0;
   /** Turns that it has had when relays are asked in turn. */
   turns = 0;
   #servingSince = 0;
@@ -88,8 +100,22 @@ export class Lane<Item extends LaneItem> implements Candidate {
   /** Answers of the last second. */
   readonly #taken = new Rate(1_000);
   #disposed = false;
+  #standing: LaneStanding;
+  /** Items that wait until they can be sent alone, with the time since when. */
+  readonly #quarantined = new Map<Item, number>();
+  /** The item that was sent alone, and the trial of the half-open write circuit, until they are answered. */
+  #alone: Item | undefined;
+  #trial: Item | undefined;
 
-  constructor(url: string, host: string, owner: LaneOwner<Item>) {
+  constructor(
+    url: string,
+    host: string,
+    standing: LaneStanding,
+    owner: LaneOwner<Item>,
+    circuit: (lane: Lane<Item>) => CircuitListener,
+  ) {
+    this.#standing = standing;
+    this.writes = new OutcomeCircuit('writes', url, standing.breaker, owner.circuits, circuit(this));
     this.url = url;
     this.host = host;
     this.#owner = owner;
@@ -102,9 +128,43 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.state.status;
   }
 
+  /** True if events may be sent there, and the relay is as good a choice as any. */
   get isServing(): boolean {
+    return this.writes.state === 'closed' && this.isConnected;
+  }
+
+  /** True if its connection may be sent on. */
+  get isConnected(): boolean {
     const { status, suspect } = this.state;
     return this.#ways.length > 0 && isRoutable(status) && !suspect;
+  }
+
+  /** True if it is connected, or a dial is under way. */
+  get isReachable(): boolean {
+    return DIALLED.has(this.status) && this.writes.state !== 'open';
+  }
+
+  /** True if its write circuit is half-open, and nothing is there that could be its trial. */
+  get needsTrial(): boolean {
+    return this.writes.state === 'half-open' && this.isConnected && this.queue.size === 0 && !this.#isTrying;
+  }
+
+  get #isTrying(): boolean {
+    return this.#trial !== undefined && this.isInFlight(this.#trial);
+  }
+
+  get standing(): LaneStanding {
+    return this.#standing;
+  }
+
+  set standing(standing: LaneStanding) {
+    this.#standing = standing;
+    this.writes.tune(standing.breaker);
+  }
+
+  /** An event needs this relay: if its write circuit is open, one may be tried early. */
+  tryWrites(): void {
+    if (this.isConnected) this.writes.tryEarly();
   }
 
   /** When the oldest message after a time went out on a connection that has not been answered. */
@@ -114,11 +174,18 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   /** Whether what waits here may be sent soon, without anybody's help. */
   get isComing(): boolean {
-    return WAITS.has(this.status) || isRoutable(this.status);
+    return WAITS.has(this.status) || (isRoutable(this.status) && this.writes.state !== 'open');
   }
 
   get inFlight(): number {
     return this.#ways.reduce((sum, way) => sum + way.inFlight.size, 0);
+  }
+
+  /** The only item that is unanswered; nothing if there are none or several. */
+  get onlyUnanswered(): Item | undefined {
+    if (this.inFlight !== 1 || this.owed.size > 0) return undefined;
+    for (const { inFlight } of this.#ways) for (const item of inFlight) return item;
+    return undefined;
   }
 
   isInFlight(item: Item): boolean {
@@ -179,11 +246,15 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.standing.frameBytesMax;
   }
 
-  /** Why nothing is sent here, for the outcome of a skipped delivery. */
-  whySkipped(now: number): { relay: RelayStatus; retryInMs?: number } {
-    const { status, retryAtMs } = this.state;
+  /** Why nothing is sent here, for an outcome. */
+  whyNotServing(now: number): { relay: RelayStatus; reason?: string; retryInMs?: number } {
+    const { status, reason } = this.state;
+    const isSuspended = isRoutable(status) && this.writes.state !== 'closed';
+    const retryAtMs = isSuspended ? this.writes.retryAtMs : this.state.retryAtMs;
+    const why = isSuspended ? `publishing is suspended: ${this.writes.reason}` : reason;
     return {
       relay: this.closed ? 'stopped' : status,
+      ...(why ? { reason: why } : {}),
       ...(retryAtMs === undefined ? {} : { retryInMs: Math.max(0, retryAtMs - now) }),
     };
   }
@@ -200,7 +271,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
     const way: Way<Item> = new Way(session, {
       clock: owner.clock,
       windowMax: owner.windowMax,
-      ackTimeoutMs: owner.ackTimeoutMs,
+      ackTimeoutMs: () => owner.ackTimeoutMs,
       lateAfterMs: () => owner.lateAfterMs(this.url),
       isCoverable: (item) => owner.isCoverable(item),
       late: (item) => owner.late(item),
@@ -254,23 +325,42 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return this.#ways;
   }
 
-  /** Sends what the windows have room for. */
+  /** Sends what the windows have room for; what is quarantined, once everything else is answered. */
   pump(): void {
     while (this.queue.size > 0) {
       const way = this.#freeWay();
       const item = way && this.queue.next((each) => this.#isHeld(each));
-      if (!item) return;
+      if (!item) break;
       if (!this.#send(way, item)) this.queue.putFirst([item]);
     }
+    if (this.#quarantined.size > 0) this.#sendAlone();
+  }
+
+  /** Lets an item wait until it can be sent alone. */
+  quarantine(item: Item): void {
+    this.queue.delete(item);
+    this.#quarantined.set(item, this.#owner.clock.now());
+  }
+
+  /** Takes an item out of what waits. */
+  dequeue(item: Item): void {
+    this.queue.delete(item);
+    this.#quarantined.delete(item);
   }
 
   /** Sends the item at once where nothing stands before it, or lets it wait for its turn. */
   offer(item: Item): void {
+    if (item.isQuarantined) return;
     const way = this.queue.size === 0 && !this.#isHeld(item) ? this.#freeWay() : undefined;
     const isSent = way !== undefined && this.#send(way, item);
     if (isSent) return;
     this.queue.add(item);
     this.pump();
+  }
+
+  /** The relay is answering an item: what was sent before it and is unanswered has been overtaken. */
+  overtook(item: Item): void {
+    this.#wayOf(item.sentOn)?.overtook(item);
   }
 
   /** The relay answered an item; with the time that it took, where that measures the relay. */
@@ -281,6 +371,8 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   /** Takes an item out of the window; there may be room for another. */
   release(item: Item): void {
+    if (this.#alone === item) this.#alone = undefined;
+    if (this.#trial === item) this.#trial = undefined;
     for (const way of this.#ways) way.release(item);
   }
 
@@ -312,12 +404,16 @@ export class Lane<Item extends LaneItem> implements Candidate {
   dispose(): void {
     this.#disposed = true;
     for (const way of this.#ways) this.#drop(way);
+    this.writes.dispose();
     this.owed.clear();
     this.queue.clear();
+    this.#quarantined.clear();
   }
 
   #drop(way: Way<Item>): void {
     this.#ways = this.#ways.filter((each) => each !== way);
+    if (this.#alone?.sentOn === way.session) this.#alone = undefined;
+    if (this.#trial?.sentOn === way.session) this.#trial = undefined;
     way.end();
     if (this.#ways.length === 0) this.#endPause();
   }
@@ -329,7 +425,7 @@ export class Lane<Item extends LaneItem> implements Candidate {
 
   /** The connection with the most room; nothing where none has any, or nothing may be sent now. */
   #freeWay(): Way<Item> | undefined {
-    if (!this.isServing || this.#pauseTimer !== undefined) return undefined;
+    if (!this.#maySend || this.#isDraining) return undefined;
     let free: Way<Item> | undefined;
     for (const way of this.#ways) if (way.hasRoom && (!free || way.fullness < free.fullness)) free = way;
     if (!free || !this.#pace) return free;
@@ -339,11 +435,34 @@ export class Lane<Item extends LaneItem> implements Candidate {
     return waitMs === 0 ? free : undefined;
   }
 
+  /** True if the relay is connected, does not want rest, and its write circuit admits an event. */
+  get #maySend(): boolean {
+    if (!this.isConnected || this.#pauseTimer !== undefined || this.#alone !== undefined) return false;
+    return this.writes.state === 'closed' || (this.writes.state === 'half-open' && !this.#isTrying);
+  }
+
+  /** True if a quarantined item has waited so long that others wait for it, unless they are critical. */
+  get #isDraining(): boolean {
+    const [since] = this.#quarantined.values();
+    if (this.queue.sizeOf('critical') > 0) return false;
+    return since !== undefined && this.#owner.clock.now() - since >= SUSPECT_EVENT.patienceMs;
+  }
+
+  #sendAlone(): void {
+    const [item] = this.#quarantined.keys();
+    const isIdle = this.inFlight === 0 && (this.queue.size === 0 || this.#isDraining);
+    if (!item || !isIdle || !this.#maySend) return;
+    const way = this.#ways.find(({ session, isResting }) => session.isProven && !isResting);
+    if (!way || !this.#send(way, item, true)) return;
+    this.#quarantined.delete(item);
+    this.#alone = item;
+  }
+
   #isHeld(item: Item): boolean {
     return item.order !== undefined && this.#ways.some((way) => way.isHolding(item));
   }
 
-  #send(way: Way<Item>, item: Item): boolean {
+  #send(way: Way<Item>, item: Item, isAlone = false): boolean {
     const { session } = way;
     const now = this.#owner.clock.now();
     if (!session.send(item.frame, now)) {
@@ -353,7 +472,8 @@ export class Lane<Item extends LaneItem> implements Candidate {
     }
     if (this.#pace) this.#pace = paceAfterSend(this.#pace);
     item.sentOn = session;
-    this.#owner.sent(item, now, session.generation);
+    if (this.writes.state === 'half-open') this.#trial = item;
+    this.#owner.sent(item, now, session.generation, isAlone);
     way.sent(item);
     return true;
   }

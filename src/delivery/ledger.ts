@@ -1,10 +1,13 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
 import { readable } from '../../machines/policy/error.ts';
-import { isRelayFault } from '../../machines/policy/refusal.ts';
+import { isRelayFault, type Refusal } from '../../machines/policy/refusal.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
-import type { BalanceSettings, PoolSettings, PublishSettings } from '../../machines/policy/settings.ts';
+import type { PoolSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
+import type { AbortSignals } from '../abort-signals.ts';
 import type { Clock } from '../clock.ts';
+import type { CircuitListener, CircuitOpening } from '../health/outcome-circuit.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
 import type { Steps } from '../steps.ts';
 import { type Answer, Deliveries } from './deliveries.ts';
@@ -24,10 +27,11 @@ import type { LaneSession } from './way.ts';
 export interface LedgerNeeds {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly balance: BalanceSettings;
-  /** Hears of every step of publications and deliveries. */
+  readonly signals: AbortSignals;
+  /** Settings as they are now. */
+  settings(): Pick<PoolSettings, 'publish' | 'balance' | 'clusters'>;
+  /** Receives every step of publications, deliveries and write circuits. */
   readonly steps: Steps;
-  readonly clusters: PoolSettings['clusters'];
   /** The one spelling of a relay's URL; throws for what is none. */
   canonical(url: unknown): string;
   /** Whether anybody wants to know what happens to a publication; facts are only made for listeners. */
@@ -36,8 +40,17 @@ export interface LedgerNeeds {
   report(publication: Publication, fact: PublicationFact): void;
   /** A relay answered; `latencyMs` is left out where it would not measure the relay. */
   answered(lane: DeliveryLane, latencyMs: number | undefined, at: number): void;
-  /** A relay failed to answer, or said that it failed. */
+  /** A relay failed to answer an event, or said that it failed. */
   failed(lane: DeliveryLane): void;
+  /** The write circuit of a relay opened, or closed. */
+  suspended(lane: DeliveryLane, opening: CircuitOpening): void;
+  resumed(lane: DeliveryLane): void;
+  /** A quorum needs this relay, which does not serve. */
+  needed(lane: DeliveryLane): void;
+  /** The relay closed its connection because of a frame of so many bytes. */
+  limitFound(lane: DeliveryLane, bytes: number): void;
+  /** An event was lost with its connection each time that it was sent to a relay. */
+  givenUp(delivery: Delivery): void;
   /** A relay wants to be asked less often. */
   paced(lane: DeliveryLane): void;
   answerTimes(url: string): AnswerTimes;
@@ -62,8 +75,8 @@ export interface LedgerNeeds {
  */
 export class Ledger implements LaneOwner<Delivery> {
   readonly clock: Clock;
+  readonly circuits: LedgerNeeds;
   readonly #needs: LedgerNeeds;
-  readonly #settings: PublishSettings;
   readonly #lanes = new Map<string, DeliveryLane>();
   readonly publications: Publications;
   readonly #deliveries: Deliveries;
@@ -80,22 +93,33 @@ export class Ledger implements LaneOwner<Delivery> {
   /** So few relays serve that none of them is spared. */
   isStrained = false;
 
-  constructor(settings: PublishSettings, needs: LedgerNeeds) {
-    this.#settings = settings;
+  constructor(needs: LedgerNeeds) {
     this.#needs = needs;
     this.clock = needs.clock;
+    this.circuits = needs;
+    const { clock, random } = needs;
     this.#deliveries = new Deliveries({
-      clock: needs.clock,
-      random: needs.random,
-      settings,
+      clock,
+      random,
+      settings: () => needs.settings().publish,
       steps: needs.steps,
       accepted: (delivery) => this.publications.accepted(delivery),
       rejected: (delivery) => this.publications.rejected(delivery),
+      deferred: ({ publication }) => {
+        this.#dispatcher.topUp(publication);
+        this.publications.settleAnswers(publication);
+      },
       // What was lost with its socket is moved with all that was; what is overdue costs trust.
       unanswered: ({ publication }) => {
         if (this.#mover.unanswered()) this.#dispatcher.topUp(publication);
         else this.#mover.defer(publication);
       },
+      unknown: ({ publication }) => this.publications.settleAnswers(publication),
+      givenUp: (delivery) => {
+        needs.givenUp(delivery);
+        this.publications.rejected(delivery);
+      },
+      limitFound: (lane, bytes) => needs.limitFound(lane, bytes),
       resent: ({ publication, record }) => {
         if (record.state !== 'unknown') return;
         if (this.#mover.mayRetry()) this.#dispatcher.topUp(publication);
@@ -109,19 +133,21 @@ export class Ledger implements LaneOwner<Delivery> {
       },
       abandon: ({ publication, lane }) => this.publications.abandon(publication, [lane]),
     });
-    const { clock, random, balance } = needs;
     this.#selector = new Selector({
       clock,
       random,
-      balance,
+      balance: () => needs.settings().balance,
       lanes: () => this.#all,
       isStrained: () => this.isStrained,
     });
-    this.#dispatcher = new Dispatcher(settings.triesMax, this.#selector, (delivery, event) =>
-      this.#deliveries.step(delivery, event),
-    );
+    this.#dispatcher = new Dispatcher({
+      selector: this.#selector,
+      triesMax: () => needs.settings().publish.triesMax,
+      step: (delivery, event) => this.#deliveries.step(delivery, event),
+      needed: (lane) => needs.needed(lane),
+    });
     this.#mover = new Mover({
-      clock: needs.clock,
+      clock,
       dispatcher: this.#dispatcher,
       failovers: this.#failovers,
       failedOver: (failover) => needs.failedOver(failover),
@@ -132,7 +158,7 @@ export class Ledger implements LaneOwner<Delivery> {
     });
     this.publications = new Publications({
       ...needs,
-      settings,
+      settings: () => needs.settings().publish,
       deliveries: this.#deliveries,
       dispatcher: this.#dispatcher,
       failovers: this.#failovers,
@@ -150,11 +176,11 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   get windowMax(): number {
-    return this.#settings.window;
+    return this.#needs.settings().publish.window;
   }
 
   get ackTimeoutMs(): number {
-    return this.#settings.ackTimeoutMs;
+    return this.#needs.settings().publish.ackTimeoutMs;
   }
 
   /** The ways to all relays. */
@@ -166,10 +192,10 @@ export class Ledger implements LaneOwner<Delivery> {
     return this.#lanes.get(url);
   }
 
-  openLane(url: string): DeliveryLane {
+  openLane(url: string, standing: LaneStanding): DeliveryLane {
     const known = this.#lanes.get(url);
     if (known) return known;
-    const lane = new Lane<Delivery>(url, hostOf(url), this);
+    const lane = new Lane<Delivery>(url, hostOf(url), standing, this, (opened) => this.#watchWrites(opened));
     this.#lanes.set(url, lane);
     this.#all = [...this.#lanes.values()];
     return lane;
@@ -195,8 +221,47 @@ export class Ledger implements LaneOwner<Delivery> {
   /** What the application says of a relay has changed. */
   tuneLane(url: string, standing: LaneStanding): void {
     const lane = this.#lanes.get(url);
-    if (lane) lane.standing = standing;
-    this.#frameBytesMin = Math.min(...this.#all.map(({ frameBytesMax }) => frameBytesMax));
+    if (!lane) return;
+    const { frameBytesMax } = lane;
+    lane.standing = standing;
+    this.#frameBytesMin = Math.min(...this.#all.map((each) => each.frameBytesMax));
+    if (standing.frameBytesMax < frameBytesMax) this.#refuseLarge(lane);
+  }
+
+  /** The relay turned out to take less: what waits there and is too large goes elsewhere. */
+  #refuseLarge(lane: DeliveryLane): void {
+    const { frameBytesMax } = lane;
+    for (const delivery of [...lane.items.values()]) {
+      if (3 * delivery.frame.length <= frameBytesMax || delivery.bytes <= frameBytesMax) continue;
+      this.#deliveries.refuseLarge(delivery, frameBytesMax);
+    }
+  }
+
+  /** The write circuit takes a relay out of publishing, and its connection goes on. */
+  #watchWrites(lane: DeliveryLane): CircuitListener {
+    return {
+      opened: (opening) => {
+        this.#dispatcher.onTrial(lane, false);
+        this.#needs.suspended(lane, opening);
+        if (lane.closed) return;
+        this.#dispatcher.suspend(lane);
+        this.#mover.evacuate(lane, 'unfit');
+      },
+      halfOpened: () => {
+        this.#dispatcher.onTrial(lane, true);
+        this.#dispatcher.resume(lane);
+        lane.pump();
+      },
+      closed: () => {
+        this.#dispatcher.onTrial(lane, false);
+        this.#needs.resumed(lane);
+        this.#dispatcher.resume(lane);
+        if (!lane.isServing) return;
+        this.#selector.joined(lane);
+        this.#mover.topUpNeedy();
+        lane.pump();
+      },
+    };
   }
 
   /** The relay is leaving: nothing more goes there, and what was under way is made up for elsewhere. */
@@ -206,9 +271,15 @@ export class Ledger implements LaneOwner<Delivery> {
     this.#lanes.delete(url);
     this.#all = [...this.#lanes.values()];
     lane.closed = true;
+    this.#dispatcher.onTrial(lane, false);
     lane.dispose();
     for (const publication of [...this.publications]) this.publications.abandon(publication, [lane]);
     lane.items.clear();
+  }
+
+  /** Options of the pool have changed: there may be more room, or other relays to prefer. */
+  tune(): void {
+    for (const lane of this.#all) lane.pump();
   }
 
   /** The relay's chart has changed its state. */
@@ -224,9 +295,24 @@ export class Ledger implements LaneOwner<Delivery> {
     if (lane.isComing) this.#dispatcher.resume(lane);
     else this.#dispatcher.suspend(lane);
     if (served && !lane.isServing) this.#mover.evacuate(lane, state.suspect ? 'silent' : 'unfit');
-    if (!lane.isServing) return;
-    this.#mover.topUpNeedy();
+    if (lane.isServing) this.#mover.topUpNeedy();
     lane.pump();
+    this.#settleAnswers(lane);
+    if (!lane.isReachable) this.#checkDrained();
+  }
+
+  /** True if the quorum of some publication lacks this relay. */
+  isNeeded(url: string): boolean {
+    const lane = this.#lanes.get(url);
+    if (!lane || lane.isServing) return false;
+    for (const { publication } of lane.items.values()) if (publication.needs(lane)) return true;
+    return false;
+  }
+
+  /** Those who wait for answers do not wait for a relay that cannot be reached. */
+  #settleAnswers(lane: DeliveryLane): void {
+    if (lane.isReachable) return;
+    for (const { publication } of [...lane.items.values()]) this.publications.settleAnswers(publication);
   }
 
   attach(url: string, session: LaneSession, isResting: boolean): void {
@@ -245,12 +331,15 @@ export class Ledger implements LaneOwner<Delivery> {
     lane.pump();
   }
 
-  /** The session is gone. What it had not answered waits for another one, and may go elsewhere meanwhile. */
-  detach(url: string, session: LaneSession): void {
+  /**
+   * The session is gone. What it had not answered waits for another one, and may go elsewhere meanwhile. `report` says how the
+   * relay ended it; nothing if the pool did.
+   */
+  detach(url: string, session: LaneSession, report?: CloseReport): void {
     const lane = this.#lanes.get(url);
     if (!lane) return;
     const lost = lane.detach(session);
-    this.#deliveries.lost(lane, lost);
+    this.#deliveries.lost(lane, lost, report);
     if (!lane.isServing) this.#mover.evacuate(lane, 'lost');
     this.#checkDrained();
   }
@@ -282,6 +371,7 @@ export class Ledger implements LaneOwner<Delivery> {
     const { tries, sentAt, answeredAt } = delivery.record.context;
     // On another connection than it was sent on, it may have arrived before that.
     const at = Math.max(arrivedAt, sentAt);
+    lane.overtook(delivery);
     if (!this.#deliveries.take(delivery, message, at)) return false;
     if (!message.accepted && message.refusal.class === 'paced') {
       lane.slowDown(this.#deliveries.resendDelayMs(tries));
@@ -295,12 +385,36 @@ export class Ledger implements LaneOwner<Delivery> {
       const latencyMs = isSample ? at - sentAt : undefined;
       this.#needs.answered(lane, latencyMs, at);
       lane.answered(delivery, latencyMs, at);
+      if (message.accepted && delivery.frame.length > lane.largestTaken) lane.largestTaken = delivery.frame.length;
+      // Refusals that say nothing of the relay's health leave its write circuit as it is.
+      if (message.accepted || message.refusal.class === 'final') lane.writes.succeeded(at);
     } else {
-      this.#needs.failed(lane);
+      this.#failed(delivery, message.refusal.text);
     }
     lane.pump();
     this.#checkDrained();
     return true;
+  }
+
+  /**
+   * A NOTICE arrived. Returns true if it is taken for the answer to an event: the only thing that is unanswered there, sent
+   * just before. Some relays refuse in no other way.
+   */
+  noticed(lane: DeliveryLane, refusal: Refusal, arrivedAt: number): boolean {
+    const delivery = lane.onlyUnanswered;
+    if (delivery?.record.state !== 'sent') return false;
+    if (arrivedAt - delivery.sentAt > this.#needs.answerTimes(lane.url).timeoutMs) return false;
+    const answer = { type: 'answer', id: delivery.publication.id, accepted: false, refusal } as const;
+    return this.answer(lane, answer, arrivedAt);
+  }
+
+  /** One event counts once at the write circuit of a relay, however often it is tried there. */
+  #failed(delivery: Delivery, reason: string): void {
+    const { lane } = delivery;
+    this.#needs.failed(lane);
+    if (delivery.hasFailed) return;
+    delivery.hasFailed = true;
+    lane.writes.failed(reason);
   }
 
   /** Says so once nothing is on its way any more. */
@@ -338,16 +452,16 @@ export class Ledger implements LaneOwner<Delivery> {
     return this.#mover.late(delivery);
   }
 
-  sent(delivery: Delivery, at: number, generation: number): void {
+  sent(delivery: Delivery, at: number, generation: number, isAlone: boolean): void {
     this.#mover.sent();
-    this.#deliveries.step(delivery, { type: 'frame.sent', at, generation });
+    this.#deliveries.step(delivery, { type: 'frame.sent', at, generation, isAlone });
   }
 
   overdue(delivery: Delivery): void {
     const { lane, publication } = delivery;
     if (lane.owed.get(publication.id) === delivery) lane.owed.delete(publication.id);
     else this.#deliveries.step(delivery, { type: 'answer.overdue' });
-    this.#needs.failed(lane);
+    this.#failed(delivery, 'no answer in time');
     this.#checkDrained();
   }
 
@@ -362,7 +476,7 @@ export class Ledger implements LaneOwner<Delivery> {
   }
 
   get #known(): Known<DeliveryLane> {
-    return { all: this.#all, clusters: this.#needs.clusters, laneOf: this.#laneNamed };
+    return { all: this.#all, clusters: this.#needs.settings().clusters, laneOf: this.#laneNamed };
   }
 
   #checkDrained(): void {

@@ -202,5 +202,5 @@ export class Mover {
   }
 }
 
-/** Whether another relay could be asked for a publication. */
+/** True if another relay could be asked for a publication. */
 export const isCoverable = ({ goesEverywhere, isConfirmed }: Publication): boolean => !goesEverywhere && !isConfirmed;

@@ -8,14 +8,15 @@ import type {
 } from '../../machines/publication/publication.events.ts';
 import { type PublicationRecord, publicationTable } from '../../machines/publication/publication.table.ts';
 import type { Clock } from '../clock.ts';
+import { bytesIn } from '../frame.ts';
 import type { PreparedEvent, Version } from '../protocol/codec.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Move } from './failovers.ts';
 import type { Lane, LaneItem } from './lane.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
-import type { Moment, Receipt, Waiter } from './receipt.ts';
+import { PublishCall } from './publish-call.ts';
+import type { Receipt } from './receipt.ts';
 import type { Target } from './target.ts';
-import { type WaitedFor, Waiters } from './waiters.ts';
+import type { WaitersDeps } from './waiters.ts';
 import type { LaneSession } from './way.ts';
 
 /** The way of deliveries to one relay. */
@@ -30,9 +31,13 @@ export class Delivery implements LaneItem {
   isCharged = false;
   /** Nothing more is sent there: the relay left, or a newer version of the event goes there instead. */
   isAbandoned = false;
+  /** Its failure has been counted at the relay's write circuit; one event counts once. */
+  hasFailed = false;
   /** The delay before a resend, while one runs. */
   resendTimer: unknown;
   sentOn: LaneSession | undefined;
+  sendNumber = 0;
+  overtaken = 0;
 
   constructor(publication: Publication, lane: DeliveryLane, triesMax: number) {
     this.publication = publication;
@@ -60,7 +65,15 @@ export class Delivery implements LaneItem {
     return this.record.context.sentAt;
   }
 
-  /** How it went so far, or ended. Only what has not ended needs to know what time it is. */
+  get bytes(): number {
+    return this.publication.bytes;
+  }
+
+  get isQuarantined(): boolean {
+    return this.record.state === 'quarantined';
+  }
+
+  /** Outcome so far, or at the end. Only what has not ended reads the clock. */
   outcome(clock: Clock): Outcome {
     const { state, context } = this.record;
     const { acceptedAt } = this.publication;
@@ -78,11 +91,23 @@ export class Delivery implements LaneItem {
           ? { status: 'rejected', atMs: context.answeredAt - acceptedAt, refusal: context.refusal }
           : { status: 'unknown', atMs: agoMs() };
       case 'skipped':
-        return { status: 'skipped', atMs: agoMs(), ...this.lane.whySkipped(clock.now()) };
+        return { status: 'skipped', atMs: agoMs(), ...this.lane.whyNotServing(clock.now()) };
+      case 'queued':
       case 'unauthenticated':
-        return { status: 'queued', atMs: agoMs() };
-      default:
-        return { status: state, atMs: agoMs() };
+      case 'deferred': {
+        const why = this.lane.isServing ? {} : this.lane.whyNotServing(clock.now());
+        return { status: 'queued', atMs: agoMs(), ...why, ...(context.refusal ? { refusal: context.refusal } : {}) };
+      }
+      case 'sent':
+        return { status: 'sent', atMs: agoMs() };
+      case 'unknown':
+      case 'quarantined':
+      case 'given-up':
+        return {
+          status: 'unknown',
+          atMs: agoMs(),
+          ...(context.reason === undefined ? {} : { reason: context.reason }),
+        };
     }
   }
 }
@@ -106,39 +131,41 @@ interface Standing {
   readonly durability: Durability;
 }
 
-/** One event over all its deliveries: the record that the chart steps, and everybody who waits for it. */
-export class Publication implements WaitedFor {
+/** A call of an application in this library's terms. */
+export type Call = PublishCall<DeliveryLane>;
+
+/** One event over all its deliveries: the record that the chart steps, and the calls that publish it. */
+export class Publication {
   readonly id: string;
   readonly frame: string;
   readonly acceptedAt: number;
   readonly record: PublicationRecord;
   readonly version?: Version;
-  /** Whether an outbox keeps it, so that it is never given up for something else. */
+  /** True if an outbox keeps it, so that it is never given up for something else. */
   readonly isStored: boolean;
   durability: Durability;
-  /** It waits for its outbox to have it; nothing is sent before. */
+  /** Waiting for its outbox to hand it out; nothing is sent before. */
   isHeld = false;
-  /** What its outbox handed out; nothing once that has been settled. */
+  /** Lease of its outbox; nothing once that has been settled. */
   lease: Lease | undefined;
-  /** What is held, or about to be confirmed, is wanted by nobody any more; and for how long what is held it is tried once it may be sent. */
+  /** Cancelled while held or settling. */
   isUnwanted = false;
-  expiresMs = 0;
-  /** Its quorum has been reached, and its outbox is told before anybody else. */
+  /** Its quorums have been reached, and its outbox is told before anyone else. */
   isSettling = false;
   priority: Priority;
-  /** What goes to the same relay as others of the same key. */
+  /** Events of one key go to the same relay. */
   affinityKey: string | undefined;
-  /** Relays that may be asked, and how many of them shall have the event. */
-  candidates: readonly DeliveryLane[];
-  copies: number;
-  /** Copies beyond that, because an answer was late. */
+  /** Calls that publish the event and have not ended alone. */
+  calls: readonly Call[];
+  /** True if there was ever more than one. */
+  isShared = false;
+  /** Copies beyond those asked for, because an answer was late. */
   hedges = 0;
-  /** Where it was moved to, until it is accepted. */
+  /** True if it was set aside at a relay, because it may be what kills connections. */
+  isSuspect = false;
+  /** Relays that it was moved to, until one accepts. */
   move: Move | undefined;
   readonly deliveries = new Map<DeliveryLane, Delivery>();
-  /** Callers who may still withdraw; and whether there is one who cannot, so that it is wanted for good. */
-  owners: Set<Waiter> | undefined;
-  isFirm = false;
   listeners: ((fact: PublicationFact) => void)[] | undefined;
   first: { readonly relay: string; readonly latencyMs: number } | undefined;
   confirmedAtMs: number | undefined;
@@ -147,20 +174,20 @@ export class Publication implements WaitedFor {
   closing = false;
   /** Nothing more will be sent, and the last outcome is known. */
   completed = false;
-  expiry: Deadline | undefined;
-  /** Everybody who waits for a moment of it. */
-  readonly waiters: Waiters;
   readonly #clock: Clock;
+  /** Union of the relays of several calls. */
+  #union: readonly DeliveryLane[] | undefined;
+  #bytes: number | undefined;
   /** Relays that a newer version goes to. */
   #superseded: Set<DeliveryLane> | undefined;
-  /** Hosts that have accepted. It never forgets one: relays may leave and come back under the same name. */
-  #acceptedHosts: readonly string[] = [];
+  /** Distinct hosts that have accepted. None is ever taken away: relays may leave and come back under the same name. */
+  #hosts: readonly string[] = [];
 
   constructor(
     { id, frame, version }: PreparedEvent,
     target: Target<DeliveryLane>,
     { priority, isStored, durability }: Standing,
-    { clock, deadlines }: { readonly clock: Clock; readonly deadlines: Deadlines },
+    deps: WaitersDeps & { readonly clock: Clock },
   ) {
     this.isStored = isStored;
     this.durability = durability;
@@ -168,12 +195,10 @@ export class Publication implements WaitedFor {
     this.frame = frame;
     if (version) this.version = version;
     this.priority = priority;
-    this.#clock = clock;
-    this.waiters = new Waiters(this, deadlines);
-    this.acceptedAt = clock.now();
-    this.candidates = target.lanes;
-    this.copies = target.copies;
-    this.record = publicationTable.create({ quorum: target.quorum, hosts: target.hosts });
+    this.#clock = deps.clock;
+    this.calls = [new PublishCall<DeliveryLane>(this, target, deps)];
+    this.acceptedAt = this.calls[0]?.acceptedAt ?? 0;
+    this.record = publicationTable.create({ quorum: target.quorum });
   }
 
   get status(): PublicationStatus {
@@ -184,39 +209,57 @@ export class Publication implements WaitedFor {
     return this.record.state === 'confirmed';
   }
 
-  /** Whether nothing may be sent any more. */
+  /** True if nothing may be sent any more. */
   get isOver(): boolean {
     return this.closing || this.record.state === 'failed' || this.record.state === 'cancelled';
   }
 
-  /** Whether every candidate shall have it, so that there is nothing to choose. */
+  /** Bytes of its frame, counted once somebody asks. */
+  get bytes(): number {
+    this.#bytes ??= bytesIn(this.frame);
+    return this.#bytes;
+  }
+
+  /** Relays that may be asked. */
+  get candidates(): readonly DeliveryLane[] {
+    const [call] = this.calls;
+    if (this.calls.length === 1 && call) return call.lanes;
+    this.#union ??= [...new Set(this.calls.flatMap(({ lanes }) => lanes))];
+    return this.#union;
+  }
+
+  /** Copies that the calls ask for together, at most. */
+  get copies(): number {
+    return Math.min(
+      this.candidates.length,
+      this.calls.reduce((sum, { copies }) => sum + copies, 0),
+    );
+  }
+
+  /** True if every relay of every call shall have it, so that there is nothing to choose. */
   get goesEverywhere(): boolean {
-    return this.copies >= this.candidates.length;
+    return this.calls.every((call) => call.goesEverywhere);
   }
 
-  /** Deliveries that may still bring it there. */
-  get hopeful(): number {
-    return this.#count(({ record, isAbandoned }) => record.state !== 'rejected' && !isAbandoned);
-  }
-
-  get acceptedCopies(): number {
-    return this.#count(({ record }) => record.state === 'accepted');
-  }
-
-  /** Whether every relay that was asked has given its last word. */
+  /** True if every relay that was asked has given its last word. */
   get isAnswered(): boolean {
-    const answered = this.#count(
-      ({ record, isAbandoned }) => record.state === 'accepted' || record.state === 'rejected' || isAbandoned,
-    );
-    return answered === this.deliveries.size;
+    for (const { record, isAbandoned } of this.deliveries.values()) {
+      const { state } = record;
+      if (!isAbandoned && state !== 'accepted' && state !== 'rejected' && state !== 'given-up') return false;
+    }
+    return true;
   }
 
-  /** Whether something is on its way, so that waiting a little longer makes sense. */
+  /** True if something is on its way to a relay that can be reached, so that waiting a little longer makes sense. */
   get isMoving(): boolean {
-    if (!this.isConfirmed) return true;
-    return (
-      this.#count(({ record, lane }) => lane.isServing && (record.state === 'sent' || record.state === 'queued')) > 0
-    );
+    if (this.isHeld || this.isSettling) return true;
+    for (const lane of this.candidates) {
+      if (!lane.isReachable) continue;
+      const state = this.deliveries.get(lane)?.record.state;
+      if (state === 'queued' || state === 'sent' || state === 'quarantined') return true;
+      if (!this.isConfirmed && state !== 'rejected' && state !== 'given-up') return true;
+    }
+    return false;
   }
 
   /** A newer version of it goes to these relays. */
@@ -232,35 +275,57 @@ export class Publication implements WaitedFor {
     return this.#superseded?.has(lane) ?? false;
   }
 
-  /** Whether a relay that serves has not answered in time. */
+  /** True if a relay that serves has not answered in time. */
   get isOverdue(): boolean {
-    return this.#count(({ record, lane }) => record.state === 'unknown' && lane.isServing) > 0;
+    for (const [lane, { record }] of this.deliveries) if (record.state === 'unknown' && lane.isServing) return true;
+    return false;
   }
 
-  /** Whether a candidate has not been asked. */
+  /** True if some call has a relay that has not been asked. */
   get hasUntried(): boolean {
-    return this.candidates.some((lane) => !this.deliveries.has(lane));
+    return this.calls.some((call) => call.hasUntried);
   }
 
-  /** Whether what is promised is not enough: too few copies, or too few distinct hosts for the quorum. */
   get wantsMore(): boolean {
-    const promising = [...this.deliveries.values()].filter(isPromising);
-    if (promising.length < this.copies) return true;
-    if (this.isConfirmed) return false;
-    return new Set(promising.map(({ lane }) => lane.host)).size < this.record.context.quorum;
+    return this.calls.some((call) => call.wantsMore);
   }
 
-  /** Counts an acceptance, and says how many distinct hosts have accepted by now. */
-  countAcceptance({ host }: DeliveryLane): number {
-    if (!this.#acceptedHosts.includes(host)) this.#acceptedHosts = [...this.#acceptedHosts, host];
-    return this.acceptedHosts;
+  /** True if the quorum of some call lacks this relay. */
+  needs(lane: DeliveryLane): boolean {
+    return !this.isOver && !this.isHeld && this.calls.some((call) => call.needs(lane));
+  }
+
+  /** True if some call asks this relay. */
+  isFor(lane: DeliveryLane): boolean {
+    return this.calls.some(({ lanes }) => lanes.includes(lane));
+  }
+
+  /** Counts an acceptance for every call that asks the relay. */
+  countAcceptance({ host, url }: DeliveryLane, answeredAt: number): void {
+    if (!this.#hosts.includes(host)) this.#hosts = [...this.#hosts, host];
+    this.first ??= { relay: url, latencyMs: answeredAt - this.acceptedAt };
+  }
+
+  /** Distinct hosts that have accepted. */
+  get hosts(): readonly string[] {
+    return this.#hosts;
   }
 
   get acceptedHosts(): number {
-    return this.#acceptedHosts.length;
+    return this.#hosts.length;
   }
 
-  /** When it was last sent to a relay; nothing where it never was. */
+  /** Acceptances that are missing until every call has its quorum, for the call that lacks most. */
+  get missing(): number {
+    return this.calls.reduce((most, { quorum, accepted }) => Math.max(most, quorum - accepted), 0);
+  }
+
+  /** Calls that have their quorum or may still reach it. */
+  get standing(): number {
+    return this.calls.filter(({ isStanding }) => isStanding).length;
+  }
+
+  /** Time at which it was last sent to a relay; nothing if it never was. */
   sentAt(url: string): number | undefined {
     for (const [lane, { record }] of this.deliveries) {
       if (lane.url === url && record.context.tries > 0) return record.context.sentAt;
@@ -268,118 +333,44 @@ export class Publication implements WaitedFor {
     return undefined;
   }
 
-  /** Distinct hosts among these relays that have not accepted and still may. */
-  openHosts(lanes: readonly DeliveryLane[] = this.candidates): number {
-    const open = new Set<string>();
-    for (const lane of lanes) {
-      const rejected = this.deliveries.get(lane)?.record.state === 'rejected';
-      if (!rejected && !this.#acceptedHosts.includes(lane.host)) open.add(lane.host);
-    }
-    return open.size;
+  /** Another call publishes the same event. */
+  join(target: Target<DeliveryLane>, deps: WaitersDeps & { readonly clock: Clock }): Call {
+    const call = new PublishCall<DeliveryLane>(this, target, deps);
+    this.#union = undefined;
+    this.isShared = true;
+    this.calls = [...this.calls, call];
+    return call;
   }
 
-  /** Whether so many distinct hosts may still come together if these relays are asked as well. */
-  canReach(quorum: number, more: readonly DeliveryLane[]): boolean {
-    return this.#acceptedHosts.length + this.openHosts([...this.candidates, ...more]) >= quorum;
+  /** A call ends alone. */
+  leave(call: Call): void {
+    this.#union = undefined;
+    this.calls = this.calls.filter((each) => each !== call);
   }
 
-  /** More relays may be asked, or more of them shall have it. */
-  widen(target: Target<DeliveryLane>): void {
-    const added = target.lanes.filter((lane) => !this.candidates.includes(lane));
-    this.candidates = [...this.candidates, ...added];
-    this.copies = Math.max(this.copies, target.copies);
-  }
-
-  /** The relay leaves the pool. Whether it had been a candidate. */
+  /** The relay leaves the pool, or a newer version goes there. Returns true if some call had asked it. */
   dropCandidate(lane: DeliveryLane): boolean {
-    const left = this.candidates.filter((each) => each !== lane);
-    const dropped = left.length < this.candidates.length;
-    this.candidates = left;
-    return dropped;
+    this.#union = undefined;
+    return this.calls.map((call) => call.drop(lane)).includes(true);
   }
 
-  /** How it went so far at every relay that was asked, by URL. */
+  /** Outcomes so far at every relay that was asked, by URL. */
   outcomes(): Readonly<Record<string, Outcome>> {
     const outcomes: Record<string, Outcome> = {};
     for (const [lane, delivery] of this.deliveries) outcomes[lane.url] = delivery.outcome(this.#clock);
     return outcomes;
   }
 
-  /** What is known now. `status` overrides its own for a caller who has withdrawn from a shared publication. */
-  receipt(status: PublicationStatus = this.status): Receipt {
-    return new PublicationReceipt(this, status, this.failureCause);
-  }
-
-  /** Tells a caller that what it asks for beyond the others is out of reach. */
-  failFor(waiter: Waiter | undefined, quorum: number): void {
-    waiter?.resolve(new PublicationReceipt(this, 'failed', 'rejected', quorum));
-  }
-
-  /** It was never begun: everybody hears that. */
+  /** It was never begun: this is everyone's receipt. */
   refuse(receipt: Receipt): void {
-    for (const owner of this.owners ?? []) owner.letGo();
-    this.waiters.refuse(receipt);
+    for (const call of this.calls) {
+      call.release?.();
+      call.waiters.refuse(receipt);
+    }
   }
 
-  /** Whether what a caller waits for has happened, or cannot any more. */
-  hasCome(moment: Moment): boolean {
-    if (this.isOver) return this.completed || moment !== 'complete';
-    if (moment === 'first') return this.first !== undefined;
-    return moment === 'quorum' && this.isConfirmed;
-  }
-
-  #count(test: (delivery: Delivery) => boolean): number {
-    let count = 0;
-    for (const delivery of this.deliveries.values()) if (test(delivery)) count += 1;
-    return count;
-  }
-}
-
-/**
- * Whether a delivery has brought the event there, or is about to; the others have to be made up for. What is on its way to
- * a relay that has fallen silent may never arrive.
- */
-function isPromising({ record, lane, isAbandoned }: Delivery): boolean {
-  const { state } = record;
-  return state === 'accepted' || (!isAbandoned && (state === 'sent' || state === 'queued') && lane.isServing);
-}
-
-class PublicationReceipt implements Receipt {
-  readonly id: string;
-  readonly status: PublicationStatus;
-  readonly cause?: FailureCause;
-  readonly durability: Durability;
-  readonly quorum: number;
-  readonly accepted: number;
-  readonly first?: { readonly relay: string; readonly latencyMs: number };
-  readonly confirmedMs?: number;
-  readonly outcomes: Readonly<Record<string, Outcome>>;
-  readonly #publication: Publication;
-
-  constructor(
-    publication: Publication,
-    status: PublicationStatus,
-    cause: FailureCause | undefined,
-    quorum = publication.record.context.quorum,
-  ) {
-    const { first, confirmedAtMs } = publication;
-    this.id = publication.id;
-    this.status = status;
-    this.durability = publication.durability;
-    this.quorum = quorum;
-    this.accepted = publication.record.context.accepted;
-    this.outcomes = publication.outcomes();
-    this.#publication = publication;
-    if (cause !== undefined) this.cause = cause;
-    if (first !== undefined) this.first = first;
-    if (confirmedAtMs !== undefined) this.confirmedMs = confirmedAtMs - publication.acceptedAt;
-  }
-
-  confirmed(): Promise<Receipt> {
-    return this.#publication.waiters.waitFor('quorum');
-  }
-
-  completed(): Promise<Receipt> {
-    return this.#publication.waiters.waitFor('complete');
+  /** Settles everyone whose moment has come. */
+  settle(): void {
+    for (const call of this.calls) call.waiters.settle();
   }
 }

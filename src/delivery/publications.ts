@@ -1,9 +1,15 @@
 import { isMoreUrgent, type Priority } from '../../machines/policy/priority.ts';
 import type { PublishSettings } from '../../machines/policy/settings.ts';
 import type { PublishOptions } from '../../machines/pool/pool.events.ts';
-import type { FailureCause, PublicationEvent, PublicationFact } from '../../machines/publication/publication.events.ts';
+import type {
+  FailureCause,
+  PublicationEvent,
+  PublicationFact,
+  PublicationStatus,
+} from '../../machines/publication/publication.events.ts';
 import type { PublicationEffect } from '../../machines/publication/publication.setup.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
+import type { AbortSignals } from '../abort-signals.ts';
 import type { Clock } from '../clock.ts';
 import { Latency } from '../health/latency.ts';
 import type { PreparedEvent } from '../protocol/codec.ts';
@@ -15,10 +21,11 @@ import type { Dispatcher } from './dispatcher.ts';
 import * as facts from './facts.ts';
 import type { Failover, Failovers } from './failovers.ts';
 import type { Durability, Lease } from './outbox/outbox.ts';
-import { type Delivery, type DeliveryLane, Publication } from './publication.ts';
+import { type Call, type Delivery, type DeliveryLane, Publication } from './publication.ts';
 import type { Receipt, Waiter } from './receipt.ts';
 import type { Target } from './target.ts';
 import { Versions } from './versions.ts';
+import type { WaitersDeps } from './waiters.ts';
 
 /** One caller's request. */
 export interface PublishRequest {
@@ -38,7 +45,9 @@ export interface PublishRequest {
 /** What follows from the steps of publications, and what they need done. */
 export interface PublicationsNeeds {
   readonly clock: Clock;
-  readonly settings: PublishSettings;
+  readonly signals: AbortSignals;
+  /** Settings as they are now. */
+  settings(): PublishSettings;
   readonly steps: Steps;
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
@@ -74,7 +83,7 @@ export class Publications implements Iterable<Publication> {
     this.#needs = needs;
     this.#deliveries = needs.deliveries;
     this.#dispatcher = needs.dispatcher;
-    this.capacity = new Capacity(needs.settings);
+    this.capacity = new Capacity(() => needs.settings());
     this.#deadlines = new Deadlines(needs.clock);
   }
 
@@ -86,31 +95,26 @@ export class Publications implements Iterable<Publication> {
     return this.#open.values();
   }
 
-  /** Begins a publication, or joins the one of this event that is open. */
+  /** Begins a publication, or joins the open one of this event with relays and a quorum of its own. */
   publish(request: PublishRequest, target: Target<DeliveryLane>): void {
     const known = this.#open.get(request.event.id);
-    const { waiter, listener } = request;
-    if (known && !known.isOver && !known.canReach(target.quorum, target.lanes)) {
-      // The others may still have what they asked for; this caller cannot.
-      known.failFor(waiter, target.quorum);
-      if (listener)
-        listener({ type: 'publication.failed', id: known.id, cause: 'rejected', outcomes: known.outcomes() });
-      return;
-    }
-    const { priority = 'normal' } = request.options;
-    const publication =
-      known && !known.isOver ? this.#widen(known, target, priority) : this.#begin(request, target, priority);
-    const now = publication === known ? this.#needs.clock.now() : publication.acceptedAt;
-    // The end comes before whoever waits for as long, so that they hear how it ended.
-    if (publication.isHeld) publication.expiresMs = Math.max(publication.expiresMs, request.expiresMs);
-    else this.#expireAfter(publication, request.expiresMs, now);
-    if (waiter) publication.waiters.add(waiter, request.timeoutMs, now);
-    if (waiter?.signal) this.#own(publication, waiter);
-    else publication.isFirm = true;
+    const { waiter, listener, options, timeoutMs, expiresMs } = request;
+    const { priority = 'normal' } = options;
+    const isJoined = known !== undefined && !known.isOver;
+    const publication = isJoined ? known : this.#begin(request, target, priority);
+    const call = isJoined ? this.#join(known, target, priority, timeoutMs) : (publication.calls[0] as Call);
+    call.expiresMs = expiresMs;
+    // It ends before those who wait for as long, so that their receipts say how.
+    if (!publication.isHeld) this.#expireAfter(publication, call);
+    if (waiter) call.waiters.add(waiter, timeoutMs, call.acceptedAt);
+    if (waiter?.signal) this.#revocable(publication, call, waiter, waiter.signal);
+    call.listener = listener;
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
     if (publication.isHeld) return;
-    if (publication === known) this.#dispatcher.topUp(publication);
-    else this.#start(publication);
+    if (!isJoined) return this.#start(publication);
+    // What it asks for may be out of reach, or there already.
+    this.#giveUpOn(publication);
+    publication.settle();
   }
 
   /** What was held is kept by its outbox now, and may be sent. False where nothing waits for it. */
@@ -145,7 +149,7 @@ export class Publications implements Iterable<Publication> {
     // Whoever hears that something was given up must not take the place that was made.
     if (this.#isMakingRoom) return false;
     const { trailing } = this.capacity;
-    while (this.capacity.bytes + frame.length > this.#needs.settings.queueBytesMax && trailing.size > 0)
+    while (this.capacity.bytes + frame.length > this.#needs.settings().queueBytesMax && trailing.size > 0)
       this.#endOldest();
     this.#isMakingRoom = true;
     try {
@@ -182,14 +186,14 @@ export class Publications implements Iterable<Publication> {
   }
 
   #begin(
-    { event, options, keep, lease }: PublishRequest,
+    { event, options, keep, lease, timeoutMs }: PublishRequest,
     target: Target<DeliveryLane>,
     priority: Priority,
   ): Publication {
     const isStored = keep !== undefined || lease !== undefined;
     const { clock, durability } = this.#needs;
     const standing = { priority, isStored, durability };
-    const publication = new Publication(event, target, standing, { clock, deadlines: this.#deadlines });
+    const publication = new Publication(event, target, standing, { clock, ...this.#waitersDeps(timeoutMs) });
     publication.lease = lease;
     publication.affinityKey = options.affinityKey;
     this.#open.set(event.id, publication);
@@ -215,7 +219,7 @@ export class Publications implements Iterable<Publication> {
   #unhold(publication: Publication): void {
     publication.isHeld = false;
     if (!publication.isUnwanted) {
-      this.#expireAfter(publication, publication.expiresMs, this.#needs.clock.now());
+      for (const call of publication.calls) this.#expireAfter(publication, call);
       return this.#start(publication);
     }
     this.#reportAccepted(publication);
@@ -235,15 +239,36 @@ export class Publications implements Iterable<Publication> {
     else this.#advance(publication, { type: 'CANCEL' });
   }
 
-  #widen(publication: Publication, target: Target<DeliveryLane>, priority: Priority): Publication {
-    publication.widen(target);
-    this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, open: publication.openHosts() });
+  #join(publication: Publication, target: Target<DeliveryLane>, priority: Priority, timeoutMs: number): Call {
+    this.#revive(publication, target.lanes);
+    const call = publication.join(target, { clock: this.#needs.clock, ...this.#waitersDeps(timeoutMs) });
+    const accepted = [...publication.deliveries.values()].find(
+      ({ lane, record }) => record.state === 'accepted' && call.covers(lane),
+    );
+    if (accepted) call.first = { relay: accepted.lane.url, latencyMs: 0 };
+    if (call.hasQuorum) call.confirmedAtMs = call.acceptedAt;
+    const { missing, standing } = publication;
+    this.#advance(publication, { type: 'WIDEN', quorum: target.quorum, missing, standing });
     publication.isUnwanted = false;
     if (!publication.isConfirmed) this.capacity.reopened(publication);
     // Its outbox has forgotten it at the quorum that it had.
     if (!publication.isConfirmed && !publication.isHeld && !publication.lease) publication.durability = 'none';
     if (isMoreUrgent(priority, publication.priority)) this.#hurry(publication, priority);
-    return publication;
+    return call;
+  }
+
+  /** Relays that were given up with an earlier call are asked anew. */
+  #revive(publication: Publication, lanes: readonly DeliveryLane[]): void {
+    for (const lane of lanes) {
+      const delivery = publication.deliveries.get(lane);
+      if (!delivery?.isAbandoned || delivery.record.state === 'accepted' || publication.isSupersededOn(lane)) continue;
+      this.#deliveries.forget(delivery);
+      publication.deliveries.delete(lane);
+    }
+  }
+
+  #waitersDeps(timeoutMs: number): WaitersDeps {
+    return { deadlines: this.#deadlines, signals: this.#needs.signals, timeoutMs };
   }
 
   /** It matters more than it did: it waits among others. */
@@ -286,22 +311,60 @@ export class Publications implements Iterable<Publication> {
     if (dropped.length > 0) this.#giveUpOn(publication);
   }
 
-  /** The caller may withdraw; the publication ends when nobody is left who wants it. */
-  #own(publication: Publication, waiter: Waiter): void {
-    publication.owners ??= new Set();
-    publication.owners.add(waiter);
-    waiter.onWithdraw(() => {
-      publication.owners?.delete(waiter);
-      if (publication.owners?.size === 0 && !publication.isFirm) this.#cancel(publication);
-      publication.waiters.withdraw(waiter);
+  /** The caller may withdraw its call; the publication ends with the last call. */
+  #revocable(publication: Publication, call: Call, waiter: Waiter, signal: AbortSignal): void {
+    call.release = this.#needs.signals.onAbort(signal, () => {
+      call.waiters.withdraw(waiter);
+      if (publication.calls.length > 1) this.#endCall(publication, call, 'cancelled');
+      else if (publication.calls.includes(call)) this.#cancel(publication);
     });
   }
 
-  #expireAfter(publication: Publication, expiresMs: number, now: number): void {
-    const { expiry } = publication;
-    if (publication.completed || (expiry && now + expiresMs <= expiry.dueAt)) return;
-    if (expiry) this.#deadlines.remove(expiry);
-    publication.expiry = this.#deadlines.add(expiresMs, () => this.#expire(publication, 'expired'), now);
+  #expireAfter(publication: Publication, call: Call): void {
+    if (publication.completed) return;
+    const { expiresMs } = call;
+    call.expiry = this.#deadlines.add(expiresMs, () => this.#expireCall(publication, call));
+  }
+
+  #expireCall(publication: Publication, call: Call): void {
+    call.expiry = undefined;
+    if (publication.calls.length === 1) return this.#expire(publication, 'expired');
+    // What is being confirmed has its quorum, though it is not counted yet.
+    if (publication.isSettling) publication.isUnwanted = true;
+    else this.#endCall(publication, call, call.hasQuorum ? 'confirmed' : 'failed', 'expired');
+  }
+
+  /** A call ends alone: what goes only to its relays is not sent any more, and others may have all that they ask for. */
+  #endCall(
+    publication: Publication,
+    call: Call,
+    status: 'confirmed' | 'failed' | 'cancelled',
+    cause?: FailureCause,
+  ): void {
+    if (!publication.calls.includes(call)) return;
+    if (call.expiry) this.#deadlines.remove(call.expiry);
+    publication.leave(call);
+    call.end(status, cause);
+    this.#tellAlone(publication, call, status, cause ?? 'rejected');
+    for (const [lane, delivery] of publication.deliveries) {
+      if (publication.isFor(lane) || delivery.isAbandoned) continue;
+      delivery.isAbandoned = true;
+      this.#deliveries.close(delivery);
+    }
+    this.#giveUpOn(publication);
+  }
+
+  /** The listener of a call that ends alone gets its end, and nothing more of the publication. */
+  #tellAlone(publication: Publication, call: Call, status: PublicationStatus, cause: FailureCause): void {
+    const { listener } = call;
+    if (!listener) return;
+    publication.listeners = publication.listeners?.filter((each) => each !== listener);
+    const { id } = publication;
+    const outcomes = call.outcomes();
+    if (status === 'failed') listener({ type: 'publication.failed', id, cause, outcomes });
+    else if (status === 'cancelled') listener({ type: 'publication.cancelled', id });
+    else if (!publication.isConfirmed) listener(facts.confirmed(publication));
+    listener({ type: 'publication.completed', id, status, outcomes });
   }
 
   #expire(publication: Publication, cause: FailureCause): void {
@@ -316,12 +379,14 @@ export class Publications implements Iterable<Publication> {
   accepted(delivery: Delivery): void {
     const { publication, lane, record } = delivery;
     const { sentAt, answeredAt } = record.context;
-    const accepted = publication.countAcceptance(lane);
+    publication.countAcceptance(lane, answeredAt);
     const failover = this.#needs.failovers.accepted(publication, lane.url, sentAt, answeredAt);
-    publication.first ??= { relay: lane.url, latencyMs: answeredAt - publication.acceptedAt };
-    // Told first: what it leads to may be the end of the publication.
+    for (const call of publication.calls) {
+      if (call.covers(lane)) call.first ??= { relay: lane.url, latencyMs: answeredAt - call.acceptedAt };
+    }
+    // Reported first: what it leads to may be the end of the publication.
     this.#reportSettled(delivery);
-    if (this.#settlesFirst(publication, accepted)) void this.#settle(publication);
+    if (this.#settlesFirst(publication)) void this.#settle(publication);
     else this.#count(publication);
     if (failover) this.#needs.failedOver(failover);
   }
@@ -329,15 +394,18 @@ export class Publications implements Iterable<Publication> {
   /** Counts what has been accepted by now. */
   #count(publication: Publication): void {
     publication.isSettling = false;
-    this.#advance(publication, { type: 'delivery.accepted', accepted: publication.acceptedHosts });
+    const now = this.#needs.clock.now();
+    for (const call of publication.calls) if (call.hasQuorum) call.confirmedAtMs ??= now;
+    const { acceptedHosts: accepted, missing } = publication;
+    this.#advance(publication, { type: 'delivery.accepted', accepted, missing });
     this.#checkComplete(publication);
     this.#dispatcher.reconsider(publication);
     if (publication.isUnwanted) this.#advance(publication, { type: 'deadline.passed' });
   }
 
   /** Its outbox forgets it before anybody hears that it is confirmed, or a crash in between would confirm it twice. */
-  #settlesFirst({ lease, isSettling, record }: Publication, accepted: number): boolean {
-    return isSettling || (lease !== undefined && accepted >= record.context.quorum);
+  #settlesFirst({ lease, isSettling, missing }: Publication): boolean {
+    return isSettling || (lease !== undefined && missing === 0);
   }
 
   async #settle(publication: Publication): Promise<void> {
@@ -355,13 +423,31 @@ export class Publications implements Iterable<Publication> {
     this.#giveUpOn(delivery.publication);
   }
 
-  /** A relay will not bring it any further: the quorum may be lost by it, or another relay stand in. */
+  /** Settles those who wait for what relays do besides accepting. */
+  settleAnswers(publication: Publication): void {
+    for (const { waiters } of publication.calls) if (waiters.awaitsAnswers) waiters.settle();
+  }
+
+  /** A relay will not bring it any further: a quorum may be lost by it, or another relay stand in. */
   #giveUpOn(publication: Publication): void {
     // What is being confirmed has its quorum, though it is not counted yet.
     if (publication.isOver || publication.isHeld || publication.isSettling) return;
-    this.#advance(publication, { type: 'delivery.rejected', open: publication.openHosts() });
+    const lost = publication.calls.filter(({ isStanding }) => !isStanding);
+    // A call whose relays have all refused ends alone, unless it is the last.
+    if (lost.length > 0 && lost.length < publication.calls.length) {
+      const cause = publication.isSuperseded ? 'superseded' : 'rejected';
+      for (const call of lost) this.#endCall(publication, call, 'failed', cause);
+      return;
+    }
+    this.#advance(publication, { type: 'delivery.rejected', standing: publication.standing });
+    // Those that had lacked something may be gone.
+    if (publication.isShared && !publication.isOver && publication.missing === 0 && publication.hosts.length > 0) {
+      if (this.#settlesFirst(publication)) return void this.#settle(publication);
+      this.#count(publication);
+    }
     this.#dispatcher.topUp(publication);
     this.#checkComplete(publication);
+    this.settleAnswers(publication);
   }
 
   /** Steps a publication and does what its chart says. */
@@ -372,7 +458,7 @@ export class Publications implements Iterable<Publication> {
     for (const effect of effects) this.#fulfil(publication, effect);
     if (publication.closing) this.#complete(publication);
     // Only now is everything known that a receipt of this moment should say.
-    publication.waiters.settle();
+    publication.settle();
   }
 
   #fulfil(publication: Publication, effect: PublicationEffect): void {
@@ -413,7 +499,7 @@ export class Publications implements Iterable<Publication> {
     // A listener may have ended it while it was told, or asked for more.
     if (publication.isOver || !publication.isConfirmed) return;
     this.capacity.confirmed(publication);
-    if (this.capacity.trailing.size > this.#needs.settings.publicationsMax) this.#endOldest();
+    if (this.capacity.trailing.size > this.#needs.settings().publicationsMax) this.#endOldest();
   }
 
   #endOldest(): void {
@@ -424,12 +510,18 @@ export class Publications implements Iterable<Publication> {
   }
 
   #checkComplete(publication: Publication): void {
-    if (publication.isOver) return;
-    if (publication.isConfirmed && publication.acceptedCopies >= publication.copies) {
-      this.#advance(publication, { type: 'deadline.passed' });
-    } else if (publication.isConfirmed && publication.isAnswered && !publication.hasUntried) {
-      this.#complete(publication);
-    }
+    if (publication.isOver || !publication.isConfirmed) return;
+    if (publication.isShared) this.#endDone(publication);
+    if (publication.isOver || !publication.calls.every(({ isDone }) => isDone)) return;
+    if (publication.isAnswered) this.#complete(publication);
+    else this.#advance(publication, { type: 'deadline.passed' });
+  }
+
+  /** Calls that have all that they asked for end alone, so that their relays are not asked for the sake of others. */
+  #endDone(publication: Publication): void {
+    const done = publication.calls.filter(({ isDone }) => isDone);
+    if (done.length === publication.calls.length) return;
+    for (const call of done) this.#endCall(publication, call, 'confirmed');
   }
 
   #complete(publication: Publication): void {
@@ -438,13 +530,15 @@ export class Publications implements Iterable<Publication> {
     publication.completed = true;
     if (publication.confirmedAtMs === undefined)
       this.totals[publication.status === 'cancelled' ? 'cancelled' : 'failed'] += 1;
-    if (publication.expiry) this.#deadlines.remove(publication.expiry);
-    for (const owner of publication.owners ?? []) owner.letGo();
+    for (const call of publication.calls) {
+      if (call.expiry) this.#deadlines.remove(call.expiry);
+      call.release?.();
+    }
     for (const delivery of publication.deliveries.values()) this.#deliveries.forget(delivery);
     this.#remove(publication);
     this.#dispatcher.forget(publication);
     const failover = this.#needs.failovers.forget(publication);
-    publication.waiters.settle();
+    publication.settle();
     this.report(publication, facts.completed);
     if (publication.lease) this.#needs.undelivered(publication, publication.lease);
     if (failover) this.#needs.failedOver(failover);

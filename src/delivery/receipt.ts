@@ -9,12 +9,27 @@ import type { Deadline } from './deadlines.ts';
 import type { Durability } from './outbox/outbox.ts';
 
 /**
- * A moment that a caller can wait for: the first relay accepted, the quorum accepted, or the last outcome is known and
- * nothing more will be sent. They are three different moments.
+ * A moment that a caller can wait for:
+ * - `first`: the first relay has accepted;
+ * - `quorum`: the quorum has accepted;
+ * - `answered`: every relay that can be reached has answered, or has run out of time; those that are down are not waited for;
+ * - `complete`: the last outcome is known, and nothing more will be sent.
  */
-export type Moment = 'first' | 'quorum' | 'complete';
+export const MOMENTS = ['first', 'quorum', 'answered', 'complete'] as const;
+export type Moment = (typeof MOMENTS)[number];
 
-/** What is known of a publication at one moment. It never changes; ask `confirmed` or `completed` for a later one. */
+/** How long to wait for a moment. */
+export interface WaitOptions {
+  /** Milliseconds after which the promise settles with what is known (1 … 86,400,000). */
+  readonly timeoutMs?: number | undefined;
+  /** Settles the promise with what is known. The publication goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * What is known of one publish call at one moment: the relays, the quorum and the outcomes are those of this call, also if
+ * other calls publish the same event. It never changes; ask `confirmed`, `answered` or `completed` for a later one.
+ */
 export interface Receipt {
   /** Id of the event. */
   readonly id: string;
@@ -37,13 +52,15 @@ export interface Receipt {
   readonly confirmedMs?: number;
   /** How it went at each relay that was asked, by URL. */
   readonly outcomes: Readonly<Record<string, Outcome>>;
-  /** Waits for the quorum, or for the certainty that it will not come. */
-  confirmed(): Promise<Receipt>;
-  /** Waits for the last outcome. */
-  completed(): Promise<Receipt>;
+  /** Waits for the quorum, or until it cannot be reached any more: without `timeoutMs`, until the publication expires. */
+  confirmed(options?: WaitOptions): Promise<Receipt>;
+  /** Waits until every relay that can be reached has answered. `timeoutMs` defaults to that of the publish call. */
+  answered(options?: WaitOptions): Promise<Receipt>;
+  /** Waits for the last outcome. `timeoutMs` defaults to that of the publish call. */
+  completed(options?: WaitOptions): Promise<Receipt>;
 }
 
-/** Somebody who waits for a moment of a publication. Settles once. */
+/** A promise for a moment of a publication. Settles once. */
 export class Waiter {
   readonly until: Moment;
   readonly promise: Promise<Receipt>;
@@ -51,7 +68,8 @@ export class Waiter {
   readonly signal: AbortSignal | undefined;
   /** The time that it waits at most. */
   deadline: Deadline | undefined;
-  #withdraw: (() => void) | undefined;
+  /** Takes the callback of its signal away. */
+  release: (() => void) | undefined;
   #resolve!: (receipt: Receipt) => void;
   #reject!: (error: unknown) => void;
 
@@ -71,18 +89,6 @@ export class Waiter {
   reject(error: unknown): void {
     this.#reject(error);
   }
-
-  /** Calls back when the caller withdraws, until `letGo`. */
-  onWithdraw(withdraw: () => void): void {
-    this.#withdraw = withdraw;
-    this.signal?.addEventListener('abort', withdraw, { once: true });
-  }
-
-  /** A signal often outlives what it was made for, and must not hold on to everything that it was ever given to. */
-  letGo(): void {
-    if (this.#withdraw) this.signal?.removeEventListener('abort', this.#withdraw);
-    this.#withdraw = undefined;
-  }
 }
 
 /** The receipt of something that was never begun. */
@@ -100,6 +106,7 @@ export function emptyReceipt(
     accepted: 0,
     outcomes: {},
     confirmed: () => Promise.resolve(receipt),
+    answered: () => Promise.resolve(receipt),
     completed: () => Promise.resolve(receipt),
   };
   return receipt;

@@ -6,12 +6,13 @@ import { isMoreUrgent } from '../../machines/policy/priority.ts';
 import { foremost } from '../../machines/policy/ranking.ts';
 import type { BalanceSettings } from '../../machines/policy/settings.ts';
 import type { Clock } from '../clock.ts';
-import type { DeliveryLane, Publication } from './publication.ts';
+import type { Call, DeliveryLane, Publication } from './publication.ts';
 
 export interface SelectorNeeds {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly balance: BalanceSettings;
+  /** Settings as they are now. */
+  balance(): BalanceSettings;
   /** The ways to all relays; the same list while none comes or goes. */
   lanes(): readonly DeliveryLane[];
   /** Whether so few relays serve that none of them is spared. */
@@ -26,7 +27,6 @@ const DRAWS = 3;
 /** Chooses which relay is asked next for a publication. */
 export class Selector {
   readonly #needs: SelectorNeeds;
-  readonly #strategy: Strategy;
   /** Where there are many relays: the best of them, looked up again once in a while. */
   #aperture: readonly DeliveryLane[] = [];
   #apertureOf: readonly DeliveryLane[] = [];
@@ -37,18 +37,17 @@ export class Selector {
 
   constructor(needs: SelectorNeeds) {
     this.#needs = needs;
-    const { strategy } = needs.balance;
-    this.#strategy = typeof strategy === 'function' ? strategy : STRATEGIES[strategy];
   }
 
-  next(publication: Publication): DeliveryLane | undefined {
-    return this.#drawn(publication) ?? this.#ranked(publication, this.#requestOf(publication));
+  /** Chooses the relay of a call that is asked next; nothing if all have been. */
+  next(publication: Publication, call: Call): DeliveryLane | undefined {
+    return this.#drawn(publication, call) ?? this.#ranked(publication, call, this.#requestOf(publication));
   }
 
   /** One of some relays, for something that stays there. */
   among(lanes: readonly DeliveryLane[], key: string): DeliveryLane | undefined {
-    const { balance, random } = this.#needs;
-    const { healthWeight, regions } = balance;
+    const { random } = this.#needs;
+    const { healthWeight, regions } = this.#needs.balance();
     const request = { key, isUrgent: false, healthWeight, absent: NOBODY, regions, random };
     const chosen = this.#chosen(this.#keepsDegraded ? lanes : foremost(lanes), request);
     if (!chosen) return undefined;
@@ -69,10 +68,9 @@ export class Selector {
   }
 
   /** By drawing from the best, which takes as long with ten thousand relays as with ten. */
-  #drawn(publication: Publication): DeliveryLane | undefined {
+  #drawn(publication: Publication, { lanes }: Call): DeliveryLane | undefined {
     const all = this.#needs.lanes();
-    if (this.#strategy !== twoChoices || publication.candidates !== all || all.length <= APERTURE.from)
-      return undefined;
+    if (this.#strategy !== twoChoices || lanes !== all || all.length <= APERTURE.from) return undefined;
     if (this.#needs.isStrained()) return undefined;
     const aperture = this.#currentAperture(all);
     const asked = new Set(Array.from(publication.deliveries.keys(), ({ host }) => host));
@@ -105,11 +103,11 @@ export class Selector {
   }
 
   /** By looking at all candidates. */
-  #ranked(publication: Publication, request: Request): DeliveryLane | undefined {
+  #ranked(publication: Publication, { lanes }: Call, request: Request): DeliveryLane | undefined {
     const { deliveries } = publication;
     // One that serves comes before one that does not, and a host that has not been asked before the second URL of one
     // that has.
-    const untried = publication.candidates.filter((lane) => !deliveries.has(lane) && !publication.isSupersededOn(lane));
+    const untried = lanes.filter((lane) => !deliveries.has(lane) && !publication.isSupersededOn(lane));
     const serving = untried.filter((lane) => lane.isServing);
     const asked = new Set(Array.from(deliveries.keys(), (lane) => lane.host));
     const best = serving.length > 0 ? serving : untried;
@@ -118,6 +116,11 @@ export class Selector {
     const absent = serving.length > 0 && serving.length < untried.length ? untried.filter(isAbsent) : NOBODY;
     const candidates = this.#keepsDegraded && serving.length > 0 ? from : foremost(from);
     return this.#chosen(candidates, { ...request, absent });
+  }
+
+  get #strategy(): Strategy {
+    const { strategy } = this.#needs.balance();
+    return typeof strategy === 'function' ? strategy : STRATEGIES[strategy];
   }
 
   /** Whether degraded relays are asked like others: by the strategy, or because there are too few. */
@@ -137,8 +140,8 @@ export class Selector {
   }
 
   #requestOf({ id, affinityKey = id, priority }: Publication): Request {
-    const { balance, random } = this.#needs;
-    const { healthWeight, regions } = balance;
+    const { random } = this.#needs;
+    const { healthWeight, regions } = this.#needs.balance();
     const isUrgent = isMoreUrgent(priority, 'normal');
     return { key: affinityKey, isUrgent, healthWeight, absent: NOBODY, regions, random };
   }

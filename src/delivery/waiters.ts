@@ -1,26 +1,37 @@
+import { RecloserError } from '../../machines/policy/error.ts';
+import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
+import { checkKeys, checkNumber } from '../../machines/policy/settings.ts';
 import type { PublicationStatus } from '../../machines/publication/publication.events.ts';
+import type { AbortSignals } from '../abort-signals.ts';
 import type { Deadlines } from './deadlines.ts';
-import { type Moment, type Receipt, Waiter } from './receipt.ts';
+import { type Moment, type Receipt, Waiter, type WaitOptions } from './receipt.ts';
 
-/** What is waited for. */
+/** A publish call, as far as waiting for it is concerned. */
 export interface WaitedFor {
-  /** Whether the moment has come, or cannot come any more. */
+  /** True if the moment has come, or cannot come any more. */
   hasCome(moment: Moment): boolean;
   /** What is known now; `status` overrides it for a caller who has withdrawn. */
   receipt(status?: PublicationStatus): Receipt;
 }
 
-/** Everybody who waits for a moment of one publication. */
+export interface WaitersDeps {
+  readonly deadlines: Deadlines;
+  readonly signals: AbortSignals;
+  /** Milliseconds that the publish call waits; the bound of later waits unless they say otherwise. */
+  readonly timeoutMs: number;
+}
+
+/** Everyone who waits for a moment of one publish call. */
 export class Waiters {
   readonly #awaited: WaitedFor;
-  readonly #deadlines: Deadlines;
+  readonly #deps: WaitersDeps;
   #waiting: readonly Waiter[] = [];
-  /** What everybody hears where it was never begun. */
+  /** The receipt of a call that was never begun. */
   #refusal: Receipt | undefined;
 
-  constructor(awaited: WaitedFor, deadlines: Deadlines) {
+  constructor(awaited: WaitedFor, deps: WaitersDeps) {
     this.#awaited = awaited;
-    this.#deadlines = deadlines;
+    this.#deps = deps;
   }
 
   /** Settles the waiter when its moment comes, or with what is known when its time is up. */
@@ -28,13 +39,34 @@ export class Waiters {
     if (this.#refusal) return waiter.resolve(this.#refusal);
     if (this.#awaited.hasCome(waiter.until)) return waiter.resolve(this.#awaited.receipt());
     this.#waiting = [...this.#waiting, waiter];
-    if (timeoutMs !== undefined) waiter.deadline = this.#deadlines.add(timeoutMs, () => this.#settle(waiter), now);
+    if (timeoutMs !== undefined) {
+      waiter.deadline = this.#deps.deadlines.add(timeoutMs, () => this.#settle(waiter), now);
+    }
   }
 
-  waitFor(moment: Moment): Promise<Receipt> {
-    const waiter = new Waiter(moment);
-    this.add(waiter);
-    return waiter.promise;
+  waitFor(moment: Moment, options: WaitOptions = {}): Promise<Receipt> {
+    try {
+      checkKeys('wait', options, ['timeoutMs', 'signal']);
+      // The quorum is waited for until it is certain; publications end by themselves.
+      const usualMs = moment === 'quorum' ? undefined : this.#deps.timeoutMs;
+      const { timeoutMs = usualMs, signal } = options;
+      if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
+      if (signal !== undefined && !(signal instanceof AbortSignal)) {
+        throw new RecloserError(
+          'INVALID_OPTION',
+          'signal is not an AbortSignal; give the signal of an AbortController.',
+        );
+      }
+      const waiter = new Waiter(moment);
+      if (signal?.aborted) return Promise.resolve(this.#awaited.receipt());
+      this.add(waiter, timeoutMs);
+      if (signal && this.#waiting.includes(waiter)) {
+        waiter.release = this.#deps.signals.onAbort(signal, () => this.#settle(waiter));
+      }
+      return waiter.promise;
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** One caller withdraws; the others do not notice. */
@@ -42,27 +74,32 @@ export class Waiters {
     this.#settle(waiter, 'cancelled');
   }
 
-  /** It was never begun: everybody hears that, also who asks later. */
+  /** The call was never begun: this is the receipt of everyone, also of those who ask later. */
   refuse(receipt: Receipt): void {
     this.#refusal = receipt;
-    const refused = this.#waiting;
+    for (const waiter of this.#waiting) this.#resolve(waiter, receipt);
     this.#waiting = [];
-    for (const waiter of refused) {
-      if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
-      waiter.letGo();
-      waiter.resolve(receipt);
-    }
   }
 
-  /** Tells everybody whose moment has come. */
+  /** Settles everyone whose moment has come. */
   settle(): void {
     for (const waiter of this.#waiting) if (this.#awaited.hasCome(waiter.until)) this.#settle(waiter);
+  }
+
+  /** True if someone waits for a moment that depends on what relays do besides accepting. */
+  get awaitsAnswers(): boolean {
+    return this.#waiting.some(({ until }) => until === 'answered' || until === 'complete');
   }
 
   #settle(waiter: Waiter, status?: PublicationStatus): void {
     if (!this.#waiting.includes(waiter)) return;
     this.#waiting = this.#waiting.filter((each) => each !== waiter);
-    if (waiter.deadline) this.#deadlines.remove(waiter.deadline);
-    waiter.resolve(this.#awaited.receipt(status));
+    this.#resolve(waiter, this.#awaited.receipt(status));
+  }
+
+  #resolve(waiter: Waiter, receipt: Receipt): void {
+    if (waiter.deadline) this.#deps.deadlines.remove(waiter.deadline);
+    waiter.release?.();
+    waiter.resolve(receipt);
   }
 }

@@ -1,5 +1,5 @@
-import { SILENCE } from '../../machines/policy/limits.ts';
-import { isOverslept } from '../../machines/policy/silence.ts';
+import { OVERTAKEN, SILENCE } from '../../machines/policy/limits.ts';
+import { afterTick, hasSlept, type LateTicks, NO_LATE_TICKS } from '../../machines/policy/silence.ts';
 import type { Clock } from '../clock.ts';
 import { AnswerWindow } from './answer-window.ts';
 
@@ -11,6 +11,8 @@ export interface LaneSession {
   readonly spokeAt: number;
   /** Whether nothing is read for now, so that no answer can be late. */
   readonly isDeaf: boolean;
+  /** True once anything has arrived on it. */
+  readonly isProven: boolean;
   /** Whether the frame was taken; `now` is what the clock says, for whoever has just asked. */
   send(frame: string, now?: number): boolean;
 }
@@ -22,6 +24,9 @@ export interface WayItem {
   readonly order: string | undefined;
   /** When it was last sent. */
   readonly sentAt: number;
+  /** Number of its last send on its connection, and the later sends that were answered since; the way writes both. */
+  sendNumber: number;
+  overtaken: number;
 }
 
 /** What a way asks of the lane that it belongs to. */
@@ -29,7 +34,7 @@ export interface WayNeeds<Item extends WayItem> {
   readonly clock: Clock;
   /** Messages that may be unanswered on one connection, at most. */
   readonly windowMax: number;
-  readonly ackTimeoutMs: number;
+  ackTimeoutMs(): number;
   /** Milliseconds after which an answer is late. */
   lateAfterMs(): number;
   /** Whether anything can be done about an item whose answer is late. */
@@ -65,6 +70,12 @@ export class Way<Item extends WayItem> {
   #lateTimer: unknown;
   #lateDueAt = 0;
   #isSecondLook = false;
+  #lateTicks: LateTicks = NO_LATE_TICKS;
+  #ackTicks: LateTicks = NO_LATE_TICKS;
+  #isAckSecondLook = false;
+  /** Sends on it so far. */
+  #sends = 0;
+  #roomTimer: unknown;
   #drained: (() => void) | undefined;
 
   constructor(session: LaneSession, needs: WayNeeds<Item>) {
@@ -79,7 +90,41 @@ export class Way<Item extends WayItem> {
   }
 
   get hasRoom(): boolean {
-    return !this.isResting && this.inFlight.size + this.#owedToWithdrawn() < this.#window.size;
+    if (this.isResting) return false;
+    const used = this.inFlight.size + this.#owedToWithdrawn();
+    return used < this.#window.size || used < this.#window.size + this.#yielded();
+  }
+
+  /**
+   * Returns the places in the window that unanswered items give back, at most as many as it has: those that later sends
+   * have overtaken, and of the late ones those beyond a share of the window while the relay answers something else.
+   */
+  #yielded(): number {
+    const { clock, lateAfterMs } = this.#needs;
+    const { size } = this.#window;
+    const now = clock.now();
+    const lateMs = lateAfterMs();
+    const { spokeAt } = this.session;
+    let late = 0;
+    let oldestFresh: number | undefined;
+    for (const item of this.inFlight) {
+      const isOvertaken = item.overtaken >= OVERTAKEN.answers;
+      if (isOvertaken || (now - item.sentAt >= lateMs && spokeAt > item.sentAt)) late += 1;
+      else oldestFresh ??= item.sentAt;
+    }
+    if (oldestFresh !== undefined) this.#awaitRoom(oldestFresh + lateMs - now);
+    return Math.min(size, Math.max(0, late - Math.floor(OVERTAKEN.lateShare * size)));
+  }
+
+  /** What is in flight becomes late, and may give its place back. */
+  #awaitRoom(delayMs: number): void {
+    this.#roomTimer ??= this.#needs.clock.setTimeout(
+      () => {
+        this.#roomTimer = undefined;
+        this.#needs.freed();
+      },
+      Math.max(SILENCE.secondLookMs, delayMs),
+    );
   }
 
   /** How full it is, from 0 to 1. */
@@ -105,6 +150,9 @@ export class Way<Item extends WayItem> {
   /** The item has been sent on it. */
   sent(item: Item): void {
     this.inFlight.add(item);
+    this.#sends += 1;
+    item.sendNumber = this.#sends;
+    item.overtaken = 0;
     if (this.#ackTimer === undefined) this.#armAckTimer();
     if (this.#needs.isCoverable(item)) this.#timely.set(item, item.sentAt);
     if (this.#lateTimer === undefined && this.#timely.size > 0) this.#armLateTimer();
@@ -147,6 +195,15 @@ export class Way<Item extends WayItem> {
   replace(former: Item, item: Item): void {
     this.#timely.delete(former);
     this.inFlight = new Set(Array.from(this.inFlight, (each) => (each === former ? item : each)));
+    item.sendNumber = former.sendNumber;
+  }
+
+  /** Relays answer in about the order in which they were asked, so what is passed over again and again may never be answered. */
+  overtook({ sendNumber }: Item): void {
+    for (const earlier of this.inFlight) {
+      if (earlier.sendNumber >= sendNumber) return;
+      earlier.overtaken += 1;
+    }
   }
 
   /** The relay asked for rest, or did not answer in time. */
@@ -165,6 +222,8 @@ export class Way<Item extends WayItem> {
     this.#ackTimer = undefined;
     clock.clearTimeout(this.#lapseTimer);
     this.#lapseTimer = undefined;
+    clock.clearTimeout(this.#roomTimer);
+    this.#roomTimer = undefined;
   }
 
   #armLateTimer(): void {
@@ -191,7 +250,8 @@ export class Way<Item extends WayItem> {
       return;
     }
     this.#isSecondLook = false;
-    if (this.session.isDeaf || isOverslept(now - this.#lateDueAt)) this.#awakeSince = now;
+    this.#lateTicks = afterTick(this.#lateTicks, now - this.#lateDueAt);
+    if (this.session.isDeaf || hasSlept(this.#lateTicks)) this.#awakeSince = now;
     const deadline = now - lateAfterMs();
     const due: Item[] = [];
     for (const [item, fromMs] of this.#timely) {
@@ -212,7 +272,7 @@ export class Way<Item extends WayItem> {
     this.#ackTimer = undefined;
     const [oldest] = this.inFlight;
     if (!oldest) return;
-    this.#ackDueAt = Math.max(oldest.sentAt, this.#awakeSince) + ackTimeoutMs;
+    this.#ackDueAt = Math.max(oldest.sentAt, this.#awakeSince) + ackTimeoutMs();
     this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), Math.max(0, this.#ackDueAt - clock.now()));
   }
 
@@ -220,9 +280,17 @@ export class Way<Item extends WayItem> {
     const { clock, ackTimeoutMs, overdue, freed } = this.#needs;
     this.#ackTimer = undefined;
     const now = clock.now();
-    // Who slept has not waited: whatever is owed has its time once more.
-    if (this.session.isDeaf || isOverslept(now - this.#ackDueAt)) this.#awakeSince = now;
-    const deadline = now - ackTimeoutMs;
+    // We were busy or asleep: the answer may have arrived unread.
+    if (!this.#isAckSecondLook && now - this.#ackDueAt > SILENCE.secondLookMs) {
+      this.#isAckSecondLook = true;
+      this.#ackTimer = clock.setTimeout(() => this.#checkOverdue(), SILENCE.secondLookMs);
+      return;
+    }
+    this.#isAckSecondLook = false;
+    this.#ackTicks = afterTick(this.#ackTicks, now - this.#ackDueAt);
+    // Time asleep is no time waited: whatever is pending has its time once more.
+    if (this.session.isDeaf || hasSlept(this.#ackTicks)) this.#awakeSince = now;
+    const deadline = now - ackTimeoutMs();
     const due: Item[] = [];
     for (const item of this.inFlight) {
       if (Math.max(item.sentAt, this.#awakeSince) > deadline) break;
@@ -248,12 +316,12 @@ export class Way<Item extends WayItem> {
       this.#lapseTimer = undefined;
       if (this.#owedToWithdrawn() > 0) this.#awaitLapse();
       freed();
-    }, ackTimeoutMs);
+    }, ackTimeoutMs());
   }
 
   #owedToWithdrawn(): number {
     if (this.#withdrawn.size === 0) return 0;
-    const deadline = this.#needs.clock.now() - this.#needs.ackTimeoutMs;
+    const deadline = this.#needs.clock.now() - this.#needs.ackTimeoutMs();
     for (const [item, sentAt] of this.#withdrawn) if (sentAt <= deadline) this.#withdrawn.delete(item);
     return this.#withdrawn.size;
   }

@@ -39,7 +39,7 @@ export class Calls {
   succeededTotal = 0;
   failedTotal = 0;
   readonly #listener: CallListener;
-  readonly #answerTimeoutMsMax: number;
+  readonly #answerTimeoutMsMax: () => number;
   #roundTrip: RoundTrip = NO_ROUND_TRIP;
   #roundTripIsPing = false;
   #pingMs: number | undefined;
@@ -54,8 +54,8 @@ export class Calls {
   #pacedAt = Number.NEGATIVE_INFINITY;
   #congestedSince: number | undefined;
 
-  /** No answer is waited for longer than `answerTimeoutMsMax`. */
-  constructor(answerTimeoutMsMax: number, listener: CallListener) {
+  /** No answer is waited for longer than `answerTimeoutMsMax`, as it is now. */
+  constructor(answerTimeoutMsMax: () => number, listener: CallListener) {
     this.#answerTimeoutMsMax = answerTimeoutMsMax;
     this.#listener = listener;
   }
@@ -79,7 +79,7 @@ export class Calls {
 
   /** Milliseconds after which an answer on this connection is late. */
   get answerTimeoutMs(): number {
-    return Math.min(this.#answerTimeoutMsMax, answerTimeoutMs(this.#roundTrip));
+    return Math.min(this.#answerTimeoutMsMax(), answerTimeoutMs(this.#roundTrip));
   }
 
   /** Smoothed milliseconds and mean deviation of the answers on this connection; nothing before the first. */
@@ -126,11 +126,17 @@ export class Calls {
     this.#note(this.#isSlow(latencyMs) ? 'slow' : 'good', now);
   }
 
+  /** An event or a request failed: it counts for routing, and not against the connection. */
   failed(now: number): void {
     this.failedTotal += 1;
     this.#cost = afterFailure(this.#cost);
-    this.#listener.failed(this.takeSuccesses());
     this.#note('failed', now);
+  }
+
+  /** The relay broke the protocol, which counts against the connection as well. */
+  faulted(now: number): void {
+    this.#listener.failed(this.takeSuccesses());
+    this.failed(now);
   }
 
   /** A degraded relay was asked how it is; its answer counts like a call's, or as a failure when there is none. */

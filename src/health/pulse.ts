@@ -1,12 +1,21 @@
 import { SILENCE } from '../../machines/policy/limits.ts';
-import { deadAfterMs, isOverslept, silenceVerdict } from '../../machines/policy/silence.ts';
+import {
+  afterTick,
+  deadAfterMs,
+  hasSlept,
+  isOverslept,
+  type LateTicks,
+  NO_LATE_TICKS,
+  silenceVerdict,
+} from '../../machines/policy/silence.ts';
 import type { Clock } from '../clock.ts';
 
 /** What listening for a pulse needs from the connection. */
 export interface PulseNeeds {
   readonly clock: Clock;
-  readonly heartbeatMs: number;
-  readonly deadAfterMs: number;
+  /** Settings as they are now. */
+  heartbeatMs(): number;
+  deadAfterMs(): number;
   /** Milliseconds after which an answer is late. */
   answerTimeoutMs(): number;
   /** When the oldest message after a time was sent that has not been answered; nothing when nothing is owed. */
@@ -43,6 +52,7 @@ export class Pulse {
   #timer: unknown;
   #dueAt = Number.POSITIVE_INFINITY;
   #isSecondLook = false;
+  #ticks: LateTicks = NO_LATE_TICKS;
   #ended = false;
 
   constructor(needs: PulseNeeds) {
@@ -51,7 +61,7 @@ export class Pulse {
     this.#heardAt = now;
     this.#awakeSince = now;
     this.#bytes = needs.receivedBytes();
-    this.#arm(now + needs.heartbeatMs);
+    this.#arm(now + needs.heartbeatMs());
   }
 
   /** Something was sent that is to be answered. */
@@ -81,6 +91,12 @@ export class Pulse {
     this.#needs.heard();
   }
 
+  /** The settings have changed: looks again soon. */
+  tune(): void {
+    const dueAt = this.#needs.clock.now() + this.#needs.heartbeatMs();
+    if (dueAt < this.#dueAt) this.#arm(dueAt);
+  }
+
   end(): void {
     this.#ended = true;
     this.#needs.clock.clearTimeout(this.#timer);
@@ -96,9 +112,11 @@ export class Pulse {
   }
 
   #look(): void {
-    const { clock, heartbeatMs, owedSince, messageOwedSince } = this.#needs;
+    const { clock, owedSince, messageOwedSince } = this.#needs;
+    const heartbeatMs = this.#needs.heartbeatMs();
     const now = clock.now();
-    if (isOverslept(now - this.#dueAt)) return this.#awake(now);
+    if (!this.#isSecondLook) this.#ticks = afterTick(this.#ticks, now - this.#dueAt);
+    if (isOverslept(now - this.#dueAt) && hasSlept(this.#ticks)) return this.#awake(now);
     if (this.#needs.isDeaf()) return this.#endure(now);
     this.#countBytes(now);
     // Whoever has said anything since lives, even where an answer is missing: that is for the deadline of that answer.
@@ -121,7 +139,7 @@ export class Pulse {
   #judge(since: number, now: number): void {
     const timeoutMs = this.#needs.answerTimeoutMs();
     const silentMs = now - since;
-    const verdict = silenceVerdict(silentMs, timeoutMs, this.#needs.deadAfterMs);
+    const verdict = silenceVerdict(silentMs, timeoutMs, this.#needs.deadAfterMs());
     if (verdict === 'fine') {
       this.#isSecondLook = false;
       return this.#arm(since + timeoutMs);
@@ -134,16 +152,22 @@ export class Pulse {
     this.#isSecondLook = false;
     if (verdict === 'dead') {
       this.#arm(now + timeoutMs);
+      // With throttled timers, the first look that counts may come this late.
+      this.#suspect();
       return this.#needs.dead(silentMs);
     }
     // It is asked again after one, two, four timeouts: as often as Karn's backoff allows.
     this.#questions += 1;
     const nextMs = timeoutMs * 2 ** this.#questions;
-    this.#arm(since + Math.min(nextMs, deadAfterMs(timeoutMs, this.#needs.deadAfterMs)));
-    const isNews = !this.#isSilent;
-    this.#isSilent = true;
+    this.#arm(since + Math.min(nextMs, deadAfterMs(timeoutMs, this.#needs.deadAfterMs())));
     this.#ask(true, now);
-    if (isNews) this.#needs.silent();
+    this.#suspect();
+  }
+
+  #suspect(): void {
+    if (this.#isSilent) return;
+    this.#isSilent = true;
+    this.#needs.silent();
   }
 
   /** A timer that is far too late says that we slept: whatever was owed may have come and gone. */

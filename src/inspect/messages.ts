@@ -139,6 +139,8 @@ export interface RelaySummary {
   readonly queued: number;
   /** Until it is dialled next. */
   readonly next?: number;
+  /** Why it is not connected, or gets no events. */
+  readonly reason?: string;
 }
 
 /** What a page asks of the server. Anything else is no request. */
@@ -239,4 +241,5 @@ const isRelaySummary = (value: unknown): boolean =>
   isRecord(value) &&
   isText(value.url) &&
   isText(value.status) &&
+  isOptional(value.reason, isText) &&
   haveNumbers(value, ['since', 'share', 'inFlight', 'queued'], [...PERCENTILES, 'latency', 'success', 'next']);

@@ -11,14 +11,16 @@ const DEFINITIONS: Readonly<Record<Chart, string>> = {
   delivery: definitionOf(charts.deliveryMachine),
   subscription: definitionOf(charts.subscriptionMachine),
   auth: definitionOf(charts.authMachine),
+  circuit: definitionOf(charts.circuitMachine),
 };
 
 /** States in which nothing more is expected. */
 const ENDS: Readonly<Record<Chart, ReadonlySet<string>>> = {
   publication: new Set(['confirmed', 'failed', 'cancelled']),
-  delivery: new Set(['accepted', 'rejected']),
+  delivery: new Set(['accepted', 'rejected', 'given-up']),
   subscription: new Set(['complete', 'closed', 'refused']),
   auth: new Set([]),
+  circuit: new Set([]),
 };
 
 /** Publications that are taken up in one span, and records that are followed at one time. */

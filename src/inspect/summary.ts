@@ -57,6 +57,7 @@ function relaySummary(
     inFlight: relay.inFlight,
     queued: relay.queued,
     ...rounded('next', relay.nextRetryAt === undefined ? undefined : Math.max(0, relay.nextRetryAt - nowMs)),
+    ...(relay.reason === undefined ? {} : { reason: relay.reason }),
   };
 }
 

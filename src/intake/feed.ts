@@ -1,9 +1,11 @@
 import { ROOM_RETRY_MS, SILENCE } from '../../machines/policy/limits.ts';
 import { type Pace, paceAfterRefusal, paceAfterSend, paceAt, paceWaitMs } from '../../machines/policy/pace.ts';
 import { requestsMax } from '../../machines/policy/request.ts';
+import type { BreakerSettings } from '../../machines/policy/settings.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { Clock } from '../clock.ts';
 import { bytesIn } from '../frame.ts';
+import { type CircuitListener, OutcomeCircuit, type OutcomeCircuitDeps } from '../health/outcome-circuit.ts';
 import { Rate } from '../health/rate.ts';
 import { Docket } from './verification.ts';
 
@@ -36,6 +38,8 @@ export interface FeedItem {
 /** What a feed asks of whoever keeps the subscriptions. */
 export interface FeedOwner<Item extends FeedItem> {
   readonly clock: Clock;
+  readonly circuits: OutcomeCircuitDeps;
+  watchCircuit(url: string): CircuitListener;
   /** Milliseconds without a word about a request after which it is overdue. */
   readonly answerTimeoutMs: number;
   /** Events of one relay that may wait to be verified. */
@@ -57,6 +61,8 @@ export class Feed<Item extends FeedItem> {
   readonly url: string;
   readonly host: string;
   readonly docket = new Docket();
+  /** The circuit of requests, beside that of the connection: while it is not closed, other relays are preferred. */
+  readonly circuit: OutcomeCircuit;
   /** What the relay's chart says of it. */
   status: RelayStatus = 'idle';
   retryAtMs: number | undefined;
@@ -84,8 +90,9 @@ export class Feed<Item extends FeedItem> {
   #isPaused = false;
   #roomTimer: unknown;
 
-  constructor(url: string, host: string, owner: FeedOwner<Item>) {
+  constructor(url: string, host: string, breaker: BreakerSettings, owner: FeedOwner<Item>) {
     this.url = url;
+    this.circuit = new OutcomeCircuit('requests', url, breaker, owner.circuits, owner.watchCircuit(url));
     this.host = host;
     this.#owner = owner;
   }
@@ -106,7 +113,7 @@ export class Feed<Item extends FeedItem> {
   }
 
   get hasRoom(): boolean {
-    return this.#open.size + this.#queue.size < this.slots;
+    return this.circuit.state === 'closed' && this.#open.size + this.#queue.size < this.slots;
   }
 
   /** Requests that may be open there at the moment, that are, and that wait. */
@@ -164,6 +171,11 @@ export class Feed<Item extends FeedItem> {
   owedSince(afterMs: number): number | undefined {
     for (const sentAt of this.#unanswered.values()) if (sentAt >= afterMs) return sentAt;
     return undefined;
+  }
+
+  /** True while a request is unanswered. */
+  get isAwaiting(): boolean {
+    return this.#unanswered.size > 0;
   }
 
   /** Something was said about it. */
@@ -244,6 +256,7 @@ export class Feed<Item extends FeedItem> {
   dispose(): void {
     if (this.#isPaused) this.session?.resume();
     this.session = undefined;
+    this.circuit.dispose();
     this.#stopTimers();
     this.#open.clear();
     this.#names.clear();

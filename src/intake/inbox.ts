@@ -99,15 +99,16 @@ export class Inbox {
     this.#needs.backfill.take(url, message);
   }
 
-  /** A notice may be all that a relay says about a request for which it has no room. */
-  noticed(url: string, text: string): void {
+  /** A notice may be all that a relay sends about a request for which it has no room. Returns true if it is. */
+  noticed(url: string, text: string): boolean {
     const feed = this.#needs.feedOf(url);
     const newest = feed?.newest;
-    if (!newest || !isAboutRoom({ prefix: '', text })) return;
+    if (!newest || !isAboutRoom({ prefix: '', text })) return false;
     feed.heard(newest);
     // It may have been about another one.
     feed.withdraw(newest);
     this.#takeRefusal(newest, { class: 'passing', prefix: 'notice', text });
+    return true;
   }
 
   #unasked(feed: Feed<Request>, name: string): void {
@@ -123,6 +124,7 @@ export class Inbox {
     request.hasEnded = true;
     request.hasMore = hasMore;
     this.#needs.answered(feed.url);
+    feed.circuit.succeeded(this.#needs.clock.now());
     // What came before it may have been passed over.
     if (isTooLate(wanted)) return;
     wanted.await(feed.docket);
@@ -136,6 +138,7 @@ export class Inbox {
     const { wanted, feed } = request;
     if (wanted.kind !== 'count') return this.#needs.count(feed.url, 'unexpected-count');
     this.#needs.answered(feed.url);
+    feed.circuit.succeeded(this.#needs.clock.now());
     wanted.sink.counted(feed.url, count, approximate);
     this.#needs.step(request, { type: 'answer.ended', at: this.#needs.clock.now() });
   }
@@ -161,7 +164,10 @@ export class Inbox {
     }
     const isFull = feed.mayBeFull && isAboutRoom(refusal);
     if (!isFull && refusal.class === 'paced') feed.slowDown();
-    if (!isFull && isRelayFault(refusal)) this.#needs.failed(feed.url);
+    if (!isFull && isRelayFault(refusal)) {
+      this.#needs.failed(feed.url);
+      feed.circuit.failed(refusal.text);
+    }
     const mayAuthenticate = refusal.class === 'unauthenticated' && this.#needs.mayAuthenticate(feed.url);
     const at = this.#needs.clock.now();
     this.#needs.step(request, { type: 'answer.refused', at, refusal, isAboutRoom: isFull, mayAuthenticate });

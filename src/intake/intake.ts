@@ -1,10 +1,11 @@
 import { RecloserError } from '../../machines/policy/error.ts';
 import { hostOf } from '../../machines/policy/relay-url.ts';
 import { requestDelayMs } from '../../machines/policy/request.ts';
-import type { SubscribeSettings } from '../../machines/policy/settings.ts';
+import type { BreakerSettings, SubscribeSettings } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import type { SubscriptionEnd } from '../../machines/subscription/subscription.events.ts';
 import { type Clock, wallTime } from '../clock.ts';
+import type { CircuitListener, CircuitOpening } from '../health/outcome-circuit.ts';
 import type { Codec, PreparedFilters } from '../protocol/codec.ts';
 import type { Reconciler } from '../protocol/reconciler.ts';
 import type { Verifier } from '../protocol/verifier.ts';
@@ -34,6 +35,11 @@ export interface IntakeNeeds {
   /** A relay has served a request; it has failed to, or might as well have. */
   answered(url: string): void;
   failed(url: string): void;
+  /** The circuit of a relay's requests opened, or closed. */
+  suspended(url: string, opening: CircuitOpening): void;
+  resumed(url: string): void;
+  /** A subscription is on this relay alone, which does not serve. */
+  needed(url: string): void;
   /** A relay did something against the protocol: counted by kind, and charged as well. */
   charge(url: string, kind: string): void;
   count(url: string, kind: string): void;
@@ -50,6 +56,7 @@ export interface FeedStanding {
   /** Stored events that it sends in answer to one filter, at most, as far as it says so. */
   readonly storedMax: number;
   readonly verify: boolean;
+  readonly breaker: BreakerSettings;
 }
 
 /** What the relay's chart says of it. */
@@ -69,6 +76,7 @@ export const OWN_NAME = '#';
  */
 export class Intake implements FeedOwner<Request> {
   readonly clock: Clock;
+  readonly circuits: IntakeNeeds;
   readonly #needs: IntakeNeeds;
   readonly #feeds = new Map<string, Feed<Request>>();
   readonly #wanted = new Map<string, Wanted>();
@@ -86,6 +94,7 @@ export class Intake implements FeedOwner<Request> {
 
   constructor(needs: IntakeNeeds) {
     this.clock = needs.clock;
+    this.circuits = needs;
     this.#needs = needs;
     const { clock, random, settings, codec } = needs;
     this.#requests = new Requests({
@@ -181,20 +190,21 @@ export class Intake implements FeedOwner<Request> {
     return this.#wanted.get(id);
   }
 
-  openFeed(url: string): void {
+  openFeed(url: string, breaker: BreakerSettings): void {
     if (this.#feeds.has(url)) return;
-    this.#feeds.set(url, new Feed<Request>(url, hostOf(url), this));
+    this.#feeds.set(url, new Feed<Request>(url, hostOf(url), breaker, this));
     this.around(() => this.#unsettleAll());
   }
 
   /** What the application says of a relay has changed. */
-  tuneFeed(url: string, { subscriptionsMax, frameBytesMax, storedMax, verify }: FeedStanding): void {
+  tuneFeed(url: string, { subscriptionsMax, frameBytesMax, storedMax, verify, breaker }: FeedStanding): void {
     const feed = this.#feeds.get(url);
     if (!feed) return;
     feed.slotsMax = subscriptionsMax;
     feed.frameBytesMax = frameBytesMax;
     feed.storedMax = storedMax;
     feed.verifies = verify;
+    feed.circuit.tune(breaker);
     this.around(() => feed.pump());
   }
 
@@ -313,8 +323,35 @@ export class Intake implements FeedOwner<Request> {
     });
   }
 
+  watchCircuit(url: string): CircuitListener {
+    return {
+      opened: (opening) => this.#needs.suspended(url, opening),
+      halfOpened: () => {},
+      closed: () => {
+        this.#needs.resumed(url);
+        this.around(() => this.#unsettleAll());
+      },
+    };
+  }
+
+  /** True if a subscription names this relay, which does not serve, and none of the others that it names does. */
+  isNeeded(url: string): boolean {
+    if (this.#feeds.get(url)?.isServing !== false) return false;
+    for (const wanted of this.#wanted.values())
+      if (wanted.scope.urls?.has(url) && this.#isUnserved(wanted)) return true;
+    return false;
+  }
+
+  /** True if the subscription names its relays, and none of them serves. */
+  #isUnserved({ scope: { urls }, isOver }: Wanted): boolean {
+    if (urls === undefined || isOver) return false;
+    for (const url of urls) if (this.#feeds.get(url)?.isServing) return false;
+    return true;
+  }
+
   overdue(request: Request): void {
     this.#needs.failed(request.feed.url);
+    request.feed.circuit.failed('no answer in time');
     this.#step(request, { type: 'answer.overdue', at: this.clock.now() });
   }
 
@@ -415,6 +452,9 @@ export class Intake implements FeedOwner<Request> {
 
   #review(wanted: Wanted): void {
     this.#placer.place(wanted);
+    if (this.#isUnserved(wanted)) {
+      for (const url of wanted.scope.urls ?? []) if (this.#feeds.has(url)) this.#needs.needed(url);
+    }
     this.#storedEnds.review(wanted);
     if (!this.#isRefused(wanted)) return;
     // What has come before is looked at first.

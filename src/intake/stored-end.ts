@@ -1,6 +1,6 @@
 import { VERIFY } from '../../machines/policy/limits.ts';
 import { graceMs } from '../../machines/policy/stored-end.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, setAwakeTimeout } from '../clock.ts';
 import type { Wanted } from './wanted.ts';
 
 /** What telling the end of what is stored needs from around it. */
@@ -46,7 +46,7 @@ export class StoredEnds {
 
   /** It is not told any more. */
   stop({ stored }: Wanted): void {
-    this.#needs.clock.clearTimeout(stored.timer);
+    stored.cancelTimer?.();
   }
 
   #run(wanted: Wanted, delayMs: number): void {
@@ -80,12 +80,17 @@ export class StoredEnds {
 
   #setTimer({ isOver, stored }: Wanted, delayMs: number, act: () => void): void {
     const { clock, around } = this.#needs;
-    clock.clearTimeout(stored.timer);
+    stored.cancelTimer?.();
+    stored.cancelTimer = undefined;
     if (isOver || stored.isTold) return;
-    stored.timer = clock.setTimeout(() => {
-      stored.timer = undefined;
-      around(act);
-    }, delayMs);
+    stored.cancelTimer = setAwakeTimeout(
+      clock,
+      () => {
+        stored.cancelTimer = undefined;
+        around(act);
+      },
+      delayMs,
+    );
   }
 
   /** All that had come has been looked at. */

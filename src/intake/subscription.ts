@@ -3,6 +3,7 @@ import type {
   SubscriptionEnd,
   SubscriptionStanding,
 } from '../../machines/subscription/subscription.events.ts';
+import type { AbortSignals } from '../abort-signals.ts';
 import type { Clock } from '../clock.ts';
 import type { NostrEvent } from '../protocol/nostr/event.ts';
 import { Reader, type WhenFull } from './reader.ts';
@@ -52,6 +53,7 @@ export interface LiveSubscriptionNeeds extends SubscriptionHandlers {
   readonly bufferMax: number;
   readonly whenFull: WhenFull;
   readonly signal: AbortSignal | undefined;
+  readonly signals: AbortSignals;
   end(wanted: Wanted, cause: SubscriptionEnd): void;
 }
 
@@ -77,6 +79,8 @@ export class LiveSubscription implements Subscription, Sink {
   #wanted: Wanted | undefined;
   readonly #last = new Map<string, SubscriptionStanding>();
   #dropped = 0;
+  /** Takes the callback of its signal away. */
+  #release: (() => void) | undefined;
 
   constructor(needs: LiveSubscriptionNeeds) {
     this.id = needs.id;
@@ -87,9 +91,9 @@ export class LiveSubscription implements Subscription, Sink {
   /** It is wanted from now on. */
   begin(wanted: Wanted): void {
     this.#wanted = wanted;
-    const { signal } = this.#needs;
+    const { signal, signals } = this.#needs;
     if (signal?.aborted) return this.close();
-    signal?.addEventListener('abort', this.#abort, { once: true });
+    if (signal && !this.isClosed) this.#release = signals.onAbort(signal, () => this.close());
   }
 
   get delivered(): number {
@@ -144,12 +148,10 @@ export class LiveSubscription implements Subscription, Sink {
 
   closed(cause: SubscriptionEnd): void {
     this.isClosed = true;
-    this.#needs.signal?.removeEventListener('abort', this.#abort);
+    this.#release?.();
     for (const reader of this.#readers) reader.end();
     call(this.#needs.onClosed, cause);
   }
-
-  readonly #abort = (): void => this.close();
 
   #read(): Reader<Received> {
     const { bufferMax, whenFull, onEvent } = this.#needs;

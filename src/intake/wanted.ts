@@ -52,7 +52,7 @@ export interface StoredState {
   isTold: boolean;
   isNear: boolean;
   isDue: boolean;
-  timer: unknown;
+  cancelTimer: (() => void) | undefined;
   /** Milliseconds that relays have for it, and that were added because we were late ourselves. */
   timeoutMs: number;
   addedMs: number;
@@ -108,7 +108,7 @@ export class Wanted {
     isTold: false,
     isNear: false,
     isDue: false,
-    timer: undefined,
+    cancelTimer: undefined,
     timeoutMs: 0,
     addedMs: 0,
   };

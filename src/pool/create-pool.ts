@@ -3,10 +3,12 @@ import { platformNetwork, platformTransport } from '#platform';
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { POOL_LIMITS } from '../../machines/policy/limits.ts';
 import {
+  checkKeys,
   checkNumber,
   type PoolOptions as PoolSettingOptions,
   poolSettings,
   type RelayOptions,
+  type RunningOptions,
 } from '../../machines/policy/settings.ts';
 import type { RelayStatus } from '../../machines/policy/status.ts';
 import {
@@ -22,7 +24,7 @@ import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../..
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import type { Signer } from '../auth/signer.ts';
 import { steadyClock, systemClock } from '../clock.ts';
-import { type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
+import { MOMENTS, type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
 import type { CountResult, QueryResult } from '../intake/query.ts';
 import type { Subscription } from '../intake/subscription.ts';
 import { nostrCodec } from '../protocol/nostr/codec.ts';
@@ -31,9 +33,9 @@ import type { NostrFilter } from '../protocol/nostr/filter.ts';
 import { nostrVerifier } from '../protocol/nostr/verifier.ts';
 import type { Step } from '../steps.ts';
 import type { DataPlane } from './data-plane.ts';
-import { type Fact, FactEmitter, type FactOf } from './facts.ts';
+import { checkListener, type Fact, FactEmitter, type FactOf } from './facts.ts';
 import { type PoolMetrics, poolMetrics, type RelayMetrics } from './metrics.ts';
-import type { PoolParts } from './parts.ts';
+import { checkParts, type PoolParts } from './parts.ts';
 import { dataPlaneOf, providePoolMachine } from './pool-machine.ts';
 import type { QueryOptions, SubscribeOptions } from './subscriber.ts';
 
@@ -104,8 +106,11 @@ export interface Pool extends AsyncDisposable {
   removeRelay(url: string): void;
   /** Changes options of one relay, on its live connection. */
   configureRelay(url: string, options: RelayOptions): void;
-  /** Changes the options that relays have in common. */
-  configure(options: RelayOptions): void;
+  /**
+   * Changes the options that relays have in common, on their live connections, and `balance`, `publish` or `clusters` of the
+   * pool. Throws `INVALID_OPTION`.
+   */
+  configure(options: RunningOptions): void;
   /** Dials one relay or all: also one that was given up. */
   connect(url?: string): void;
   /** Closes one connection or all gracefully, and stays away. */
@@ -119,8 +124,8 @@ export interface Pool extends AsyncDisposable {
   on<Type extends Fact['type']>(type: Type, listener: (fact: FactOf<Type>) => void): () => void;
   on(type: '*', listener: (fact: Fact) => void): () => void;
   /**
-   * Accepts nothing more, waits up to `drainMs` (default 5 s) for what is on its way, gives up the rest, and closes
-   * every connection. Settles when nothing is left running; safe to call twice. With `state` it rejects with
+   * Accepts nothing more, waits up to `drainMs` (default 5 s) for what is on its way to relays that can be reached, gives up
+   * the rest, and closes every connection. Settles when nothing is left running; safe to call twice. With `state` it rejects with
    * `OUTBOX_FAILED` where the last of that could not be written, and all is closed nevertheless.
    */
   close(options?: { readonly drainMs?: number }): Promise<void>;
@@ -166,12 +171,16 @@ class ActorPool implements Pool {
     const plane = dataPlaneOf(this.actor);
     if (!plane || snapshot.status !== 'active') return Promise.reject(poolClosed());
     let waiter: Waiter;
+    let published: PublishCommandOptions;
     try {
-      waiter = readable('The options of publish', () => waiterFor(options));
+      ({ waiter, published } = readable('The options of publish', () => {
+        const { until: _until, signal: _signal, ...rest } = options;
+        return { waiter: waiterFor(options), published: rest };
+      }));
     } catch (error) {
       return Promise.reject(error);
     }
-    const command = { type: 'PUBLISH', event, options, waiter } as const;
+    const command = { type: 'PUBLISH', event, options: published, waiter } as const;
     // What the chart answers to a PUBLISH depends on its state alone, so the state is asked: an event to the actor
     // would cost more than all that the publication itself does.
     if (snapshot.hasTag('accepting')) plane.publisher.accept(command);
@@ -211,7 +220,7 @@ class ActorPool implements Pool {
     this.#send({ type: 'CONFIGURE_RELAY', url, options });
   }
 
-  configure(options: RelayOptions): void {
+  configure(options: RunningOptions): void {
     this.#send({ type: 'CONFIGURE', options });
   }
 
@@ -236,6 +245,7 @@ class ActorPool implements Pool {
   }
 
   on(type: string, listener: (fact: never) => void): () => void {
+    checkListener(type, listener);
     const stop = this.#facts.on(type, listener as (fact: Fact) => void);
     this.#listen();
     return () => {
@@ -245,7 +255,10 @@ class ActorPool implements Pool {
   }
 
   async close(options: { readonly drainMs?: number } = {}): Promise<void> {
-    const { drainMs } = options;
+    const { drainMs } = readable('The options of close', () => {
+      checkKeys('close', options, ['drainMs']);
+      return options;
+    });
     if (drainMs !== undefined) checkNumber('drainMs', drainMs, POOL_LIMITS.drainMs);
     if (this.actor.getSnapshot().status === 'active') {
       this.actor.send({ type: 'DRAIN', ...(drainMs === undefined ? {} : { timeoutMs: drainMs }) });
@@ -332,6 +345,7 @@ function read(options: CreatePoolOptions): Given {
     state,
     ...settings
   } = options;
+  checkParts(options);
   const parts = {
     transport: transport ?? DEFAULT_PARTS.transport,
     codec: codec ?? DEFAULT_PARTS.codec,
@@ -366,11 +380,10 @@ function signersOf(signers: unknown): readonly Signer[] {
 
 const poolClosed = (): RecloserError => new RecloserError('POOL_CLOSED', 'The pool is closed; create another one.');
 
-const MOMENTS: readonly unknown[] = ['first', 'quorum', 'complete'] satisfies readonly Moment[];
-
-function waiterFor({ until = 'quorum', signal }: PublishOptions): Waiter {
+function waiterFor(options: PublishOptions): Waiter {
+  const { until = 'quorum', signal } = options;
   if (!MOMENTS.includes(until)) {
-    throw new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give 'first', 'quorum' or 'complete'.`);
+    throw new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give one of ${MOMENTS.join(', ')}.`);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');

@@ -1,5 +1,6 @@
 import { costMs } from '../../machines/policy/balance/cost.ts';
 import type { RelayHistory } from '../../machines/policy/history.ts';
+import { CONNECTION_LIMITS } from '../../machines/policy/limits.ts';
 import { canonicalRelayUrl } from '../../machines/policy/relay-url.ts';
 import type { PoolSettings, RelaySettings } from '../../machines/policy/settings.ts';
 import { limitedBy } from '../../machines/policy/stated-limits.ts';
@@ -9,6 +10,7 @@ import type { PoolFact } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { Look } from '../../machines/scaling/scaling.context.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
+import { AbortSignals } from '../abort-signals.ts';
 import { Authenticator } from '../auth/authenticator.ts';
 import type { LaneState } from '../delivery/lane.ts';
 import { Ledger } from '../delivery/ledger.ts';
@@ -34,6 +36,12 @@ type PlaneFact = Extract<
       | 'relay.authenticated'
       | 'relay.auth-failed'
       | 'relay.informed'
+      | 'relay.publishing-suspended'
+      | 'relay.publishing-resumed'
+      | 'relay.requests-suspended'
+      | 'relay.requests-resumed'
+      | 'relay.event-given-up'
+      | 'relay.limit-learned'
       | 'outbox.failed'
       | 'state.failed'
       | 'verifier.failed';
@@ -44,6 +52,8 @@ type PlaneFact = Extract<
 export interface DataPlaneOwner {
   report(fact: PublicationFact | SubscriptionFact | PlaneFact): void;
   emptied(): void;
+  /** A caller waits for this relay, or no longer does. */
+  needChanged(url: string, isNeeded: boolean): void;
 }
 
 /**
@@ -52,7 +62,8 @@ export interface DataPlaneOwner {
  */
 export class DataPlane {
   readonly parts: PoolParts;
-  readonly settings: PoolSettings;
+  /** Settings as they are now. */
+  settings: PoolSettings;
   readonly ledger: Ledger;
   readonly intake: Intake;
   readonly links: Links;
@@ -70,8 +81,13 @@ export class DataPlane {
   /** What the application says of each relay. */
   readonly #settings = new Map<string, RelaySettings>();
   readonly informer: Informer;
+  readonly #owner: DataPlaneOwner;
+  readonly #signals = new AbortSignals();
+  /** Relays that a caller waits for. */
+  readonly #needed = new Set<string>();
 
   constructor(parts: PoolParts, settings: PoolSettings, owner: DataPlaneOwner) {
+    this.#owner = owner;
     this.parts = parts;
     this.settings = settings;
     this.startedAt = parts.clock.now();
@@ -84,9 +100,11 @@ export class DataPlane {
         for (const session of this.links.of(url).further.values()) session.rest();
       },
     };
-    this.ledger = new Ledger(settings.publish, {
+    this.ledger = new Ledger({
       clock,
       random,
+      signals: this.#signals,
+      settings: () => this.settings,
       steps: this.steps,
       canonical: (url) => canonicalRelayUrl(url, settings.trust),
       hears: (publication) => this.#hears(publication),
@@ -94,12 +112,17 @@ export class DataPlane {
       answered: (lane, latencyMs, at) => callsOf(lane.url).succeeded(latencyMs, at),
       failed: (lane) => callsOf(lane.url).failed(clock.now()),
       paced: (lane) => callsOf(lane.url).paced(clock.now()),
+      suspended: ({ url }, opening) => owner.report({ type: 'relay.publishing-suspended', url, ...opening }),
+      resumed: ({ url }) => owner.report({ type: 'relay.publishing-resumed', url }),
+      needed: ({ url }) => this.#setNeed(url, true),
+      limitFound: ({ url }, bytes) => this.#learnLimit(url, bytes),
+      givenUp: ({ publication: { id }, lane: { url }, record }) => {
+        owner.report({ type: 'relay.event-given-up', url, id, reason: record.context.reason ?? '' });
+      },
       answerTimes: (url) => {
         const { usualMs, answerTimeoutMs: timeoutMs } = callsOf(url);
         return { usualMs, timeoutMs };
       },
-      balance: settings.balance,
-      clusters: settings.clusters,
       costMs: (url, burden) => {
         const { cost, pingMs } = callsOf(url);
         return costMs({ cost, pingMs, ...burden }, clock.now());
@@ -123,6 +146,9 @@ export class DataPlane {
       verifier: parts.verifier,
       reconciler: parts.reconciler,
       choose: (urls, key) => this.ledger.choose(urls, key),
+      suspended: (url, opening) => owner.report({ type: 'relay.requests-suspended', url, ...opening }),
+      resumed: (url) => owner.report({ type: 'relay.requests-resumed', url }),
+      needed: (url) => this.#setNeed(url, true),
       answered: (url) => callsOf(url).succeeded(undefined, clock.now()),
       failed: (url) => callsOf(url).failed(clock.now()),
       charge: (url, kind) => this.links.of(url).malformed(kind, clock.now()),
@@ -148,7 +174,8 @@ export class DataPlane {
     this.links = new Links({
       parts,
       allowPrivate: settings.trust.allowPrivate,
-      ackTimeoutMs: settings.publish.ackTimeoutMs,
+      ackTimeoutMs: () => this.settings.publish.ackTimeoutMs,
+      isNeeded: (url) => this.#needed.has(url),
       ledger: () => this.ledger,
       intake: () => this.intake,
       authenticator: () => this.authenticator,
@@ -174,7 +201,7 @@ export class DataPlane {
       clock,
       random,
       codec,
-      settings,
+      settings: () => this.settings,
       ledger: this.ledger,
       outbox: parts.outbox,
       report: (fact) => owner.report(fact),
@@ -184,7 +211,8 @@ export class DataPlane {
     this.subscriber = new Subscriber({
       clock,
       codec,
-      settings,
+      signals: this.#signals,
+      settings: () => this.settings,
       intake: this.intake,
       scopeOf: (relays) => this.ledger.scopeOf(relays),
       report: (fact) => owner.report(fact),
@@ -204,15 +232,17 @@ export class DataPlane {
   /** A relay is in the pool from now on. */
   openRelay(url: string, settings: RelaySettings, history: RelayHistory | undefined): void {
     this.links.of(url, history);
-    this.ledger.openLane(url);
-    this.intake.openFeed(url);
+    this.ledger.openLane(url, limitedBy(settings, this.informer.limitsOf(url)));
+    this.intake.openFeed(url, settings.breaker);
     this.tuneRelay(url, settings);
   }
 
   /** What the application says of a relay has changed. */
   tuneRelay(url: string, settings: RelaySettings): void {
     this.#settings.set(url, settings);
-    const limited = limitedBy(settings, this.informer.limitsOf(url));
+    const stated = limitedBy(settings, this.informer.limitsOf(url));
+    const { learnedFrameBytesMax } = this.links.of(url);
+    const limited = { ...stated, frameBytesMax: Math.min(stated.frameBytesMax, learnedFrameBytesMax) };
     this.ledger.tuneLane(url, limited);
     this.intake.tuneFeed(url, limited);
     // What the relay refused because it does not know who we are, it may be told by now.
@@ -221,17 +251,55 @@ export class DataPlane {
   }
 
   /** The relay's chart has changed its state. */
-  updateRelay(url: string, state: LaneState, generation: number): void {
+  updateRelay(url: string, state: LaneState): void {
     const { status, suspect, retryAtMs } = state;
-    this.links.update(url, status, generation);
+    const served = this.ledger.laneOf(url)?.isServing ?? false;
     this.ledger.updateLane(url, state);
     this.intake.updateFeed(url, { status, isFit: isRoutable(status) && !suspect, retryAtMs });
+    this.#reviewNeed(url);
+    // What one relay served, others may be needed for.
+    if (served && !this.ledger.laneOf(url)?.isServing) this.#reviewNeeds();
+  }
+
+  /** Options of the whole pool have changed. */
+  tune(settings: PoolSettings): void {
+    this.settings = settings;
+    this.ledger.tune();
+  }
+
+  #reviewNeeds(): void {
+    for (const { url, isServing, items } of this.ledger.lanes) {
+      if (!isServing && (items.size > 0 || this.#needed.has(url))) this.#reviewNeed(url);
+    }
+  }
+
+  #reviewNeed(url: string): void {
+    this.#setNeed(url, this.ledger.isNeeded(url) || this.intake.isNeeded(url));
+  }
+
+  #setNeed(url: string, isNeeded: boolean): void {
+    if (this.#needed.has(url) === isNeeded) return;
+    if (isNeeded) this.#needed.add(url);
+    else this.#needed.delete(url);
+    this.#owner.needChanged(url, isNeeded);
+  }
+
+  /** The relay closed its connection because of a frame of so many bytes: what is as large is not sent there any more. */
+  #learnLimit(url: string, bytes: number): void {
+    const link = this.links.of(url);
+    const frameBytesMax = Math.max(CONNECTION_LIMITS.frameBytesMax.min, bytes - 1);
+    if (frameBytesMax >= link.learnedFrameBytesMax) return;
+    link.learnedFrameBytesMax = frameBytesMax;
+    this.#owner.report({ type: 'relay.limit-learned', url, frameBytesMax });
+    const settings = this.#settings.get(url);
+    if (settings) this.tuneRelay(url, settings);
   }
 
   closeRelay(url: string): void {
     this.ledger.closeLane(url);
     this.intake.closeFeed(url);
     this.#settings.delete(url);
+    this.#needed.delete(url);
     this.informer.forget(url);
     this.links.forget(url);
   }
@@ -248,7 +316,7 @@ export class DataPlane {
 
   /** Whether our own network is in doubt, so that fewer relays are dialled at one time. */
   set isNetworkInDoubt(inDoubt: boolean) {
-    this.links.gate.isInDoubt = inDoubt;
+    this.links.isInDoubt = inDoubt;
   }
 
   /** How much there is to do at a relay, and how many further connections there may be in all. */
@@ -302,9 +370,15 @@ export class DataPlane {
         return this.intake.inbox.receive(link.url, message);
       case 'comparison':
         return this.intake.inbox.compared(link.url, message);
-      case 'notice':
+      case 'notice': {
         link.lastNotice = message.text;
-        return this.intake.inbox.noticed(link.url, message.text);
+        if (this.intake.inbox.noticed(link.url, message.text)) return;
+        const lane = this.ledger.laneOf(link.url);
+        const { refusal } = message;
+        // A request may be what it is about.
+        if (lane && refusal && !this.intake.feedOf(link.url)?.isAwaiting) this.ledger.noticed(lane, refusal, now);
+        return;
+      }
       case 'malformed':
         return link.malformed(message.problem, now);
       case 'challenge':

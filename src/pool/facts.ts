@@ -1,3 +1,5 @@
+import { shown as formatValue, RecloserError } from '../../machines/policy/error.ts';
+import { nearestName } from '../../machines/policy/nearest.ts';
 import type { PoolFact } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact } from '../../machines/publication/publication.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
@@ -21,6 +23,80 @@ export interface StepFact extends Step {
 /** Everything that a pool tells, by type. */
 export type Fact = PoolFact | PublicationFact | SubscriptionFact | FrameFact | StepFact;
 export type FactOf<Type extends Fact['type']> = Extract<Fact, { type: Type }>;
+
+/** Every type of fact, for checking the names that applications listen to. */
+const FACT_TYPES = {
+  'relay.status-changed': true,
+  'relay.connected': true,
+  'relay.reconnected': true,
+  'relay.disconnected': true,
+  'relay.suspected': true,
+  'relay.cleared': true,
+  'relay.reconnecting': true,
+  'relay.degraded': true,
+  'relay.recovered': true,
+  'relay.circuit-opened': true,
+  'relay.circuit-closed': true,
+  'relay.gave-up': true,
+  'relay.resized': true,
+  'relay.crashed': true,
+  'relay.added': true,
+  'relay.failed-over': true,
+  'relay.auth-requested': true,
+  'relay.authenticated': true,
+  'relay.auth-failed': true,
+  'relay.informed': true,
+  'relay.publishing-suspended': true,
+  'relay.publishing-resumed': true,
+  'relay.requests-suspended': true,
+  'relay.requests-resumed': true,
+  'relay.event-given-up': true,
+  'relay.limit-learned': true,
+  'relay.removed': true,
+  'relay.restarted': true,
+  'relay.abandoned': true,
+  'relay.frame': true,
+  'pool.stranded': true,
+  'pool.recovered': true,
+  'pool.strained': true,
+  'pool.relieved': true,
+  'pool.network-suspected': true,
+  'pool.network-offline': true,
+  'pool.network-recovered': true,
+  'pool.command-refused': true,
+  'pool.draining': true,
+  'pool.closed': true,
+  'outbox.failed': true,
+  'state.failed': true,
+  'verifier.failed': true,
+  'publication.accepted': true,
+  'publication.refused': true,
+  'publication.acknowledged': true,
+  'publication.confirmed': true,
+  'publication.failed': true,
+  'publication.cancelled': true,
+  'publication.completed': true,
+  'delivery.hedged': true,
+  'delivery.settled': true,
+  'subscription.accepted': true,
+  'subscription.refused': true,
+  'subscription.event': true,
+  'subscription.eose': true,
+  'subscription.status-changed': true,
+  'subscription.closed': true,
+  'record.stepped': true,
+} as const satisfies Record<Fact['type'], true>;
+
+/** Throws `INVALID_OPTION` for what is no type of fact, or no function that listens to it. */
+export function checkListener(type: unknown, listener: unknown): void {
+  if (typeof type !== 'string' || (type !== '*' && !Object.hasOwn(FACT_TYPES, type))) {
+    const nearest = typeof type === 'string' ? nearestName(type, Object.keys(FACT_TYPES)) : undefined;
+    const hint = nearest === undefined ? "Give one of the types of Fact, or '*'" : `Did you mean ${nearest}?`;
+    throw new RecloserError('INVALID_OPTION', `There is no fact ${formatValue(type)}. ${hint}`);
+  }
+  if (typeof listener === 'function') return;
+  throw new RecloserError('INVALID_OPTION', `The listener of ${type} is ${formatValue(listener)}; give a function.`);
+}
 
 /** So many, and so large, that who hears everything does not hear these. */
 const ONLY_BY_NAME: ReadonlySet<string> = new Set(['relay.frame', 'record.stepped'] satisfies Fact['type'][]);

@@ -1,11 +1,12 @@
+import type { CloseReport } from '../../machines/policy/close.ts';
 import type { RelayHistory } from '../../machines/policy/history.ts';
-import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
+import { DIAL_BOUNDS, RESOLVE_BOUNDS } from '../../machines/policy/limits.ts';
 import type { HealthFact, SocketFact, SocketInput } from '../../machines/socket.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Ledger } from '../delivery/ledger.ts';
 import type { Intake } from '../intake/intake.ts';
 import type { Message } from '../protocol/codec.ts';
-import { DialGate } from './dial-gate.ts';
+import { DialLimiter } from './dial-limiter.ts';
 import type { PoolParts } from './parts.ts';
 import { RelayLink } from './relay-link.ts';
 import { Session } from './session.ts';
@@ -13,11 +14,14 @@ import { Session } from './session.ts';
 export interface LinksNeeds {
   readonly parts: PoolParts;
   readonly allowPrivate: boolean;
-  readonly ackTimeoutMs: number;
+  /** Milliseconds that an answer is waited for, as they are now. */
+  ackTimeoutMs(): number;
+  /** True if a caller waits for this relay. */
+  isNeeded(url: string): boolean;
   readonly ledger: () => Ledger;
   readonly intake: () => Intake;
   readonly authenticator: () => Authenticator;
-  /** Whether somebody hears every message as it came, before anything else is done with it. */
+  /** True if someone listens to every message as it came, before anything else is done with it. */
   isOverheard(): boolean;
   overheard(url: string, content: string | Uint8Array): void;
   /** A connection is open by which the relay is judged. */
@@ -28,13 +32,29 @@ export interface LinksNeeds {
 
 /** What is measured of each relay, and the sessions that its charts have opened. */
 export class Links {
-  readonly gate: DialGate;
+  /** Admit name resolutions, and dials. */
+  readonly names: DialLimiter;
+  readonly dials: DialLimiter;
   readonly #needs: LinksNeeds;
   readonly #links = new Map<string, RelayLink>();
 
   constructor(needs: LinksNeeds) {
     this.#needs = needs;
-    this.gate = new DialGate(() => needs.ledger().lanes.length);
+    const { clock } = needs.parts;
+    const rank = (url: string) => ({ isNeeded: needs.isNeeded(url), success: this.of(url).dialSuccess });
+    this.names = new DialLimiter(RESOLVE_BOUNDS, { clock, rank });
+    this.dials = new DialLimiter(DIAL_BOUNDS, { clock, rank });
+  }
+
+  /** While our own network is in doubt, fewer relays are dialled at one time. */
+  set isInDoubt(isInDoubt: boolean) {
+    this.names.isInDoubt = isInDoubt;
+    this.dials.isInDoubt = isInDoubt;
+  }
+
+  /** Connections that are open, of all relays together. */
+  get openCount(): number {
+    return this.#needs.ledger().lanes.reduce((sum, { ways }) => sum + ways.length, 0);
   }
 
   /** Connections of all relays that are beside their first ones. */
@@ -58,13 +78,6 @@ export class Links {
     if (link && !link.session && link.further.size === 0 && !isInPool) this.#links.delete(url);
   }
 
-  /** The relay's chart has changed its state. */
-  update(url: string, status: RelayStatus, generation: number): void {
-    const session = this.#links.get(url)?.session;
-    // What is told of a relay may be older than the session that it has by now.
-    if (session?.generation === generation && isRoutable(status)) session.passTrial();
-  }
-
   open(input: SocketInput, tell: (fact: SocketFact | HealthFact) => void): Session {
     const { parts, allowPrivate, isOverheard, overheard, receive } = this.#needs;
     const { url, connection } = input;
@@ -81,13 +94,15 @@ export class Links {
       codec: parts.codec,
       allowPrivate,
       link,
-      gate: this.gate,
+      names: this.names,
+      dials: this.dials,
       tell,
       owedSince: (afterMs) => {
         const answers = ledger.laneOf(url)?.owedSince(session, afterMs);
         const requests = isFurther ? undefined : intake.feedOf(url)?.owedSince(afterMs);
         return answers === undefined || requests === undefined ? (answers ?? requests) : Math.min(answers, requests);
       },
+      proved: () => ledger.laneOf(url)?.pump(),
       attach: (opened) => {
         // Before anything is sent that may be refused for want of it.
         if (!isFurther) authenticator.attach(url, opened);
@@ -102,14 +117,16 @@ export class Links {
       },
       rest: (opened) => ledger.rest(url, opened),
       drain: (opened, drained) => ledger.laneOf(url)?.drain(opened, drained),
-      detach: (ended) => {
-        if (link.session === ended) link.session = undefined;
-        if (link.further.get(connection) === ended) link.further.delete(connection);
+      detach: (ended, report: CloseReport | undefined) => {
         authenticator.detach(url, ended);
         intake.detach(url, ended);
         // A relay that was removed and added again has another lane by now.
-        if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended);
-        else this.forget(url);
+        if (lane && ledger.laneOf(url) === lane) ledger.detach(url, ended, report);
+      },
+      ended: (ended) => {
+        if (link.session === ended) link.session = undefined;
+        if (link.further.get(connection) === ended) link.further.delete(connection);
+        if (ledger.laneOf(url) !== lane) this.forget(url);
       },
       mayQuestion: () => isFurther || (intake.feedOf(url)?.mayQuestion ?? true),
       questioned: () => {
@@ -141,6 +158,8 @@ export class Links {
 
   dispose(): void {
     for (const url of [...this.#links.keys()]) this.drop(url);
+    this.names.dispose();
+    this.dials.dispose();
     this.#links.clear();
   }
 }

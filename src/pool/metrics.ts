@@ -3,7 +3,9 @@ import type { StatedLimits } from '../../machines/policy/stated-limits.ts';
 import { isRoutable, type RelayStatus } from '../../machines/policy/status.ts';
 import type { PoolContext, RelayRecord } from '../../machines/pool/pool.context.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import type { RelayEnd } from '../../machines/relay/relay.events.ts';
 import type { FailoverStatistics } from '../delivery/failovers.ts';
+import type { DeliveryLane } from '../delivery/publication.ts';
 import type { DataPlane } from './data-plane.ts';
 import type { RelayLink } from './relay-link.ts';
 
@@ -16,7 +18,14 @@ export type CircuitState = 'closed' | 'open' | 'half-open';
  */
 export interface RelayMetrics {
   readonly status: RelayStatus;
+  /** Circuit of the connection; of publishing events; of serving requests. */
   readonly circuit: CircuitState;
+  readonly writeCircuit: CircuitState;
+  readonly requestCircuit: CircuitState;
+  /** End of the last session or attempt, with its reason; left out while the relay is connected, and before the first. */
+  readonly lastEnd?: RelayEnd;
+  /** Why it is not connected, or gets no events, in one line; left out while it serves. */
+  readonly reason?: string;
   /** Attempts since the last settled session. */
   readonly retryCount: number;
   /** Milliseconds since the epoch at which the relay is dialled next. */
@@ -77,6 +86,7 @@ export interface PoolMetrics {
   readonly strategy: string;
   readonly totalRelays: number;
   readonly healthyRelays: number;
+  /** Connections that are open, and relays that are dialled or on trial. */
   readonly activeConnections: number;
   readonly pendingConnections: number;
   /** Average of the relays' moving averages, in milliseconds. */
@@ -129,7 +139,7 @@ export function poolMetrics(context: PoolContext, plane: DataPlane, read: ReadRe
     strategy: typeof strategy === 'string' ? strategy : 'own',
     totalRelays: all.length,
     healthyRelays: all.filter((relay) => relay.status === 'connected').length,
-    activeConnections: all.filter((relay) => isRoutable(relay.status)).length,
+    activeConnections: plane.links.openCount,
     pendingConnections: all.filter((relay) => relay.status === 'connecting' || relay.status === 'half-open').length,
     ...given('latencyMs', latencies.length ? latencies.reduce((a, b) => a + b, 0) / latencies.length : undefined),
     ...given('successRate', calls === 0 ? undefined : successes / calls),
@@ -167,6 +177,10 @@ function relayMetrics(
   return {
     status: record.status,
     circuit: circuitOf(record.status, chart),
+    writeCircuit: lane?.writes.state ?? 'closed',
+    requestCircuit: feed?.circuit.state ?? 'closed',
+    ...given('lastEnd', isRoutable(record.status) ? undefined : chart?.end),
+    ...given('reason', reasonOf(record, lane)),
     retryCount: chart?.attempts ?? 0,
     ...given('nextRetryAt', waits ? chart?.retryAtMs : undefined),
     connectionAttempts: link.dials,
@@ -203,6 +217,12 @@ function relayMetrics(
     ...given('lastNotice', link.lastNotice),
     connections: link.connections,
   };
+}
+
+/** Nothing is wrong with a relay that has never been dialled. */
+function reasonOf({ status, reason }: RelayRecord, lane: DeliveryLane | undefined): string | undefined {
+  if (!isRoutable(status)) return reason;
+  return lane && lane.writes.state !== 'closed' ? `publishing is suspended: ${lane.writes.reason}` : undefined;
 }
 
 function circuitOf(status: RelayStatus, chart: RelayContext | undefined): CircuitState {

@@ -1,3 +1,4 @@
+import { RecloserError, shown } from '../../machines/policy/error.ts';
 import type { Signer } from '../auth/signer.ts';
 import type { Clock } from '../clock.ts';
 import type { Outbox } from '../delivery/outbox/outbox.ts';
@@ -37,4 +38,53 @@ export interface PoolParts {
    * and not `createPool` gives it what was kept: `fitting(…)`, with its options as `configured`.
    */
   readonly state?: PoolState | undefined;
+}
+
+/** Functions that each part must have, by the name of its option. */
+const PART_FUNCTIONS = {
+  transport: ['open'],
+  codec: ['prepare', 'filters', 'decode', 'skim', 'subscribe', 'unsubscribe', 'probe'],
+  clock: ['now', 'setTimeout', 'clearTimeout'],
+  verifier: ['verify'],
+  reconciler: ['begin'],
+  information: ['read'],
+  network: ['subscribe'],
+  outbox: ['enqueue', 'lease'],
+  state: ['fitting'],
+} as const satisfies Partial<Record<keyof PoolParts, readonly string[]>>;
+
+/** Throws `INVALID_OPTION` for a part of the wrong type, which would fail later and far from its cause. */
+export function checkParts(given: object): void {
+  const parts = given as Readonly<Record<string, unknown>>;
+  for (const [name, functions] of Object.entries(PART_FUNCTIONS)) {
+    const part = parts[name];
+    if (part === undefined) continue;
+    const isObject = typeof part === 'object' && part !== null;
+    const missing = functions.find(
+      (each) => !isObject || typeof (part as Record<string, unknown>)[each] !== 'function',
+    );
+    if (missing === undefined) continue;
+    throw new RecloserError(
+      'INVALID_OPTION',
+      `${name} is ${shown(part)}; give an object with the function ${missing}.`,
+    );
+  }
+  checkRandom(parts.random);
+  const { inspect } = parts;
+  const isObserver = typeof inspect === 'function' || (typeof inspect === 'object' && inspect !== null);
+  if (inspect === undefined || isObserver) return;
+  throw new RecloserError('INVALID_OPTION', `inspect is ${shown(inspect)}; give a function or an observer.`);
+}
+
+function checkRandom(random: unknown): void {
+  if (random === undefined) return;
+  if (typeof random !== 'function') {
+    throw new RecloserError('INVALID_OPTION', `random is ${shown(random)}; give a function.`);
+  }
+  const drawn: unknown = random();
+  if (typeof drawn === 'number' && drawn >= 0 && drawn < 1) return;
+  throw new RecloserError(
+    'INVALID_OPTION',
+    `random returned ${shown(drawn)}; it must return a number from 0 to below 1.`,
+  );
 }

@@ -28,10 +28,14 @@ function planeOf(pool: AnyActorRef): DataPlane {
 
 const isPublish = (event: PoolEvent): event is Extract<PoolEvent, { type: 'PUBLISH' }> => event.type === 'PUBLISH';
 
-function obey(session: Session, { type }: SocketCommand): void {
-  switch (type) {
+function obey(session: Session, command: SocketCommand): void {
+  switch (command.type) {
     case 'PROBE':
       return session.probe();
+    case 'CHECK':
+      return session.check();
+    case 'CONFIGURE':
+      return session.tune(command.settings);
     case 'WATCH':
       return session.watch();
     case 'SERVE':
@@ -84,11 +88,11 @@ export function providePoolMachine(given: PoolParts) {
     const plane = new DataPlane(parts, settings, {
       report: (fact) => pool.send(fact as never),
       emptied: () => pool.send({ type: 'ledger.emptied' } as never),
+      needChanged: (url, isNeeded) => pool.send({ type: 'plane.need-changed', url, isNeeded } as never),
     });
     planes.set(pool, plane);
     const hear = (online: boolean): void => pool.send({ type: online ? 'network.online' : 'network.offline' } as never);
     const forget = network.subscribe(hear);
-    if (!network.isOnline) hear(false);
     return () => {
       forget();
       plane.dispose();
@@ -105,6 +109,7 @@ export function providePoolMachine(given: PoolParts) {
     },
     actions: {
       takeReading: assign(() => ({ reading: reading() })),
+      readNetwork: assign(() => (network.isOnline ? {} : { network: 'offline' as const })),
       acceptPublication: ({ self, event }) => isPublish(event) && planeOf(self).publisher.accept(event),
       refusePublication: ({ self, event }) => isPublish(event) && planeOf(self).publisher.refuse(event),
       cancelPublication: ({ self, event }) => {
@@ -124,6 +129,7 @@ export function providePoolMachine(given: PoolParts) {
           if (phase === 'new' || phase === 'returning') planeOf(self).openRelay(url, settings, history);
         }
       },
+      tunePool: ({ self, context }) => planeOf(self).tune(context.settings),
       tuneRelays: ({ self, context }) => {
         for (const [url, { settings }] of Object.entries(context.relays)) planeOf(self).tuneRelay(url, settings);
       },
@@ -132,9 +138,9 @@ export function providePoolMachine(given: PoolParts) {
         const record = url === undefined ? undefined : context.relays[url];
         if (url === undefined || !record) return;
         const retryAtMs = event.type === 'relay.status-changed' ? event.retryAtMs : undefined;
-        const { status, suspect, generation } = record;
+        const { status, suspect, reason } = record;
         planeOf(self).isStrained = isStrained(context);
-        planeOf(self).updateRelay(url, { status, suspect, retryAtMs }, generation);
+        planeOf(self).updateRelay(url, { status, suspect, retryAtMs, reason });
       },
       updateNetwork: ({ self, context }) => {
         planeOf(self).isNetworkInDoubt = context.network !== 'well';

@@ -1,7 +1,7 @@
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { expiresAfterMs, isPriority, PRIORITIES, type Priority } from '../../machines/policy/priority.ts';
-import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
+import { checkKeys, checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import type { PoolCommand, PublicationListener, PublishOptions } from '../../machines/pool/pool.events.ts';
 import type { PublicationFact, RefusalCause } from '../../machines/publication/publication.events.ts';
 import type { Clock } from '../clock.ts';
@@ -18,7 +18,8 @@ export interface PublisherNeeds {
   readonly clock: Clock;
   readonly random: () => number;
   readonly codec: Codec;
-  readonly settings: PoolSettings;
+  /** Settings as they are now. */
+  settings(): PoolSettings;
   readonly ledger: Ledger;
   readonly outbox: Outbox | undefined;
   /** A fact that nobody asked for by name. */
@@ -107,7 +108,7 @@ export class Publisher {
     return new OutboxConsumer({
       outbox,
       publications: ledger.publications,
-      settings: settings.publish,
+      settings: settings().publish,
       clock,
       random,
       publish: (event, options, lease) => {
@@ -131,7 +132,7 @@ export class Publisher {
   }
 
   #deadlines(options: PublishOptions, priority: Priority): { timeoutMs: number; expiresMs: number } {
-    const { publish } = this.#needs.settings;
+    const { publish } = this.#needs.settings();
     const timeoutMs = options.timeoutMs ?? publish.timeoutMs;
     const expiresMs = options.expiresMs ?? Math.max(expiresAfterMs(priority, publish), timeoutMs);
     checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
@@ -158,6 +159,15 @@ export class Publisher {
   }
 }
 
+const PUBLISH_KEYS: readonly (keyof PublishOptions)[] = [
+  'relays',
+  'quorum',
+  'priority',
+  'affinityKey',
+  'timeoutMs',
+  'expiresMs',
+];
+
 function priorityOf({ priority = 'normal' }: PublishOptions): Priority {
   if (isPriority(priority)) return priority;
   throw new RecloserError('INVALID_OPTION', `priority is ${shown(priority)}; give one of ${PRIORITIES.join(', ')}.`);
@@ -170,7 +180,10 @@ function checkKey(key: unknown): void {
 
 function optionsOf(options: unknown): PublishOptions {
   if (options === undefined) return {};
-  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options };
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    checkKeys('publish', options, PUBLISH_KEYS);
+    return { ...options };
+  }
   throw new RecloserError('INVALID_OPTION', `The options of a publish are ${shown(options)}; give an object.`);
 }
 

@@ -1,4 +1,5 @@
 import type { CloseReport } from '../../machines/policy/close.ts';
+import { successAfter, UNKNOWN_SUCCESS } from '../../machines/policy/dial.ts';
 import type { ConnectionRecord, RelayHistory } from '../../machines/policy/history.ts';
 import { CONNECTIONS_KEPT } from '../../machines/policy/limits.ts';
 import type { HealthFact } from '../../machines/socket.ts';
@@ -12,8 +13,6 @@ export interface LinkedSession {
   report(fact: HealthFact): void;
   /** Nothing is sent on it for now. */
   rest(): void;
-  /** Its trial is over. */
-  passTrial(): void;
   end(): void;
 }
 
@@ -41,11 +40,16 @@ export class RelayLink {
   readonly faults = new Map<string, number>();
   /** What the relay said last to people, made safe to show. */
   lastNotice: string | undefined;
+  /** Estimated share of dials that succeed. */
+  dialSuccess = UNKNOWN_SUCCESS;
+  servesProbes: boolean | undefined;
+  /** Bytes of a frame that the relay takes, as far as it has closed connections because of larger ones. */
+  learnedFrameBytesMax = Number.POSITIVE_INFINITY;
   /** The last connections, the oldest first. */
   connections: readonly ConnectionRecord[] = [];
   #malformed = 0;
 
-  constructor(url: string, answerTimeoutMsMax: number, history?: RelayHistory) {
+  constructor(url: string, answerTimeoutMsMax: () => number, history?: RelayHistory) {
     this.url = url;
     this.calls = new Calls(answerTimeoutMsMax, {
       failed: (successesAt) => this.#report((generation) => ({ type: 'operation.failed', generation, successesAt })),
@@ -75,6 +79,7 @@ export class RelayLink {
   /** A connection is open. Returns what tells that it is not any more; with a report where it was closed and not let go of. */
   opened(now: number): (now: number, report?: CloseReport) => void {
     this.opens += 1;
+    this.dialSuccess = successAfter(this.dialSuccess, true);
     let record: ConnectionRecord = { openedAtMs: now };
     this.connections = [...this.connections, record].slice(-CONNECTIONS_KEPT);
     return (closedAtMs, report) => {
@@ -88,6 +93,11 @@ export class RelayLink {
 
   refused(): void {
     this.refusals += 1;
+  }
+
+  /** A dial ended without a connection. */
+  dialFailed(): void {
+    this.dialSuccess = successAfter(this.dialSuccess, false);
   }
 
   sent(bytes: number, now: number): void {
@@ -112,7 +122,7 @@ export class RelayLink {
   malformed(problem: string, now: number): void {
     this.fault(problem);
     this.#malformed += 1;
-    if (this.#malformed % MALFORMED_PER_FAILURE === 0) this.calls.failed(now);
+    if (this.#malformed % MALFORMED_PER_FAILURE === 0) this.calls.faulted(now);
   }
 
   #report(fact: (generation: number) => HealthFact): void {

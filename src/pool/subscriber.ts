@@ -1,12 +1,13 @@
 import { RecloserError, readable, shown } from '../../machines/policy/error.ts';
 import { SUBSCRIBE_LIMITS } from '../../machines/policy/limits.ts';
-import { checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
+import { checkKeys, checkNumber, type PoolSettings } from '../../machines/policy/settings.ts';
 import type {
   PoolCommand,
   SubscribeOptions as SubscribeCommandOptions,
   SubscriptionListener,
 } from '../../machines/pool/pool.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
+import type { AbortSignals } from '../abort-signals.ts';
 import type { Clock } from '../clock.ts';
 import { bytesIn } from '../frame.ts';
 import { type Intake, OWN_NAME } from '../intake/intake.ts';
@@ -43,7 +44,9 @@ export interface QueryOptions extends SubscribeCommandOptions {
 export interface SubscriberNeeds {
   readonly clock: Clock;
   readonly codec: Codec;
-  readonly settings: PoolSettings;
+  readonly signals: AbortSignals;
+  /** Settings as they are now. */
+  settings(): PoolSettings;
   readonly intake: Intake;
   /** Which relays an application means; throws `NO_RELAYS` or `INVALID_OPTION`. */
   scopeOf(relays: SubscribeCommandOptions['relays']): Scope;
@@ -65,8 +68,10 @@ export class Subscriber {
 
   /** Throws for misuse, and for nothing else. */
   subscribe(filters: unknown, given: SubscribeOptions): Subscription {
-    const { settings, clock, intake } = this.#needs;
+    const { clock, intake } = this.#needs;
+    const settings = this.#needs.settings();
     const options = readable('The options of subscribe', () => ({ ...given }));
+    checkKeys('subscribe', options, SUBSCRIBE_KEYS);
     checkSignal(options.signal);
     for (const name of ['onEvent', 'onEose', 'onClosed'] as const) checkHandler(name, options[name]);
     const { bufferMax = settings.subscribe.bufferMax, whenFull = 'close' } = options;
@@ -82,6 +87,7 @@ export class Subscriber {
       bufferMax,
       whenFull,
       signal: options.signal,
+      signals: this.#needs.signals,
       end: (wanted, cause) => intake.end(wanted, cause),
     });
     const input = this.#input(id, 'live', this.#filters(filters), options, subscription);
@@ -121,7 +127,8 @@ export class Subscriber {
       }
       const options = readable('The options of SUBSCRIBE', () => optionsOf(taken.options));
       const input = this.#input(id, 'live', this.#filters(filters), options, this.#sinkOf(id, replyTo));
-      const { intake, settings } = this.#needs;
+      const { intake } = this.#needs;
+      const settings = this.#needs.settings();
       intake.subscribe(input, settings.subscribe.storedTimeoutMs, () =>
         this.#tell(replyTo, { type: 'subscription.accepted', id }),
       );
@@ -141,7 +148,8 @@ export class Subscriber {
   }
 
   #ask(kind: Kind, filters: unknown, options: QueryOptions, isFirstEnough = false): Promise<Answer> {
-    const { settings, intake } = this.#needs;
+    const { intake, signals } = this.#needs;
+    const settings = this.#needs.settings();
     const { signal, timeoutMs = settings.subscribe.timeoutMs } = options;
     checkSignal(signal);
     checkNumber('timeoutMs', timeoutMs, SUBSCRIBE_LIMITS.timeoutMs);
@@ -149,6 +157,7 @@ export class Subscriber {
     return new Promise((resolve, reject) => {
       let wanted: Wanted | undefined;
       let isEnough = signal?.aborted === true;
+      let release = (): void => {};
       const stop = (): void => {
         isEnough = true;
         if (wanted) intake.end(wanted, 'closed');
@@ -158,7 +167,7 @@ export class Subscriber {
         isFirstEnough,
         enough: stop,
         settled: (answer) => {
-          signal?.removeEventListener('abort', stop);
+          release();
           resolve(answer);
         },
       });
@@ -167,8 +176,8 @@ export class Subscriber {
       } catch (error) {
         return reject(error);
       }
-      signal?.addEventListener('abort', stop, { once: true });
-      if (isEnough) stop();
+      if (isEnough) return stop();
+      if (signal && !wanted.isOver) release = signals.onAbort(signal, stop);
     });
   }
 
@@ -188,9 +197,9 @@ export class Subscriber {
   }
 
   #filters(given: unknown): PreparedFilters {
-    const { codec, settings } = this.#needs;
+    const { codec } = this.#needs;
     const filters = codec.filters(given);
-    const { frameBytesMax } = settings.relay;
+    const { frameBytesMax } = this.#needs.settings().relay;
     const bytes = bytesIn(codec.subscribe('r'.padEnd(16), filters.list));
     if (bytes > frameBytesMax) {
       throw new RecloserError('INVALID_FILTER', `The filters take ${bytes} bytes; frameBytesMax is ${frameBytesMax}.`);
@@ -276,6 +285,10 @@ function changedFact(id: string, relay: string, standing: Parameters<Sink['chang
   return { type: 'subscription.status-changed', id, relay, state, ...why };
 }
 
+const COMMAND_KEYS = ['relays', 'affinityKey', 'versions'] as const;
+const QUERY_KEYS = [...COMMAND_KEYS, 'timeoutMs', 'signal'] as const;
+const SUBSCRIBE_KEYS = [...COMMAND_KEYS, 'signal', 'bufferMax', 'whenFull', 'onEvent', 'onEose', 'onClosed'] as const;
+
 function checkSignal(signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
@@ -287,11 +300,18 @@ function checkHandler(name: string, handler: unknown): void {
 }
 
 /** Read once: what is checked is what counts. */
-const readOptions = (given: QueryOptions): QueryOptions => readable('The options of a query', () => ({ ...given }));
+function readOptions(given: QueryOptions): QueryOptions {
+  const options = readable('The options of a query', () => ({ ...given }));
+  checkKeys('query', options, QUERY_KEYS);
+  return options;
+}
 
 function optionsOf(options: unknown): SubscribeCommandOptions {
   if (options === undefined) return {};
-  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return { ...options };
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    checkKeys('subscribe', options, COMMAND_KEYS);
+    return { ...options };
+  }
   throw new RecloserError('INVALID_OPTION', `The options of SUBSCRIBE are ${shown(options)}; give an object.`);
 }
 

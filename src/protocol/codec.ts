@@ -51,7 +51,8 @@ export type Message =
   /** About a comparison of what the relay has with what we have; `isRefused` with the relay's words, made safe to show. */
   | { readonly type: 'comparison'; readonly name: string; readonly text: string; readonly isRefused: boolean }
   | { readonly type: 'challenge'; readonly challenge: string }
-  | { readonly type: 'notice'; readonly text: string }
+  /** Words for people. `refusal` is what they mean if they refuse the only message that is unanswered. */
+  | { readonly type: 'notice'; readonly text: string; readonly refusal?: Refusal }
   /** Bytes that are no UTF-8. The connection ends with it (RFC 6455, section 8.1). */
   | { readonly type: 'garbled' }
   /** Not understood. `problem` is one of a fixed set of words, fit for counting. */

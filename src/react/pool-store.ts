@@ -22,6 +22,10 @@ export interface RelayHealth {
   readonly retryCount: number;
   /** Milliseconds since the epoch. */
   readonly nextRetryAt?: number;
+  /** Circuit of publishing, beside that of the connection. */
+  readonly writeCircuitState: CircuitState;
+  /** Why it is not connected, or gets no events, in one line. */
+  readonly reason?: string;
 }
 
 export interface RelayConnection {
@@ -149,10 +153,11 @@ function assignChanged(draft: object, next: object): void {
 
 function healthOf(metrics: RelayMetrics): RelayHealth {
   const { status, circuit, connectionAttempts, successfulConnections, failedConnections, retryCount } = metrics;
-  const { latencyMs, successRate, nextRetryAt } = metrics;
+  const { latencyMs, successRate, nextRetryAt, writeCircuit, reason } = metrics;
   return {
     status,
     circuitState: circuit,
+    writeCircuitState: writeCircuit,
     connectionAttempts,
     successfulConnections,
     failedConnections,
@@ -160,5 +165,6 @@ function healthOf(metrics: RelayMetrics): RelayHealth {
     ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(successRate === undefined ? {} : { successRate }),
     ...(nextRetryAt === undefined ? {} : { nextRetryAt }),
+    ...(reason === undefined ? {} : { reason }),
   };
 }

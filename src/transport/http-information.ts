@@ -13,7 +13,7 @@ const answerOf = (target: URL, options: RequestOptions): Promise<IncomingMessage
 export const httpInformation: InformationReader = {
   name: 'http',
   async read(url, { allowPrivate, signal }) {
-    const lookup = allowPrivate ? {} : { lookup: publicLookup };
+    const lookup = allowPrivate ? {} : { lookup: publicLookup() };
     // Without an agent, no connection is kept for a next time.
     const options = { headers: INFORMATION_HEADERS, signal, agent: false, ...lookup };
     const answer = await answerOf(informationUrl(url), options);

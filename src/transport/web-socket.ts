@@ -26,26 +26,33 @@ export const webSocketTransport = (construct?: WebSocketConstructor): Transport 
   },
 });
 
-/** `readyState` of a WebSocket that can be sent on. */
+/** `readyState` of a WebSocket that can be sent on, and of one whose closing handshake has begun. */
 const OPEN = 1;
+const CLOSING = 2;
 
 class PlatformConnection implements Connection {
   readonly #socket: WebSocket;
   readonly #handlers: TransportHandlers;
   #done = false;
+  /** True if the pool closes it. */
+  #isClosing = false;
+  /** True if the other side has begun to close it. */
+  #isConcluded = false;
+  #frameBytesMax: number;
 
   constructor(construct: WebSocketConstructor, url: string, options: TransportOptions, handlers: TransportHandlers) {
     const socket = new construct(url);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     this.#handlers = handlers;
+    this.#frameBytesMax = options.frameBytesMax;
     socket.onopen = () => {
       if (!this.#done) handlers.onOpen();
     };
     socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
       if (this.#done) return;
       const size = typeof data === 'string' ? data.length : data.byteLength;
-      if (size > options.frameBytesMax) return this.#abandon({ code: 1009, reason: 'the frame is too large' });
+      if (size > this.#frameBytesMax) return this.#abandon({ code: 1009, reason: 'the frame is too large' });
       if (typeof data === 'string') handlers.onFrame(data);
       else handlers.onBinary(new Uint8Array(data));
     };
@@ -61,18 +68,34 @@ class PlatformConnection implements Connection {
   }
 
   send(frame: string): boolean {
-    if (this.#done || this.#socket.readyState !== OPEN) return false;
+    if (this.#done) return false;
+    // The platform reports a Close frame only when the other side has closed its socket, but takes nothing more.
+    if (this.#socket.readyState === CLOSING && !this.#isClosing) {
+      queueMicrotask(() => this.#tellClosing());
+    }
+    if (this.#socket.readyState !== OPEN) return false;
     this.#socket.send(frame);
     return true;
   }
 
+  limitFrames(frameBytesMax: number): void {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
   close(): void {
+    this.#isClosing = true;
     this.#socket.close(1000);
   }
 
   terminate(): void {
     this.#done = true;
     this.#socket.close();
+  }
+
+  #tellClosing(): void {
+    if (this.#done || this.#isConcluded) return;
+    this.#isConcluded = true;
+    this.#handlers.onClosing?.({ code: 1005, reason: 'the relay is closing the connection' });
   }
 
   #abandon(report: CloseReport): void {

@@ -3,9 +3,10 @@ import { STRATEGIES } from '../../machines/policy/balance/strategies.ts';
 import { percentile } from '../../machines/policy/percentile.ts';
 import { poolSettings } from '../../machines/policy/settings.ts';
 import { Lane } from '../../src/delivery/lane.ts';
-import type { Delivery, DeliveryLane, Publication } from '../../src/delivery/publication.ts';
+import type { Call, Delivery, DeliveryLane, Publication } from '../../src/delivery/publication.ts';
 import { Selector } from '../../src/delivery/selector.ts';
 import { createPool, type NostrEvent } from '../../src/index.ts';
+import { Steps } from '../../src/steps.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, signedEvents, VirtualClock } from '../../src/testing/index.ts';
 
 const RELAYS = 100;
@@ -117,6 +118,7 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
   const clock = { now: () => performance.now(), setTimeout: () => 0, clearTimeout: () => {} };
   const owner = {
     clock,
+    circuits: { clock, random: () => 0, steps: new Steps() },
     windowMax: 64,
     ackTimeoutMs: 5_000,
     sent: () => {},
@@ -127,17 +129,26 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
     late: () => true,
     overdue: () => {},
   };
+  const { relay: standing } = poolSettings();
+  const quiet = { opened: () => {}, halfOpened: () => {}, closed: () => {} };
   const lanes = Array.from({ length: relays }, (_, index): DeliveryLane => {
-    const lane = new Lane<Delivery>(`wss://relay${index}.example/`, `relay${index}.example`, owner);
-    lane.attach({ generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, send: () => true });
-    lane.state = { status: 'connected', suspect: false, retryAtMs: undefined };
+    const lane = new Lane<Delivery>(
+      `wss://relay${index}.example/`,
+      `relay${index}.example`,
+      standing,
+      owner,
+      () => quiet,
+    );
+    lane.attach({ generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, isProven: true, send: () => true });
+    lane.state = { status: 'connected', suspect: false, retryAtMs: undefined, reason: undefined };
     return lane;
   });
   const random = seededRandom(1);
+  const { balance } = poolSettings({ balance: strategy });
   const selector = new Selector({
     clock,
     random,
-    balance: poolSettings({ balance: strategy }).balance,
+    balance: () => balance,
     isStrained: () => false,
     lanes: () => lanes,
   });
@@ -145,7 +156,7 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
     id: 'a'.repeat(64),
     priority: 'normal',
     affinityKey: undefined,
-    candidates: lanes,
+    calls: [{ lanes }],
     deliveries: new Map(),
     isSupersededOn: () => false,
   } as unknown as Publication;
@@ -153,7 +164,7 @@ function nanoseconds(relays: number, strategy: StrategyName): number {
   let best = Number.POSITIVE_INFINITY;
   for (let round = 0; round < 5; round += 1) {
     const startedAt = performance.now();
-    for (let time = 0; time < times; time += 1) selector.next(publication);
+    for (let time = 0; time < times; time += 1) selector.next(publication, publication.calls[0] as Call);
     best = Math.min(best, ((performance.now() - startedAt) / times) * 1e6);
   }
   return best;

@@ -11,11 +11,11 @@ function open(times: { lateAfterMs: number } = { lateAfterMs: 100 }, isCoverable
   const lateAt: number[] = [];
   /** By how much timers are late. */
   const busy = { ms: 0 };
-  const session = { generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, send: () => true };
+  const session = { generation: 1, heardAt: 0, spokeAt: 0, isDeaf: false, isProven: true, send: () => true };
   const way = new Way<WayItem>(session, {
     clock: { ...clock, now: () => clock.now() + busy.ms },
     windowMax: 1,
-    ackTimeoutMs: ACK_MS,
+    ackTimeoutMs: () => ACK_MS,
     lateAfterMs: () => times.lateAfterMs,
     isCoverable: () => isCoverable,
     late: () => {
@@ -30,8 +30,8 @@ function open(times: { lateAfterMs: number } = { lateAfterMs: 100 }, isCoverable
   return { busy, clock, counts, lateAt, way };
 }
 
-const alone = (sentAt: number): WayItem => ({ frame: '', order: undefined, sentAt });
-const version = (sentAt: number): WayItem => ({ frame: '', order: 'profile', sentAt });
+const alone = (sentAt: number): WayItem => ({ frame: '', order: undefined, sentAt, sendNumber: 0, overtaken: 0 });
+const version = (sentAt: number): WayItem => ({ frame: '', order: 'profile', sentAt, sendNumber: 0, overtaken: 0 });
 
 test('what was withdrawn keeps its place and its order until it lapses, and whoever waits is told', () => {
   const { clock, counts, way } = open();

@@ -14,11 +14,11 @@ function answered(calls: Calls, count: number, latencyMs: number, fromMs: number
 }
 
 test('answers that come late are samples as well, or a relay that has become slower would be late for ever', () => {
-  const calls = new Calls(10_000, silent);
+  const calls = new Calls(() => 10_000, silent);
   const now = answered(calls, 200, 60, 0);
   expect(calls.answerTimeoutMs).toBeLessThan(100);
   const lateAfter = (answers: number): number => {
-    const copy = new Calls(10_000, silent);
+    const copy = new Calls(() => 10_000, silent);
     answered(copy, answers, 300, answered(copy, 200, 60, 0));
     return copy.answerTimeoutMs;
   };

@@ -20,8 +20,8 @@ function listen() {
   const say = (what: string) => said.push(`${now() - beganAt} ${what}`);
   const pulse = new Pulse({
     clock: { ...clock, now },
-    heartbeatMs: HEARTBEAT_MS,
-    deadAfterMs: 5_000,
+    heartbeatMs: () => HEARTBEAT_MS,
+    deadAfterMs: () => 5_000,
     answerTimeoutMs: () => times.answerMs,
     owedSince,
     messageOwedSince: owedSince,

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { AnyActorRef } from 'xstate';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
-import { type CreatePoolOptions, type Pool, systemClock } from '../../src/index.ts';
+import { type CreatePoolOptions, type NetworkStatus, type Pool, systemClock } from '../../src/index.ts';
 import { type FaultableRelay, FaultProxy, signedEvents, VirtualClock } from '../../src/testing/index.ts';
 import { EdgeCoverage } from '../kit/edges.ts';
 import { nextFact, until } from '../kit/facts.ts';
@@ -269,6 +269,9 @@ describe('the arrows of the pool chart, with real relays', () => {
     say({ type: 'relay.connected', url: a, generation: 1 });
     suspect(b);
     suspect(c);
+    pool.actor.send({ type: 'network.online' });
+    suspect(b);
+    suspect(c);
     clock.advance(60_000);
     expect(facts).toEqual([
       'pool.network-offline',
@@ -278,7 +281,28 @@ describe('the arrows of the pool chart, with real relays', () => {
       'pool.network-suspected',
       'pool.network-recovered',
       'pool.network-suspected',
+      'pool.network-recovered',
+      'pool.network-suspected',
     ]);
+    await pool.close({ drainMs: 0 });
+  });
+
+  test('a pool that begins offline dials nobody until the platform is online', async () => {
+    const relays = await startRelays(2);
+    let tell: (isOnline: boolean) => void = () => {};
+    const network: NetworkStatus = {
+      isOnline: false,
+      subscribe: (listener) => {
+        tell = listener;
+        return () => {};
+      },
+    };
+    const pool = watched(relays, { network });
+    expect(Object.values(pool.status())).toEqual(['paused', 'paused']);
+    const publishing = pool.publish(events.next().value, { relays: [relays[0]?.url ?? ''] });
+    expect(relays.map(({ dials }) => dials)).toEqual([0, 0]);
+    tell(true);
+    expect(await publishing).toMatchObject({ status: 'confirmed' });
     await pool.close({ drainMs: 0 });
   });
 

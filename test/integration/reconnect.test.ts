@@ -109,20 +109,23 @@ describe('a connection', () => {
     pool.on('relay.status-changed', ({ status }) => journey.push(status));
     expect(await nextFact(pool, 'relay.circuit-opened')).toMatchObject({ cause: 'consecutive' });
     expect(relay.dials).toBe(5);
-    const probes: string[] = [];
-    relay.events.on('frame', (frame) => probes.push(String(JSON.parse(frame)[0])));
+    let pings = 0;
+    relay.events.on('ping', () => {
+      pings += 1;
+    });
     const closed = nextFact(pool, 'relay.circuit-closed');
     relay.heal();
     await closed;
-    expect(probes.filter((type) => type === 'REQ')).toHaveLength(3);
+    expect(pings).toBeGreaterThanOrEqual(3);
     expect(journey.slice(-3)).toEqual(['connecting', 'half-open', 'connected']);
   });
 
   test('to a relay that upgrades and never answers is found out, although nobody publishes', async () => {
     const relay = await oneRelay();
-    relay.set({ silent: true });
+    relay.set({ silent: true, noPongs: true });
     const pool = startPool([relay]);
-    expect(await nextFact(pool, 'relay.disconnected')).toMatchObject({ reason: 'no answer to a probe' });
+    const { reason } = await nextFact(pool, 'relay.disconnected');
+    expect(reason).toMatch(/no answer to a probe|silent for too long/);
   });
 
   test.each([

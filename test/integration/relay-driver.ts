@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AnyActorRef, type AnyMachineSnapshot, type EventObject, initialTransition, transition } from 'xstate';
-import { DIALS_MAX } from '../../machines/policy/limits.ts';
+import { LOCK_OUT_MS } from '../../machines/policy/limits.ts';
 import type { RelayOptions, RelaySettings } from '../../machines/policy/settings.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
 import { createPool, type Pool, type Receipt, type Transport } from '../../src/index.ts';
-import type { Turn } from '../../src/pool/dial-gate.ts';
+import type { Attempt, DialLimiter } from '../../src/pool/dial-limiter.ts';
 import { dataPlaneOf } from '../../src/pool/pool-machine.ts';
+import type { Session } from '../../src/pool/session.ts';
 import { FaultableRelay, FaultProxy, signedEvents, VirtualClock } from '../../src/testing/index.ts';
+import type { Resolution } from '../../src/transport/transport.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
 import type { EdgeCoverage } from '../kit/edges.ts';
 import type { Path } from '../kit/paths.ts';
@@ -35,7 +37,12 @@ const isServing = (snapshot: AnyMachineSnapshot): boolean =>
 /** What only the pool says, and its measurements where nothing arrives that could be measured. */
 const isWhispered = ({ type }: EventObject, before: AnyMachineSnapshot): boolean =>
   type.startsWith('SET_') ||
+  type === 'RETURN_TO_NETWORK' ||
+  // The relay's socket is gone a moment later.
+  type === 'socket.closing' ||
   // Asked a moment ago, in another state.
+  // A probe and the trial that it is part of have the same time.
+  (type === 'probe.failed' && before.matches({ session: 'half-open' })) ||
   (type === 'probe.failed' &&
     before.matches({ session: 'connected' }) &&
     !before.matches({ session: { connected: 'unproven' } })) ||
@@ -46,20 +53,30 @@ export function isDrivable(event: Said, before: AnyMachineSnapshot): boolean {
   const { generation } = before.context as RelayContext;
   if (event.generation !== undefined && event.generation !== generation) return true;
   // Who waits for its turn has no connection that could break.
-  if (event.type.startsWith('xstate.error')) return !before.matches({ session: { connecting: 'queued' } });
+  const isWaiting = before.matches({ session: { connecting: 'queued' } });
+  const isResolving = before.matches({ session: { connecting: 'resolving' } });
+  if (event.type.startsWith('xstate.error')) return !isWaiting && !isResolving;
   if (event.type.startsWith('xstate.')) return true;
   if (!event.type.includes('.')) return true;
   if (!before.matches('session')) return false;
   const isDialling = before.matches({ session: { connecting: 'dialling' } });
-  if (event.type === 'socket.dialling') return before.matches({ session: { connecting: 'queued' } });
+  if (event.type === 'socket.dialling' || event.type === 'socket.resolving') return isWaiting;
+  if (event.type === 'socket.resolved') return isResolving;
   if (event.type === 'socket.opened') return isDialling;
   if (event.type.startsWith('link.')) {
     if (event.type !== 'link.silent') return before.matches({ session: { degraded: 'suspected' } });
     return before.matches({ session: 'connected' }) || before.matches({ session: { degraded: 'unwell' } });
   }
-  if (event.type === 'socket.closed' && before.matches({ session: { connecting: 'queued' } })) return false;
+  // Refused before it has opened, it is excused while our own network is in doubt.
+  const isUpgrade = event.report?.code === 3000 && !isOpen(before);
+  if (isUpgrade && (before.context as RelayContext).network !== 'well') return false;
+  if (event.type.startsWith('socket.clos') && (isWaiting || isResolving)) return false;
+  if (event.type === 'socket.closing') return isOpen(before);
   if (event.type === 'socket.closed') return isOpen(before) ? event.report?.httpStatus === undefined : true;
-  if (event.type === 'socket.proved') return isOpen(before) && !(before.context as RelayContext).proven;
+  // In a trial, whatever proves it answers its probe as well.
+  if (event.type === 'socket.proved') {
+    return isOpen(before) && !before.matches({ session: 'half-open' }) && !(before.context as RelayContext).proven;
+  }
   if (event.type === 'health.recovered') return before.matches({ session: 'degraded' });
   if (event.type === 'health.degraded')
     return !before.matches({ session: { degraded: 'unwell' } }) && isServing(before);
@@ -80,7 +97,10 @@ export class RelayDriver {
   readonly #published: string[] = [];
   readonly receipts: Promise<Receipt>[] = [];
   #crashes = false;
-  #others: readonly Turn[] = [];
+  /** What the relay's next attempt at each limiter begins with, while others leave it no room. */
+  readonly #held = new Map<DialLimiter, () => void>();
+  /** Ends the look-up of the relay's name. */
+  #resolved: ((result: Resolution) => void) | undefined;
   /** Whether the platform says that no byte arrives; otherwise some do whenever it is asked. */
   #isQuiet = false;
   #bytes = 0;
@@ -113,7 +133,7 @@ export class RelayDriver {
         if (event.type === '@xstate.microstep' && id === `relay:${proxy.url}`) coverage.note(event._transitions);
       },
     });
-    this.#crowd();
+    this.#crowdAll();
     // One relay alone is never put aside; this one behaves as one of many.
     this.#actor?.send({ type: 'SET_EJECTABLE', ejectable: true });
   }
@@ -209,16 +229,21 @@ export class RelayDriver {
         return this.#pool.removeRelay(this.#url);
       case 'CONFIGURE':
         return this.#configure(event, before);
-      case 'socket.opened': {
-        // A probe has the time that its session was given at its start; the shorter of the two times is up first.
-        const changeMs = next?.type === 'probe.failed' ? 1_000 : next?.type.includes('halfOpenTimeout') ? -1_000 : 0;
-        const halfOpenTimeoutMs = this.#settings.breaker.halfOpenTimeoutMs + changeMs;
-        this.#pool.configureRelay(this.#url, { breaker: { halfOpenTimeoutMs } });
+      case 'socket.opened':
+        if (next?.type.includes('halfOpenTimeout')) this.#lengthenProbes();
         return this.#hold(false);
-      }
       case 'socket.dialling':
-        for (const turn of this.#others) this.#gate?.leave(turn);
-        return this.#crowd();
+        this.#admit(this.#links?.names);
+        this.#resolve();
+        return this.#admit(this.#links?.dials);
+      case 'socket.resolving':
+        if (this.#resolved) this.#whisper(event);
+        else this.#admit(this.#links?.names);
+        return;
+      case 'socket.resolved':
+        if (this.#resolved) this.#resolve();
+        else this.#whisper(event);
+        return;
       case 'link.silent':
         return this.#fallSilent();
       case 'link.heard':
@@ -241,7 +266,7 @@ export class RelayDriver {
         return this.#recover();
       case 'probe.succeeded': {
         if ((event.latencyMs ?? 0) > 1_000) this.#clock.advance(this.#chart.settings.breaker.slowProbeMs + 100);
-        return this.#answer();
+        return this.#answer(before);
       }
       case 'probe.failed': {
         // A degraded relay is asked after a second only.
@@ -253,13 +278,46 @@ export class RelayDriver {
     }
   }
 
-  /** As many others dial as may at one time, so that a relay has to wait for its turn. */
-  #crowd(): void {
-    this.#others = Array.from({ length: DIALS_MAX.usual }, () => this.#gate?.enter(false, () => {}) as Turn);
+  /** A probe and the trial that it is part of have the same time; here, the time of the trial is up first. */
+  #lengthenProbes(): void {
+    const session = this.#links?.of(this.#url).session as Session | undefined;
+    const { breaker, ...settings } = this.#chart.settings;
+    session?.tune({ ...settings, breaker: { ...breaker, halfOpenTimeoutMs: breaker.halfOpenTimeoutMs + 1_000 } });
   }
 
-  get #gate() {
-    return dataPlaneOf(this.#pool.actor)?.links.gate;
+  /** As many others are under way as may be at one time, so that the relay has to wait for its turn. */
+  #crowdAll(): void {
+    const { names, dials } = this.#links ?? {};
+    for (const limiter of [names, dials]) {
+      if (limiter) limiter.enter = (url, begin) => this.#holdAttempt(limiter, url, begin);
+    }
+  }
+
+  #holdAttempt(limiter: DialLimiter, url: string, begin: () => void): Attempt {
+    this.#held.set(limiter, begin);
+    return { url, order: 0, begin, beganAt: undefined };
+  }
+
+  /** Others make room for the relay. */
+  #admit(limiter: DialLimiter | undefined): void {
+    const begin = limiter && this.#held.get(limiter);
+    if (limiter) this.#held.delete(limiter);
+    begin?.();
+  }
+
+  get #links() {
+    return dataPlaneOf(this.#pool.actor)?.links;
+  }
+
+  #resolve(): void {
+    const resolved = this.#resolved;
+    this.#resolved = undefined;
+    resolved?.({ addresses: [{ address: '127.0.0.1', family: 4 }] });
+  }
+
+  /** What the real parts do not report at this moment, or have reported already. */
+  #whisper(event: Said): void {
+    this.#actor?.send({ ...event, generation: this.#chart.generation } as never);
   }
 
   /** Nothing arrives any more, so a ping stays without an answer. */
@@ -277,6 +335,7 @@ export class RelayDriver {
   #passTime(delay: string): void {
     const { settings, delayMs } = this.#chart;
     const delays: Readonly<Record<string, number>> = {
+      resolveTimeout: settings.resolveTimeoutMs,
       connectTimeout: settings.connectTimeoutMs,
       closeTimeout: settings.closeTimeoutMs,
       stableDelay: settings.stableMs,
@@ -284,6 +343,7 @@ export class RelayDriver {
       forgivenessDelay: settings.forgivenessMs,
       halfOpenTimeout: settings.breaker.halfOpenTimeoutMs,
       retryDelay: delayMs,
+      lockOutDelay: LOCK_OUT_MS,
     };
     if (delay === 'retryDelay') this.#hold(true);
     this.#clock.advance(delays[delay] ?? Number.NaN);
@@ -303,7 +363,7 @@ export class RelayDriver {
     if (isOpen(before)) return code === 1006 ? this.#proxy.reset() : this.#relay.close(code);
     if (code === 1006 && httpStatus === undefined) return this.#proxy.reset();
     // A socket that is not open has no close code; what means the same is the answer to the upgrade.
-    const statuses: Readonly<Record<number, number>> = { 1008: 403, 1012: 503 };
+    const statuses: Readonly<Record<number, number>> = { 3000: 403, 1012: 503 };
     this.#relay.set({ httpStatus: httpStatus ?? statuses[code] });
     this.#hold(false);
   }
@@ -324,7 +384,8 @@ export class RelayDriver {
   async #fail(): Promise<void> {
     const failures = (): number => this.#pool.metrics().relays[this.#url]?.failures ?? 0;
     const before = failures();
-    for (const id of await this.#publish(1)) this.#relay.send(JSON.stringify(['OK', id, false, 'error: no']));
+    // Three messages that are none count as one failure.
+    for (let count = 0; count < 3; count += 1) this.#relay.send('{{{');
     await this.#until('the failure', () => failures() > before);
   }
 
@@ -350,7 +411,7 @@ export class RelayDriver {
       if (this.#hasArrived()) return;
       await this.#until('a question', () => this.#asked.length > asked);
       const received = this.#received;
-      await this.#answer();
+      await this.#answerRequest();
       await this.#until('the answer', () => this.#received > received);
     }
   }
@@ -359,7 +420,14 @@ export class RelayDriver {
     return this.#pool.metrics().relays[this.#url]?.receivedMessages ?? 0;
   }
 
-  async #answer(): Promise<void> {
+  /** Anything is a sign of life; how a degraded relay serves requests is measured by one. */
+  #answer(before: AnyMachineSnapshot): Promise<void> | undefined {
+    if (before.matches({ session: 'degraded' })) return this.#answerRequest();
+    this.#relay.send('["NOTICE","still here"]');
+    return undefined;
+  }
+
+  async #answerRequest(): Promise<void> {
     const question = (): string => this.#asked.at(-1) ?? '';
     await this.#until('a question', () => question() !== '' && !this.#answered.has(question()));
     this.#answered.add(question());
@@ -370,8 +438,15 @@ export class RelayDriver {
     const self = this;
     return {
       name: 'ws that can be broken',
+      resolve: () => (done) => {
+        self.#resolved = done;
+        return () => {
+          self.#resolved = undefined;
+        };
+      },
       open: (url, options, handlers) => {
-        const connection = wsTransport.open(url, options, handlers);
+        // What proves that the relay lives is for the path to say.
+        const connection = wsTransport.open(url, options, { ...handlers, onPong: () => {} });
         return {
           get bufferedBytes() {
             return connection.bufferedBytes;

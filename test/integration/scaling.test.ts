@@ -7,6 +7,7 @@ import { scalingMachine } from '../../machines/scaling/scaling.machine.ts';
 import { textOf } from '../../src/frame.ts';
 import type { Connection, Pool, Receipt, Transport, TransportHandlers } from '../../src/index.ts';
 import { FaultableRelay, signedEvents, VirtualClock } from '../../src/testing/index.ts';
+import type { Resolution } from '../../src/transport/transport.ts';
 import { wsTransport } from '../../src/transport/ws.ts';
 import { EdgeCoverage } from '../kit/edges.ts';
 import { QUICK, startPool } from '../kit/relays.ts';
@@ -44,6 +45,7 @@ class Tap implements Connection {
       onPong: () => {
         if (!this.isDeaf) handlers.onPong();
       },
+      onClosing: (report) => handlers.onClosing?.(report),
       onClose: (report) => handlers.onClose(report),
     });
   }
@@ -90,11 +92,15 @@ class Field {
   readonly connections = new EdgeCoverage(connectionMachine);
   readonly scaling = new EdgeCoverage(scalingMachine);
   readonly receipts: Promise<Receipt>[] = [];
+  /** Names are resolved when the test says so. */
+  #holdsNames = false;
+  #lookups: ((result: Resolution) => void)[] = [];
 
   constructor(relay: FaultableRelay) {
     this.relay = relay;
     const transport: Transport = {
       name: 'tapped',
+      resolve: () => (this.#holdsNames ? (done) => this.#lookUp(done) : undefined),
       open: (url, options, handlers) => {
         const tap = new Tap((tapped) => wsTransport.open(url, options, tapped), handlers);
         this.taps.push(tap);
@@ -133,6 +139,28 @@ class Field {
     const events = signedEvents();
     for (let count = 0; count < EVENTS; count += 1) field.receipts.push(field.pool.publish(events.next().value));
     return field;
+  }
+
+  holdNames(holds: boolean): void {
+    this.#holdsNames = holds;
+  }
+
+  /** Ends every look-up that waits; how many there were. */
+  resolveNames(): number {
+    const waiting = this.#lookups.splice(0);
+    for (const done of waiting) done({ addresses: [{ address: '127.0.0.1', family: 4 }] });
+    return waiting.length;
+  }
+
+  get lookups(): number {
+    return this.#lookups.length;
+  }
+
+  #lookUp(done: (result: Resolution) => void): () => void {
+    this.#lookups.push(done);
+    return () => {
+      this.#lookups = this.#lookups.filter((each) => each !== done);
+    };
   }
 
   get open(): number {
@@ -268,6 +296,27 @@ test('the arrows of the charts for further connections are all taken with a real
   field.allow(1);
   field.actors[0]?.send(CLOSED_BADLY);
   expect(field.actors).toHaveLength(0);
+
+  // Names that take a while, or too long.
+  field.holdNames(true);
+  field.allow(2);
+  field.passUntil(() => field.lookups > 0);
+  expect(stateOf(0)).toEqual({ live: { connecting: 'resolving' } });
+  expect(field.resolveNames()).toBe(1);
+  await field.until('the one that was resolved', () => field.open === 2);
+  // The relay closes it politely.
+  const { generation } = field.actors[0]?.getSnapshot().context ?? {};
+  field.actors[0]?.send({
+    type: 'socket.closing',
+    generation,
+    report: { code: 1000, reason: '' },
+    successesAt: [],
+  } as never);
+  await field.until('the end of it', () => field.open === 1 && field.actors.length === 0);
+  field.passUntil(() => field.lookups > 0);
+  field.pass(6_000);
+  field.holdNames(false);
+  field.allow(1);
 
   // One that is never open, and one that is not wanted any more before it is.
   field.relay.set({ tarpit: true });

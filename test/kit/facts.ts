@@ -38,11 +38,11 @@ export async function untilAt(relay: FaultableRelay, condition: () => boolean): 
       setImmediate(() => {
         if (!condition()) return;
         clearTimeout(deadline);
-        relay.events.off('frame', look);
+        relay.events.off('frame', look).off('ping', look);
         resolve();
       });
     };
-    relay.events.on('frame', look);
+    relay.events.on('frame', look).on('ping', look);
   });
 }
 

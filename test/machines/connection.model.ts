@@ -23,11 +23,15 @@ const closed = (report: object): EventObject =>
 /** Everything that can be said to a further connection. */
 export const connectionEvents = (): readonly EventObject[] => [
   { type: 'DRAIN' },
+  fact({ type: 'CONFIGURE', settings: { ...DEFAULT_RELAY_SETTINGS, closeTimeoutMs: 5 } }),
+  fact({ type: 'socket.resolving' }),
+  fact({ type: 'socket.resolved' }),
   fact({ type: 'socket.dialling' }),
   fact({ type: 'socket.opened' }),
   fact({ type: 'socket.drained' }),
   closed({}),
-  closed({ code: 1008 }),
+  fact({ type: 'socket.closing', report: { code: 3000, reason: '' }, successesAt: [] }),
+  closed({ code: 3000 }),
   closed({ httpStatus: 429, retryAfterMs: 5_000 }),
   fact({ type: 'link.silent' }),
   fact({ type: 'link.heard' }),
@@ -64,7 +68,7 @@ export function connectionRig(machine: typeof connectionMachine): Rig {
     machine: machine.provide({ actors: { socket: socket as never } }),
     say(actor, event) {
       if (event.type === 'xstate.error.actor.socket') actor.getSnapshot().children.socket?.send({ type: 'CRASH' });
-      else if (event.type === 'DRAIN') actor.send(event);
+      else if (event.type === 'DRAIN' || event.type === 'CONFIGURE') actor.send(event);
       else tell?.(event);
     },
     check(snapshot) {

@@ -8,6 +8,9 @@ const B = 'wss://b.example/';
 const C = 'wss://c.example/';
 const D = 'wss://d.example/';
 
+/** `relaysMax` of the pool that begins without a network. */
+const OFFLINE_AT_FIRST = 5;
+
 export const INPUTS = {
   'one relay, one restart': { relays: [A], options: { supervisor: { restartsMax: 1 } } },
   'two relays, not dialled': {
@@ -17,8 +20,13 @@ export const INPUTS = {
   },
   'four relays that come and go': { relays: [A, B, C, D], options: { supervisor: { relaysMax: 4 } } },
   'two relays whose network comes and goes': { relays: [A, B], options: { supervisor: { relaysMax: 3 } } },
+  'two relays that begin offline': { relays: [A, B], options: { supervisor: { relaysMax: 5 } } },
   'no relay': { options: { supervisor: { relaysMax: 1 } } },
 } as const;
+
+/** The platform says that it is offline where a pool is named so. */
+const readNetwork = ({ context }: { context: PoolContext }) =>
+  context.settings.supervisor.relaysMax === OFFLINE_AT_FIRST ? { network: 'offline' as const } : {};
 
 const passTime = ({ context }: { context: PoolContext }) => ({
   reading: { nowMs: context.reading.nowMs + 1_000, random: 0.5 },
@@ -50,6 +58,7 @@ const HANDS = [
   'refuseSubscription',
   'endSubscription',
   'openRelay',
+  'tunePool',
   'tuneRelays',
   'updateRelay',
   'updateNetwork',
@@ -64,7 +73,11 @@ const HANDS = [
 const withFakes = (machine: typeof poolMachine): typeof poolMachine =>
   machine.provide({
     actors: { relay: fakeRelay as never, dataPlane: fakePlane as never },
-    actions: { takeReading: assign(passTime), ...Object.fromEntries(HANDS.map((name) => [name, () => {}])) },
+    actions: {
+      takeReading: assign(passTime),
+      readNetwork: assign(readNetwork),
+      ...Object.fromEntries(HANDS.map((name) => [name, () => {}])),
+    },
   });
 
 export const modelledPool = withFakes(poolMachine);
@@ -79,6 +92,8 @@ function circumstances({ context }: AnyMachineSnapshot): readonly EventObject[] 
   const { relays, reading, settings } = context as PoolContext;
   if (settings.supervisor.relaysMax === 4)
     return Object.keys(relays).flatMap((url) => [status(url, 'connected'), status(url, 'backoff')]);
+  if (settings.supervisor.relaysMax === OFFLINE_AT_FIRST)
+    return [{ type: 'network.offline' }, { type: 'network.online' }];
   if (settings.supervisor.relaysMax !== 3) return undefined;
   return [
     ...[A, B].flatMap((url) => [
@@ -86,6 +101,7 @@ function circumstances({ context }: AnyMachineSnapshot): readonly EventObject[] 
       status(url, 'backoff'),
       fact({ type: 'relay.suspected', url, atMs: reading.nowMs }),
       fact({ type: 'relay.disconnected', url, atMs: reading.nowMs, code: 1006, reason: '' }),
+      fact({ type: 'relay.disconnected', url, atMs: reading.nowMs, code: 1006, reason: '', httpStatus: 403 }),
     ]),
     fact({ type: 'relay.suspected', url: A, atMs: reading.nowMs + 60_000 }),
     fact({ type: 'relay.connected', url: A, generation: 1 }),
@@ -106,6 +122,8 @@ export function poolEvents(snapshot: AnyMachineSnapshot): readonly EventObject[]
     { type: 'ADD_RELAY', url: A, options: { stableMs: 50 } },
     { type: 'REMOVE_RELAY', url: A },
     { type: 'CONFIGURE', options: { closeTimeoutMs: 5 } },
+    fact({ type: 'plane.need-changed', url: A, isNeeded: true }),
+    fact({ type: 'plane.need-changed', url: A, isNeeded: false }),
     { type: 'CONFIGURE_RELAY', url: A, options: { closeTimeoutMs: 7 } },
     { type: 'CONNECT' },
     { type: 'DISCONNECT', url: A },

@@ -1,6 +1,6 @@
 import { type AnyMachineSnapshot, assign, type EventObject, fromCallback } from 'xstate';
 import { type RelayOptions, relaySettings } from '../../machines/policy/settings.ts';
-import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { cameOfNetwork, isExcusable, type RelayContext } from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
 import type { SocketCommand, SocketInput } from '../../machines/socket.ts';
 import type { Rig } from '../kit/run.ts';
@@ -45,11 +45,18 @@ const close = (report: object): object => ({
   successesAt: [],
 });
 
+const isClosing = (fact: object): boolean => 'type' in fact && fact.type === 'socket.closing';
+
+const closing = (report: object): object => ({ ...close(report), type: 'socket.closing' });
+
 const FACTS: readonly object[] = [
+  { type: 'socket.resolving' },
+  { type: 'socket.resolved' },
   { type: 'socket.dialling' },
   { type: 'socket.opened' },
   { type: 'socket.proved' },
   close({}),
+  closing({ code: 1000 }),
   { type: 'health.degraded', reasons: ['slow'] },
   { type: 'health.recovered' },
   { type: 'link.silent' },
@@ -62,7 +69,7 @@ const FACTS: readonly object[] = [
 
 /** More of the same facts, told apart by a guard. */
 const VARIANTS: readonly object[] = [
-  close({ code: 1008 }),
+  close({ code: 3000 }),
   close({ code: 1012 }),
   close({ httpStatus: 410 }),
   { type: 'probe.succeeded', latencyMs: 60_000 },
@@ -72,8 +79,10 @@ const VARIANTS: readonly object[] = [
 export function relayEvents(snapshot: AnyMachineSnapshot): readonly EventObject[] {
   const { generation, settings, reading } = snapshot.context as RelayContext;
   const { strategy } = settings.reconnect;
+  // Polite ends lead where others do; they only have to be walked once.
+  const isTold = (fact: object): boolean => strategy === 'exponential' || !isClosing(fact);
   const facts = [
-    ...[...FACTS, ...VARIANTS].map((fact) => ({ ...fact, generation })),
+    ...[...FACTS, ...VARIANTS].filter(isTold).map((fact) => ({ ...fact, generation })),
     { type: 'xstate.error.actor.socket', error: 'crash', actorId: 'socket' },
   ];
   const other = { ...settings, reconnect: { ...settings.reconnect, enabled: !settings.reconnect.enabled } };
@@ -92,11 +101,18 @@ export function relayEvents(snapshot: AnyMachineSnapshot): readonly EventObject[
     ...switches,
     ...(snapshot.matches('session') && strategy === 'linear' ? caps : []),
     ...doubts,
+    ...(strategy === 'decorrelated' ? [{ type: 'RETURN_TO_NETWORK' }] : []),
     ...outages,
     { type: 'SET_URGENCY', urgent: true },
     { type: 'SET_URGENCY', urgent: false },
     // Who waits for its turn to dial has nothing else to say.
-    ...(snapshot.matches({ session: { connecting: 'queued' } }) ? [{ type: 'socket.dialling', generation }] : facts),
+    ...(snapshot.matches({ session: { connecting: 'queued' } })
+      ? // Names are resolved in the same way under every policy.
+        [...(strategy === 'exponential' ? ['socket.resolving'] : []), 'socket.dialling'].map((type) => ({
+          type,
+          generation,
+        }))
+      : facts),
   ] as EventObject[];
 }
 
@@ -113,10 +129,12 @@ export const staleEvents = (snapshot: AnyMachineSnapshot): readonly EventObject[
 export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
   const context = snapshot.context as RelayContext;
   const { settings, window } = context;
+  const { strategy } = settings.reconnect;
   const within = (value: string | object): boolean => snapshot.matches(value as never);
-  const inSession = within('session');
+  const isEnding = within({ session: 'ending' });
+  const inSession = within('session') && !isEnding;
   return [
-    within('idle') || within({ session: 'closing' }) ? [context.wanted, context.stopping] : null,
+    within('idle') || within({ session: 'closing' }) || isEnding ? [context.wanted, context.stopping] : null,
     within('backoff') || within('open-circuit') ? [context.urgent, context.before !== undefined] : null,
     inSession ? [context.proven, context.settled, context.unwell, context.spared] : null,
     [context.network, context.ejectable],
@@ -127,6 +145,9 @@ export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
     context.probes,
     Math.min(window.failuresInRow, settings.breaker.failureThreshold),
     inSession ? null : [context.loss.meaning, context.rest],
+    strategy === 'decorrelated' && !inSession
+      ? [cameOfNetwork(context), within('locked-out') && isExcusable(context, 0)]
+      : null,
     settings.reconnect.enabled,
   ];
 }

@@ -5,7 +5,7 @@ import { backoffDelayMs } from '../../machines/policy/backoff.ts';
 import { type AnswerCost, afterCost, afterFailure, costMs, NO_COST } from '../../machines/policy/balance/cost.ts';
 import { betterOfTwo } from '../../machines/policy/balance/two-choices.ts';
 import { EMPTY_BREAKER_WINDOW, openDelayMs, recordFailure, tripTrigger } from '../../machines/policy/breaker.ts';
-import { closeMeaning } from '../../machines/policy/close.ts';
+import { closeMeaning, endReason, isAmbiguous, isRefusedUpgrade, isTooBig } from '../../machines/policy/close.ts';
 import { afterFlap, exitHoldMs, isWell, NO_FLAPS, reasonsToDegrade } from '../../machines/policy/degraded.ts';
 import {
   afterAnswer,
@@ -134,13 +134,44 @@ describe('the breaker', () => {
 
 test('what an end of a connection means', () => {
   const meaning = (code: number, more: object = {}) => closeMeaning({ code, reason: '', ...more });
-  expect([1000, 1001, 1006, 1011, 3999].map((code) => meaning(code))).toEqual(Array(5).fill('lost'));
+  const lost = [1000, 1001, 1006, 1008, 1009, 1011, 3999, 4000, 4999];
+  expect(lost.map((code) => meaning(code))).toEqual(lost.map(() => 'lost'));
   expect([1012, 1013].map((code) => meaning(code))).toEqual(['restarting', 'restarting']);
-  expect([1008, 3000, 3003, 4000, 4999].map((code) => meaning(code))).toEqual(Array(5).fill('refused'));
+  expect([3000, 3003].map((code) => meaning(code))).toEqual(['refused', 'refused']);
   expect([429, 503].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(['restarting', 'restarting']);
   expect([401, 403, 404].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(Array(3).fill('refused'));
   expect([302, 500].map((httpStatus) => meaning(1006, { httpStatus }))).toEqual(['lost', 'lost']);
   expect([meaning(1006, { httpStatus: 410 }), meaning(1006, { impossible: true })]).toEqual(['gone', 'gone']);
+});
+
+test('which ends of a connection say nothing by themselves, or speak of one message or of what stands in between', () => {
+  const codes = [1000, 1006, 1008, 1009, 3000, 3003, 4000, 4999];
+  const close = (code: number, more: object = {}) => ({ code, reason: '', ...more });
+  expect(codes.filter((code) => isAmbiguous(close(code)))).toEqual([1008, 4000, 4999]);
+  expect(isAmbiguous(close(1008, { httpStatus: 403 }))).toBe(false);
+  expect(codes.filter((code) => isTooBig(close(code)))).toEqual([1009]);
+  expect(isTooBig(close(1009, { brokeProtocol: true }))).toBe(false);
+  const statuses = [302, 401, 403, 410, 429, 500, 503];
+  expect(statuses.filter((httpStatus) => isRefusedUpgrade(close(1006, { httpStatus })))).toEqual([
+    302, 401, 403, 410, 500,
+  ]);
+});
+
+test.each([
+  [{ code: 1006, reason: '' }, 'connection lost without a Close frame'],
+  [
+    { code: 1006, reason: 'connect ECONNREFUSED 127.0.0.1:1', errorCode: 'ECONNREFUSED' },
+    'connect ECONNREFUSED 127.0.0.1:1',
+  ],
+  [
+    { code: 1006, reason: 'certificate has expired', errorCode: 'CERT_HAS_EXPIRED' },
+    'CERT_HAS_EXPIRED: certificate has expired',
+  ],
+  [{ code: 1006, reason: '', httpStatus: 403 }, 'HTTP 403'],
+  [{ code: 1001, reason: '' }, 'closed with 1001'],
+  [{ code: 4000, reason: 'idle' }, 'closed with 4000: idle'],
+])('the end %j is described as "%s"', (report, says) => {
+  expect(endReason(report)).toBe(says);
 });
 
 test('a connection degrades at a fifth of slow or failed calls, and recovers at a twentieth after its dwell', () => {
@@ -383,7 +414,7 @@ describe('settings', () => {
     [{ reconnect: { jitter: 1 } }, 'reconnect.jitter is 1; give true or false.'],
     [{ breaker: null }, 'breaker is null; give an object.'],
     [{ breaker: { failureRatio: Number.NaN } }, 'breaker.failureRatio is NaN; give a number from 0.01 to 1.'],
-    [{ reconect: {} }, /^reconect is "unknown"; give one of /],
+    [{ reconect: {} }, /^There is no option "reconect"\. Did you mean reconnect\?/],
   ])('%j is refused with what to give instead', (options, message) => {
     expect(() => relaySettings(options as never)).toThrow(message);
   });

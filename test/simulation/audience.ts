@@ -11,6 +11,7 @@ export class Audience {
     this.#listening = {
       began: to('began'),
       dialled: to('dialled'),
+      unresolved: to('unresolved'),
       sent: to('sent'),
       received: to('received'),
       ended: to('ended'),

@@ -176,6 +176,24 @@ const KINDS: Readonly<Record<string, Kind>> = {
     { do: 'cut', at, relay },
   ],
   silent: (draw, relay, at) => [fault(draw, relay, at, { silent: true })],
+  noPongs: (draw, relay, at) => [fault(draw, relay, at, { noPongs: true })],
+  // Closes politely, and keeps its side of the TCP connection open.
+  lingers: (draw, relay, at) => [
+    fault(draw, relay, at, { lingers: true }),
+    { do: 'close', at: at + 1, relay, code: draw.pick(CLOSE_CODES.filter((code) => code !== 1006)) },
+  ],
+  noticeAcks: (draw, relay, at) => [fault(draw, relay, at, { noticeAcks: draw.pick(REFUSALS) })],
+  refusedKind: (draw, relay, at) => [
+    fault(draw, relay, at, { refusedKind: draw.pick([0, 1]), refuseWith: draw.pick(REFUSALS) }),
+  ],
+  tooLarge: (draw, relay, at) => [
+    fault(draw, relay, at, { messageBytesMax: draw.skewed(300, 3_000), tooLargeCode: draw.pick([1006, 1008, 1009]) }),
+  ],
+  unserved: (draw, relay, at) => [fault(draw, relay, at, { unserved: draw.pick(['notice', 'silent'] as const) })],
+  name: (draw, relay, at) => [
+    link(draw, relay, at, { name: draw.pick(['hangs', 'unknown'] as const) }),
+    { do: 'cut', at, relay },
+  ],
   slow: (draw, relay, at) => [fault(draw, relay, at, { delayMs: draw.skewed(50, 8 * SECOND) })],
   lostAcks: (draw, relay, at) => [fault(draw, relay, at, { swallowAcks: often(draw) })],
   lateAcks: (draw, relay, at) => [

@@ -1,10 +1,18 @@
-import { assign } from 'xstate';
+import { assign, type EventObject } from 'xstate';
 import { deliveryTable } from '../../machines/delivery/delivery.table.ts';
+import type { CloseReport } from '../../machines/policy/close.ts';
 import type { Priority } from '../../machines/policy/priority.ts';
 import { poolMachine } from '../../machines/pool/pool.machine.ts';
 import { publicationTable } from '../../machines/publication/publication.table.ts';
-import { isTripped, type RelayContext, scheduleRetry, scheduleTrial } from '../../machines/relay/relay.context.ts';
+import {
+  isTripped,
+  type RelayContext,
+  recordLoss,
+  scheduleRetry,
+  scheduleTrial,
+} from '../../machines/relay/relay.context.ts';
 import { relayMachine } from '../../machines/relay/relay.machine.ts';
+import type { SocketInput } from '../../machines/socket.ts';
 import { AnswerWindow } from '../../src/delivery/answer-window.ts';
 import { Capacity } from '../../src/delivery/capacity.ts';
 import { Deadlines } from '../../src/delivery/deadlines.ts';
@@ -20,7 +28,7 @@ import { Delivery, Publication } from '../../src/delivery/publication.ts';
 import { Publications } from '../../src/delivery/publications.ts';
 import { Waiters } from '../../src/delivery/waiters.ts';
 import { Calls } from '../../src/health/calls.ts';
-import { DialGate } from '../../src/pool/dial-gate.ts';
+import { DialLimiter } from '../../src/pool/dial-limiter.ts';
 import { Links } from '../../src/pool/links.ts';
 import { Session } from '../../src/pool/session.ts';
 import { all, edit, of, type ProductFault, part, replace, step } from './planting.ts';
@@ -68,7 +76,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'further connections outlive the first',
-    breaks: ['S4', 'S14'],
+    breaks: ['S2', 'S4', 'S14'],
     plant: () => part(relayMachine, 'actions', 'stopScaling', () => {}),
   },
   {
@@ -77,10 +85,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     plant: () =>
       replace(
         of(Lane),
-        'isServing',
-        (serves: () => boolean) =>
-          function isServing(this: Lane<never>) {
-            return serves.call(this) || this.status === 'half-open';
+        'isConnected',
+        (connected: () => boolean) =>
+          function isConnected(this: Lane<never>) {
+            return connected.call(this) || this.status === 'half-open';
           },
       ),
   },
@@ -95,6 +103,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
           function asks(this: Session) {
             probe.call(this);
             this.send('["REQ","probe-more",{"limit":1}]');
+            this.send('["REQ","probe-most",{"limit":1}]');
           },
       ),
   },
@@ -120,10 +129,11 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       part(
         relayMachine,
         'actions',
-        'recordCallFailure',
-        assign(({ context }: { context: RelayContext }) => ({
-          window: { ...context.window, failuresInRow: context.window.failuresInRow + 2 },
-        })),
+        'recordLoss',
+        assign(({ context, event }: { context: RelayContext; event: EventObject }) => {
+          const { report } = event as EventObject & { report: CloseReport };
+          return recordLoss({ ...context, ...recordLoss(context, report, []) }, report, []);
+        }),
       ),
   },
   {
@@ -175,9 +185,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
         replace(
           of(Links),
           'open',
-          (open: (input: object, tell: unknown) => unknown) =>
-            function openSession(this: Links, input: object, tell: unknown) {
-              return open.call(this, { ...input, probeTimeoutMs: 10_000_000 }, tell);
+          (open: (input: SocketInput, tell: unknown) => unknown) =>
+            function openSession(this: Links, input: SocketInput, tell: unknown) {
+              const breaker = { ...input.settings.breaker, halfOpenTimeoutMs: 10_000_000 };
+              return open.call(this, { ...input, settings: { ...input.settings, breaker } }, tell);
             },
         ),
       ),
@@ -218,12 +229,12 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       }),
   },
   {
-    says: 'everybody dials and is tried at once',
+    says: 'every relay is dialled at once',
     breaks: ['S11'],
     plant: () =>
-      replace(of(DialGate), 'enter', () => (isTrial: boolean, begin: () => void) => {
+      replace(of(DialLimiter), 'enter', () => (url: string, begin: () => void) => {
         begin();
-        return { isTrial, begin, dialled: false };
+        return { url, order: 0, begin, beganAt: 0 };
       }),
   },
   {
@@ -281,10 +292,10 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
     plant: () =>
       replace(
         of(Publication),
-        'acceptedHosts',
-        (hosts: () => number) =>
+        'hosts',
+        (hosts: () => readonly string[]) =>
           function twice(this: Publication) {
-            return 2 * hosts.call(this);
+            return [...hosts.call(this), ...hosts.call(this)];
           },
       ),
   },

@@ -27,6 +27,8 @@ export interface Wire {
   probesAnswered: number;
   /** Probes that were given up. */
   probesLost: number;
+  /** Frames and pongs that have arrived: each is a sign of life. */
+  signs: number;
 }
 
 /** One call of `publish`, or one PUBLISH. */
@@ -61,6 +63,8 @@ export interface Watcher {
   /** A process has started with an empty pool. */
   began?(): void;
   dialled?(wire: Wire, relay: RelayView): void;
+  /** The name of a relay was looked up in vain, or let go of. */
+  unresolved?(url: string): void;
   sent?(wire: Wire, relay: RelayView, eventId: string | undefined, frame: string): void;
   received?(wire: Wire, relay: RelayView, message: Message): void;
   /** The connection is over: told by the network, or let go of by the pool. */

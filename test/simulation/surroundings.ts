@@ -155,7 +155,7 @@ export class Surroundings {
   #clear(link: SimulatedLink, relay: number): void {
     const { minMs = 0, spreadMs = 0 } = this.#plan.relays[relay % this.#plan.relays.length] ?? {};
     const latency = { minMs, spreadMs };
-    link.set({ latency, upStalled: false, downStalled: false, bytesPerMs: Number.POSITIVE_INFINITY });
+    link.set({ name: 'known', latency, upStalled: false, downStalled: false, bytesPerMs: Number.POSITIVE_INFINITY });
   }
 
   #clearLinks(): void {

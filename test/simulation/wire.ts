@@ -7,6 +7,8 @@ import type { Wire } from './scene.ts';
 /** What is seen between a pool and its transport, before either has reacted. */
 export interface WireTap {
   dialled(wire: Wire): void;
+  /** A name was looked up, in vain or for too long; those that are known are not looked up. */
+  unresolved(url: string): void;
   opened(wire: Wire): void;
   sent(wire: Wire, frame: string, eventId: string | undefined): void;
   received(wire: Wire, data: string | Uint8Array, message: Message): void;
@@ -34,6 +36,27 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
   const live = new Set<Wire>();
   return {
     name: transport.name,
+    resolve(url, options) {
+      const lookup = transport.resolve?.(url, options);
+      return (
+        lookup &&
+        ((done) => {
+          let isOver = false;
+          const over = (): void => {
+            if (!isOver) tap.unresolved(url);
+            isOver = true;
+          };
+          const cancel = lookup((result) => {
+            over();
+            done(result);
+          });
+          return () => {
+            over();
+            cancel();
+          };
+        })
+      );
+    },
     open(url, options, handlers) {
       count += 1;
       const wire: Wire = {
@@ -47,6 +70,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
         probesOpen: new Set(),
         probesAnswered: 0,
         probesLost: 0,
+        signs: 0,
       };
       const end = (report: CloseReport | undefined): void => {
         if (!wire.live) return;
@@ -69,6 +93,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           const data = textOf(frame) ?? '';
           const message = nostrCodec.decode(data);
           wire.heardAt = now();
+          wire.signs += 1;
           tap.received(wire, data, message);
           // A relay may answer on another of its connections than it was asked on.
           if (message.type === 'answer')
@@ -85,8 +110,14 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
         },
         onPong() {
           wire.heardAt = now();
+          wire.signs += 1;
           tap.heard(wire);
           handlers.onPong();
+        },
+        onClosing(report) {
+          // It is out of use from now on; what comes of its socket is nobody's business.
+          end(report);
+          handlers.onClosing?.(report);
         },
         onClose(report) {
           end(report);

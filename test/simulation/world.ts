@@ -456,6 +456,11 @@ export class World implements Scene {
         this.#audience.tell('dialled', wire, view);
         view.wait = undefined;
       },
+      unresolved: (url) => {
+        if (!isCurrent()) return;
+        this.note(`${url} has no address`);
+        this.#audience.tell('unresolved', url);
+      },
       opened: (wire) => this.note(`${wire.url} is open`),
       sent: (wire, frame, eventId) => {
         if (!isCurrent()) return;

@@ -109,6 +109,7 @@ test('the doors let out what they always did; a change here is a change for user
       ],
       "recloser/machines": [
         "authMachine",
+        "circuitMachine",
         "connectionMachine",
         "deliveryMachine",
         "poolMachine",

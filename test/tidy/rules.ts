@@ -37,16 +37,16 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^machines\/index\.ts$/, [/^machines\//]],
   [/^machines\/pool\//, [/^machines\//, /^xstate$/, /^immer$/]],
   [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table|socket)\.ts$/, /^xstate$/, /^immer$/]],
-  [/^src\/(clock|frame|steps)\.ts$/, []],
+  [/^src\/(abort-signals|clock|frame|steps)\.ts$/, []],
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/(clock|frame)\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
   // What is of no use to most pools has a door of its own.
   [/^src\/protocol\/nostr\/negentropy/, [/^src\/protocol\//, /^nostr-tools$/]],
   [/^src\/protocol\//, [/^machines\/policy\//, /^src\/(frame\.ts|protocol\/)/, /^nostr-tools\/pure$/]],
-  [/^src\/health\//, [/^machines\/policy\//, /^src\/(clock\.ts|health\/)/]],
+  [/^src\/health\//, [/^machines\/(policy|circuit)\//, /^src\/(clock\.ts|steps\.ts|health\/)/]],
   [/^src\/delivery\/outbox\/level-outbox\.ts$/, [/^src\/delivery\/outbox\//, /^classic-level$/]],
   [
     /^src\/delivery\//,
-    [/^machines\//, /^src\/(clock\.ts|frame\.ts|steps\.ts|delivery\/|protocol\/|health\/|transport\/)/],
+    [/^machines\//, /^src\/((abort-signals|clock|frame|steps)\.ts|delivery\/|protocol\/|health\/|transport\/)/],
   ],
   [
     /^src\/verify\//,
@@ -59,12 +59,15 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
     ],
   ],
   [/^src\/auth\//, [/^machines\//, /^src\/(clock\.ts|steps\.ts|auth\/|protocol\/)/]],
-  [/^src\/intake\//, [/^machines\//, /^src\/(clock\.ts|frame\.ts|steps\.ts|intake\/|protocol\/|health\/|transport\/)/]],
+  [
+    /^src\/intake\//,
+    [/^machines\//, /^src\/((abort-signals|clock|frame|steps)\.ts|intake\/|protocol\/|health\/|transport\/)/],
+  ],
   [
     /^src\/pool\//,
     [
       /^machines\//,
-      /^src\/(clock\.ts|frame\.ts|steps\.ts|pool\/|auth\/|delivery\/|intake\/|protocol\/|health\/|transport\/)/,
+      /^src\/((abort-signals|clock|frame|steps)\.ts|pool\/|auth\/|delivery\/|intake\/|protocol\/|health\/|transport\/)/,
       /^xstate$/,
       /^#platform$/,
     ],
@@ -103,7 +106,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
 
 /** Imports within `machines/` also have to stay in their own chart's folder, or go to a chart whose actors it starts. */
 const chartOf = (path: string): string | undefined =>
-  /^machines\/(relay|pool|scaling|connection|delivery|publication|subscription|auth)\//.exec(path)?.[1];
+  /^machines\/(relay|pool|scaling|connection|delivery|publication|subscription|auth|circuit)\//.exec(path)?.[1];
 const STARTS: Readonly<Record<string, readonly string[]>> = {
   pool: ['relay', 'publication', 'subscription'],
   relay: ['scaling'],

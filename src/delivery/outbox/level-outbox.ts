@@ -97,10 +97,26 @@ class LevelStore implements RecordStore {
     await this.#db?.close();
     const db = new ClassicLevel<string, string>(this.#path);
     this.#db = db;
-    await db.open();
+    try {
+      await db.open();
+    } catch (error) {
+      throw new Error(whyNotOpened(this.#path, error), { cause: error });
+    }
     this.#hasFailed = false;
     return db;
   }
+}
+
+/** classic-level says only that opening failed; its cause says why. */
+function whyNotOpened(path: string, error: unknown): string {
+  const { code, message = String(error) } = ((error as { cause?: unknown }).cause ?? error) as {
+    readonly code?: string;
+    readonly message?: string;
+  };
+  if (code === 'LEVEL_LOCKED') return `${path} is open in another process, or twice in this one; close it there first`;
+  if (/corrupt/i.test(`${code} ${message}`))
+    return `${path} is damaged (${message}); restore it, or use another folder`;
+  return `${path} cannot be opened (${message}); give a folder that can be written to`;
 }
 
 function parse(value: string): StoredRecord | undefined {

@@ -5,7 +5,7 @@ import type { Codec, Glimpse, Message } from '../codec.ts';
 import { adoptEvent, isId, isSameEvent, type NostrEvent, requireEvent, versionOf } from './event.ts';
 import { filtersSince, filterWithin, type NostrFilter, prepareFilters } from './filter.ts';
 import { readPlainEvent } from './plain-event.ts';
-import { isDuplicate, refusalOf } from './refusal.ts';
+import { isDuplicate, noticeRefusal, refusalOf } from './refusal.ts';
 import { eventAt, ID_LENGTH, SUBSCRIPTION_LENGTH_MAX, skim } from './skim.ts';
 import { safeText } from './text.ts';
 
@@ -97,7 +97,9 @@ function decodeComparisonError([, name, text]: readonly unknown[]): Message {
 }
 
 function decodeNotice([, text]: readonly unknown[]): Message {
-  return typeof text === 'string' ? { type: 'notice', text: safeText(text) } : malformed('notice-text');
+  return typeof text === 'string'
+    ? { type: 'notice', text: safeText(text), refusal: noticeRefusal(text) }
+    : malformed('notice-text');
 }
 
 const DECODERS: ReadonlyMap<unknown, (message: readonly unknown[], frame: string, glimpse?: Glimpse) => Message> =

@@ -22,5 +22,11 @@ export function refusalOf(text: string): Refusal {
   return { class: CLASSES.get(prefix) ?? 'final', prefix, text: safeText(text) };
 }
 
+/** Reads a NOTICE that stands in place of a refusal. Without a known prefix, nothing says that asking again is in vain. */
+export function noticeRefusal(text: string): Refusal {
+  const refusal = refusalOf(text);
+  return CLASSES.has(refusal.prefix) ? refusal : { ...refusal, class: 'passing', prefix: 'notice' };
+}
+
 /** Whether a refusal says that the relay has the event already (NIP-01), which is as good as accepting it. */
 export const isDuplicate = (text: string): boolean => text.startsWith('duplicate:');

@@ -25,7 +25,7 @@ export class SimulatedConnection implements Connection, Linked {
   readonly #up: Pipe;
   readonly #down: Pipe;
   readonly #peer: SimulatedPeer;
-  #state: 'dialling' | 'open' | 'closed' = 'dialling';
+  #state: 'dialling' | 'open' | 'closing' | 'closed' = 'dialling';
   #isPeerOpen = false;
 
   constructor(url: string, options: TransportOptions, handlers: TransportHandlers, { clock, dice, link }: Wiring) {
@@ -39,8 +39,10 @@ export class SimulatedConnection implements Connection, Linked {
       url,
       onFrame: () => {},
       onClose: () => {},
+      answersPings: () => true,
       send: (frame) => this.#isPeerOpen && this.#down.send(sizeOf(frame), () => this.#receive(frame)),
-      close: (code = 1000, reason = '') => this.#isPeerOpen && this.#answer({ code, reason }),
+      close: (code = 1000, reason = '', lingers = false) =>
+        this.#isPeerOpen && this.#closePolitely({ code, reason }, lingers),
       cut: () => this.cut(),
     };
   }
@@ -76,7 +78,8 @@ export class SimulatedConnection implements Connection, Linked {
   ping(): boolean {
     if (this.#state !== 'open') return false;
     this.#up.send(0, () => {
-      if (this.#isPeerOpen) this.#down.send(0, () => this.#state === 'open' && this.#handlers.onPong());
+      if (!this.#isPeerOpen || !this.#peer.answersPings()) return;
+      this.#down.send(0, () => this.#state === 'open' && this.#handlers.onPong());
     });
     return true;
   }
@@ -131,6 +134,19 @@ export class SimulatedConnection implements Connection, Linked {
     }
     this.#leave(1009);
     this.#end({ code: 1009, reason: 'the frame is too large' });
+  }
+
+  /** The server sends a Close frame; the socket is closed once the client has answered it, unless the server lingers. */
+  #closePolitely(report: CloseReport, lingers: boolean): void {
+    this.#endPeer(report.code);
+    this.#down.send(0, () => {
+      if (this.#state !== 'open' && this.#state !== 'dialling') return;
+      const isOpen = this.#state === 'open';
+      this.#state = 'closing';
+      if (!isOpen) return this.#end(report);
+      this.#handlers.onClosing?.(report);
+      if (!lingers) this.#up.send(0, () => this.#down.send(0, () => this.#end(report)));
+    });
   }
 
   /** The server's last word. */

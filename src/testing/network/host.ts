@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts';
-import type { Connection, Transport, TransportHandlers } from '../../transport/transport.ts';
+import type { Connection, Lookup, ResolveOptions, Transport, TransportHandlers } from '../../transport/transport.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
 interface HostTimer {
@@ -34,6 +34,7 @@ export class SimulatedHost {
     };
     this.transport = {
       name: transport.name,
+      resolve: (url, options) => this.#resolve(transport, url, options),
       open: (url, options, handlers) => this.#open(transport, url, options, handlers),
     };
   }
@@ -118,6 +119,11 @@ export class SimulatedHost {
     this.#timers.delete(id);
   }
 
+  #resolve(transport: Transport, url: string, options: ResolveOptions): Lookup | undefined {
+    const lookup = transport.resolve?.(url, options);
+    return lookup && ((done) => lookup((result) => this.#run(() => done(result))));
+  }
+
   #open(transport: Transport, url: string, options: Parameters<Transport['open']>[1], handlers: TransportHandlers) {
     let ended = false;
     const tell = (callback: () => void): void => this.#run(() => !ended && callback());
@@ -126,6 +132,7 @@ export class SimulatedHost {
       onFrame: (frame) => tell(() => handlers.onFrame(frame)),
       onBinary: (data) => tell(() => handlers.onBinary(data)),
       onPong: () => tell(() => handlers.onPong()),
+      onClosing: (report) => tell(() => handlers.onClosing?.(report)),
       onClose: (report) =>
         tell(() => {
           end();

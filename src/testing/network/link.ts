@@ -8,6 +8,8 @@ export interface LinkConditions {
   readonly downStalled: boolean;
   /** How fast the server reads. */
   readonly bytesPerMs: number;
+  /** The server's name is resolved at once, after its servers have not answered, or not at all. */
+  readonly name: 'known' | 'hangs' | 'unknown';
 }
 
 const CLEAR: LinkConditions = Object.freeze({
@@ -15,6 +17,7 @@ const CLEAR: LinkConditions = Object.freeze({
   upStalled: false,
   downStalled: false,
   bytesPerMs: Number.POSITIVE_INFINITY,
+  name: 'known',
 });
 
 /** A connection as its link sees it. */
@@ -65,6 +68,10 @@ export class SimulatedLink {
   /** The client's end is closed; there is nobody left to tell. */
   forget(connection: Linked): void {
     this.#lost.delete(connection);
+  }
+
+  get name(): LinkConditions['name'] {
+    return this.#conditions.name;
   }
 
   get up(): PipeConditions {

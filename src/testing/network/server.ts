@@ -5,8 +5,10 @@ export interface SimulatedPeer {
   /** Comes once, and last. */
   onClose: (code: number) => void;
   send(frame: string | Uint8Array): void;
-  /** Closes with a close frame. */
-  close(code?: number, reason?: string): void;
+  /** Whether the server answers pings. Default: it does. */
+  answersPings: () => boolean;
+  /** Closes with a close frame; the socket stays open after it if it `lingers`. */
+  close(code?: number, reason?: string, lingers?: boolean): void;
   /** Cuts the connection without one. */
   cut(): void;
 }

@@ -1,5 +1,11 @@
 import type { Clock } from '../../clock.ts';
-import type { Transport, TransportHandlers, TransportOptions } from '../../transport/transport.ts';
+import type {
+  Lookup,
+  ResolveOptions,
+  Transport,
+  TransportHandlers,
+  TransportOptions,
+} from '../../transport/transport.ts';
 import type { Dice } from '../random.ts';
 import { SimulatedConnection } from './connection.ts';
 import { SimulatedLink } from './link.ts';
@@ -27,7 +33,11 @@ export class SimulatedNetwork {
   constructor({ clock, dice = () => () => 0 }: SimulatedNetworkOptions) {
     this.#clock = clock;
     this.#dice = dice;
-    this.transport = { name: 'simulated', open: (...given) => this.#open(...given) };
+    this.transport = {
+      name: 'simulated',
+      resolve: (url, options) => this.#resolve(url, options),
+      open: (...given) => this.#open(...given),
+    };
   }
 
   /** Accepts connections to a URL until the function that it returns is called. */
@@ -46,6 +56,20 @@ export class SimulatedNetwork {
       this.#links.set(url, link);
     }
     return link;
+  }
+
+  /** Names that are known need no time; others have theirs, and then there are no addresses. */
+  #resolve(url: string, { timeoutMs }: ResolveOptions): Lookup | undefined {
+    const { name } = this.link(url);
+    if (name === 'known') return undefined;
+    const failure =
+      name === 'unknown'
+        ? { code: 1006, reason: 'the name does not exist', errorCode: 'ENOTFOUND' }
+        : { code: 1006, reason: 'the name was not resolved in time', errorCode: 'ETIMEOUT' };
+    return (done) => {
+      const timer = this.#clock.setTimeout(() => done({ failure }), name === 'unknown' ? 1 : timeoutMs);
+      return () => this.#clock.clearTimeout(timer);
+    };
   }
 
   #open(url: string, options: TransportOptions, handlers: TransportHandlers): SimulatedConnection {

@@ -30,6 +30,8 @@ interface RelayEvents {
   open: [];
   /** A WebSocket was closed, with the code. */
   close: [code: number];
+  /** A ping arrived. */
+  ping: [];
   /** A frame arrived. */
   frame: [frame: string];
   /** A published event was stored, and given to whoever subscribed to it. */
@@ -59,9 +61,15 @@ export class FaultableRelay implements RelayHost {
   /** How often it was asked for that. */
   informed = 0;
   readonly #sessions = new Map<RelaySession, WebSocket>();
+  readonly #raw = new Map<RelaySession, Duplex>();
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
-  readonly #webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 });
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: 1024 * 1024,
+    autoPong: false,
+  });
   #tcp = this.#createTcp();
   #port: number;
 
@@ -125,7 +133,26 @@ export class FaultableRelay implements RelayHost {
 
   /** Closes every WebSocket with a code. */
   close(code: number, reason = ''): void {
-    for (const socket of this.#sessions.values()) socket.close(code, reason);
+    for (const [session, socket] of this.#sessions) {
+      const raw = this.#raw.get(session);
+      if (raw) this.#close(socket, raw, code, reason);
+    }
+  }
+
+  /** Sends a frame with an opcode that RFC 6455 reserves to every client, and keeps TCP open. */
+  breakProtocol(): void {
+    for (const raw of this.#raw.values()) {
+      raw.write(Buffer.from([0x83, 0]));
+      linger(raw);
+    }
+  }
+
+  #close(webSocket: WebSocket, raw: Duplex, code: number, reason = ''): void {
+    if (!this.faults.lingers) return webSocket.close(code, reason);
+    const text = Buffer.from(reason);
+    const frame = Buffer.from([0x88, 2 + text.length, code >> 8, code & 0xff]);
+    raw.write(Buffer.concat([frame, text]));
+    linger(raw);
   }
 
   /** Sends a frame to every client as it is, garbage or not. */
@@ -191,21 +218,36 @@ export class FaultableRelay implements RelayHost {
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const session = new RelaySession(this, (frame) => {
-        if (webSocket.readyState === webSocket.OPEN) webSocket.send(frame);
+      const session = new RelaySession(this, {
+        send: (frame) => {
+          if (webSocket.readyState === webSocket.OPEN) webSocket.send(frame);
+        },
+        close: (code) => (code === 1006 ? webSocket.terminate() : this.#close(webSocket, socket, code)),
       });
       this.#sessions.set(session, webSocket);
+      this.#raw.set(session, socket);
       this.opens += 1;
       this.openMost = Math.max(this.openMost, this.#sessions.size);
       webSocket.on('message', (data, isBinary) => session.receive(isBinary ? '' : data.toString()));
       webSocket.on('error', () => {});
+      webSocket.on('ping', (data) => {
+        this.events.emit('ping');
+        if (!this.faults.noPongs) webSocket.pong(data);
+      });
       webSocket.on('close', (code) => {
         session.end();
         this.#sessions.delete(session);
+        this.#raw.delete(session);
         this.events.emit('close', code);
       });
       this.events.emit('open');
-      if (closeOnAccept !== undefined) webSocket.close(closeOnAccept);
+      if (closeOnAccept !== undefined) this.#close(webSocket, socket, closeOnAccept);
     });
   }
+}
+
+/** Reads on without a word: the server would answer the client's Close frame, and close its socket. */
+function linger(raw: Duplex): void {
+  raw.removeAllListeners('data');
+  raw.on('data', () => {});
 }

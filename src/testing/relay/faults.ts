@@ -16,6 +16,10 @@ export interface RelayFaults {
   closeOnAccept: number | undefined;
   /** Upgrade, and never answer anything. Frames are read and counted. */
   silent: boolean;
+  /** Leave pings unanswered. */
+  noPongs: boolean;
+  /** Keep TCP open after a Close frame, and leave the client's Close frame unanswered. */
+  lingers: boolean;
   /** Milliseconds before every answer. */
   delayMs: number;
   /** Milliseconds that every published event takes, one after the other: how fast the relay works, and how it is overloaded. */
@@ -35,6 +39,15 @@ export interface RelayFaults {
   strayAcks: Share;
   /** Send something that is no message before an answer. */
   babble: Share;
+  /** Answer published events with a NOTICE of these words, and with no OK. */
+  noticeAcks: string | undefined;
+  /** Refuse no other events than those of this kind. */
+  refusedKind: number | undefined;
+  /** Close the connection with this code on a message that is larger than so many bytes. */
+  messageBytesMax: number;
+  tooLargeCode: number;
+  /** Serve no requests: answer them with a NOTICE and an EOSE without a name, or not at all. */
+  unserved: 'notice' | 'silent' | undefined;
   /** Refuse published events with this, such as `blocked: not you`; all of them, or a share. */
   refuseWith: string | undefined;
   refusals: Share;
@@ -80,6 +93,8 @@ export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
   httpHeaders: {},
   closeOnAccept: undefined,
   silent: false,
+  noPongs: false,
+  lingers: false,
   delayMs: 0,
   serviceMs: 0,
   swallowAcks: false,
@@ -90,6 +105,11 @@ export const NO_FAULTS: Readonly<RelayFaults> = Object.freeze({
   malformAcks: false,
   strayAcks: false,
   babble: false,
+  noticeAcks: undefined,
+  refusedKind: undefined,
+  messageBytesMax: Number.POSITIVE_INFINITY,
+  tooLargeCode: 1009,
+  unserved: undefined,
   refuseWith: undefined,
   refusals: true,
   ratePerSecond: Number.POSITIVE_INFINITY,

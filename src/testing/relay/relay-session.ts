@@ -55,9 +55,16 @@ export interface RelayHost {
   rumour(): string;
 }
 
+/** A session's hold on its connection. */
+export interface SessionWire {
+  send(frame: string | Uint8Array): void;
+  /** Closes the connection with a code; 1006 cuts it without a Close frame. */
+  close(code: number): void;
+}
+
 /** One client at a relay, over whatever wire: NIP-01, the AUTH of NIP-42, the COUNT of NIP-45, and comparing by NIP-77. */
 export class RelaySession {
-  readonly #send: (frame: string | Uint8Array) => void;
+  readonly #wire: SessionWire;
   readonly #host: RelayHost;
   readonly #subscriptions = new Map<string, readonly Filter[]>();
   /** What is compared, by the name of the comparison. */
@@ -70,16 +77,18 @@ export class RelaySession {
   /** Most subscriptions that were open at one time. */
   subscriptionsMost = 0;
 
-  constructor(host: RelayHost, send: (frame: string | Uint8Array) => void) {
+  constructor(host: RelayHost, wire: SessionWire) {
     this.#host = host;
-    this.#send = send;
+    this.#wire = wire;
     this.#challenge = `challenge ${host.dice()}`;
     if (host.faults.requireAuth === 'before' && !host.faults.silent) this.#say(['AUTH', this.#challenge]);
   }
 
   receive(frame: string): void {
     this.#host.received(frame);
-    if (!this.#host.faults.silent) this.#handle(frame);
+    const { silent, messageBytesMax, tooLargeCode } = this.#host.faults;
+    if (frame.length > messageBytesMax) return this.#wire.close(tooLargeCode);
+    if (!silent) this.#handle(frame);
   }
 
   /** Sends an event to whoever subscribed to it. */
@@ -126,13 +135,16 @@ export class RelaySession {
     const known = store.events.size;
     const { event, answer } = store.add(value);
     if (event && store.events.size > known) this.#host.stored(event);
+    if (faults.noticeAcks !== undefined) return this.#say(['NOTICE', faults.noticeAcks]);
     if (!happens(faults.swallowAcks, dice)) this.#acknowledge(id, answer.accepted, answer.text);
   }
 
   #refusalOf(value: unknown): string | undefined {
     const { faults, clock, dice, limit } = this.#host;
     if (this.#mustAuthenticate()) return 'auth-required: authenticate first';
-    if (faults.refuseWith !== undefined && happens(faults.refusals, dice)) return faults.refuseWith;
+    const isRefused =
+      faults.refusedKind === undefined || faults.refusedKind === (value as { kind?: unknown } | null)?.kind;
+    if (faults.refuseWith !== undefined && isRefused && happens(faults.refusals, dice)) return faults.refuseWith;
     const now = clock.now() + faults.clockOffsetMs;
     if (!limit.take(faults.ratePerSecond, now)) return 'rate-limited: slow down';
     const { created_at: at } = (value ?? {}) as { created_at?: unknown };
@@ -161,6 +173,7 @@ export class RelaySession {
 
   #subscribe(id: string, filters: readonly Filter[]): void {
     const { faults, dice, store } = this.#host;
+    if (faults.unserved !== undefined) return this.#leaveUnserved(faults.unserved);
     if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
     if (faults.closeWith !== undefined && happens(faults.closures, dice)) {
       this.#subscriptions.delete(id);
@@ -175,6 +188,12 @@ export class RelaySession {
     if (happens(faults.swallowEose, dice)) return;
     this.#say(['EOSE', id]);
     if (happens(faults.repeatEose, dice)) this.#say(['EOSE', id]);
+  }
+
+  #leaveUnserved(how: 'notice' | 'silent'): void {
+    if (how === 'silent') return;
+    this.#say(['NOTICE', 'this relay takes events only']);
+    this.#say(['EOSE']);
   }
 
   /** Sends an event, and what should not be sent with it. */
@@ -204,6 +223,7 @@ export class RelaySession {
   }
 
   #count(id: string, filters: readonly Filter[]): void {
+    if (this.#host.faults.unserved !== undefined) return this.#leaveUnserved(this.#host.faults.unserved);
     if (this.#mustAuthenticate()) return this.#say(['CLOSED', id, 'auth-required: authenticate first']);
     this.#say(['COUNT', id, { count: this.#host.store.query(filters).length }]);
   }
@@ -246,7 +266,7 @@ export class RelaySession {
   }
 
   #sendAfter(frame: string | Uint8Array, delayMs: number): void {
-    if (delayMs === 0) return this.#send(frame);
+    if (delayMs === 0) return this.#wire.send(frame);
     // What is due at one time goes out in its order, whichever timer of a clock fires first.
     const waiting = this.#delayed.get(delayMs) ?? [];
     this.#delayed.set(delayMs, waiting);
@@ -255,7 +275,7 @@ export class RelaySession {
       this.#timers.delete(timer);
       const next = waiting.shift();
       if (waiting.length === 0) this.#delayed.delete(delayMs);
-      if (next !== undefined) this.#send(next);
+      if (next !== undefined) this.#wire.send(next);
     }, delayMs);
     this.#timers.add(timer);
   }

@@ -80,7 +80,7 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
 
   /** Closes every connection with a code. */
   close(code: number, reason = ''): void {
-    for (const peer of [...this.#sessions.values()]) peer.close(code, reason);
+    for (const peer of [...this.#sessions.values()]) peer.close(code, reason, this.faults.lingers);
   }
 
   admit(): Admission {
@@ -93,14 +93,18 @@ export class SimulatedRelay implements RelayHost, SimulatedServer {
   }
 
   accept(peer: SimulatedPeer): void {
-    const session = new RelaySession(this, (frame) => peer.send(frame));
+    const session = new RelaySession(this, {
+      send: (frame) => peer.send(frame),
+      close: (code) => (code === 1006 ? peer.cut() : peer.close(code, '', this.faults.lingers)),
+    });
+    peer.answersPings = () => !this.faults.noPongs;
     this.#sessions.set(session, peer);
     peer.onFrame = (frame) => session.receive(frame);
     peer.onClose = () => {
       session.end();
       this.#sessions.delete(session);
     };
-    if (this.faults.closeOnAccept !== undefined) peer.close(this.faults.closeOnAccept);
+    if (this.faults.closeOnAccept !== undefined) peer.close(this.faults.closeOnAccept, '', this.faults.lingers);
   }
 
   received(_frame: string): void {}

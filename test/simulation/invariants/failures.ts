@@ -1,5 +1,6 @@
-import { type CloseReport, closeMeaning } from '../../../machines/policy/close.ts';
+import { type CloseReport, closeMeaning, isAmbiguous } from '../../../machines/policy/close.ts';
 import {
+  AMBIGUOUS_CLOSES_MAX,
   EJECTED_SHARE_MAX,
   PANIC,
   RESTART_DELAY_MS,
@@ -75,6 +76,8 @@ const measurements: Invariant = {
         const trouble = of(url);
         settle(trouble);
         if (message.type === 'malformed') trouble.malformed += 1;
+        // Some relays refuse events in no other way.
+        if (message.type === 'notice') trouble.told += 1;
         if ('subscription' in message) {
           const askedAt = trouble.asked.get(message.subscription);
           trouble.asked.delete(message.subscription);
@@ -119,6 +122,8 @@ const circuits: Invariant = {
     /** Events that are unanswered on the connection that lives. */
     const pending = new Map<string, Set<string>>();
     const askedAt = new Map<string, number>();
+    /** Ends in a row with one code that means nothing by itself. */
+    const ambiguous = new Map<string, { readonly code: number; readonly count: number }>();
     const note = (url: string): void => {
       bad.set(url, [...(bad.get(url) ?? []).slice(-200), scene.now]);
     };
@@ -164,11 +169,16 @@ const circuits: Invariant = {
         const isExcused = message.type === 'answer' && !message.accepted && !isRelayFault(message.refusal);
         if (isBad && !isExcused) note(url);
       },
-      ended({ url, probesLost }) {
+      ended({ url, probesLost }, _relay, report) {
+        if (report && isAmbiguous(report)) {
+          const last = ambiguous.get(url);
+          ambiguous.set(url, { code: report.code, count: last?.code === report.code ? last.count + 1 : 1 });
+        } else if (report) ambiguous.delete(url);
         for (let times = 0; times <= probesLost; times += 1) note(url);
         for (const _each of pending.get(url) ?? []) note(url);
         pending.delete(url);
       },
+      unresolved: note,
       dialled(_wire, { url }) {
         // Where nothing retries by itself, whoever asks begins anew.
         if (!scene.settings(url).reconnect.enabled && !scene.chart(url)?.trial) forget(url);
@@ -200,7 +210,8 @@ const circuits: Invariant = {
           scene.fail('S6', `${url} opened its circuit after ${failures} failures`);
         }
         if (cause === 'trial' && !onTrial.has(url)) scene.fail('S6', `${url} failed a trial that it was not on`);
-        if (cause === 'refused' && !isRefusal(scene.relay(url).lastReport)) {
+        const isRepeated = (ambiguous.get(url)?.count ?? 0) >= AMBIGUOUS_CLOSES_MAX;
+        if (cause === 'refused' && !isRefusal(scene.relay(url).lastReport) && !isRepeated) {
           scene.fail('S6', `${url} opened its circuit as refused, which it was not`);
         }
         onTrial.add(url);

@@ -109,6 +109,8 @@ const ends: Invariant = {
     const expiries = new Map<string, { readonly at: number; readonly forMs: number }>();
     /** What relays have accepted a moment ago, and must be counted by now. */
     let due: { readonly id: string; readonly url: string }[] = [];
+    /** Events that were lost with their connection each time, somewhere. */
+    const givenUp = new Set<string>();
     const fail = (id: string, what: string): void => scene.fail('S18 S19 P5', `${id.slice(0, 8)} ${what}`);
     const checkExpiry = (id: string, life: Life): void => {
       const { at, forMs } = expiries.get(id) ?? { at: Number.POSITIVE_INFINITY, forMs: 0 };
@@ -164,6 +166,10 @@ const ends: Invariant = {
           // Who comes back is somebody new, and may be asked again.
           for (const life of lives.values()) life.outcomes.delete(fact.url);
         }
+        if (fact.type === 'relay.event-given-up') {
+          scene.mark('given-up');
+          givenUp.add(fact.id);
+        }
         if (!fact.type.startsWith('publication.') && fact.type !== 'delivery.settled') return;
         if (!('id' in fact) || fact.type === 'publication.refused') return;
         const { id } = fact;
@@ -197,7 +203,7 @@ const ends: Invariant = {
           scene.mark(`failed-${fact.cause}`);
           if (life.ended === 'failed' || life.ended === 'cancelled') fail(id, `failed after it had ${life.ended}`);
           const refused = [...life.outcomes.values()].some((status) => status === 'rejected');
-          if (fact.cause === 'rejected' && !refused && !scene.hasRemoved)
+          if (fact.cause === 'rejected' && !refused && !givenUp.has(id) && !scene.hasRemoved)
             fail(id, 'was rejected, but nobody refused it');
           life.ended = 'failed';
         }
@@ -289,7 +295,10 @@ const standIns: Invariant = {
               (each) => each.record.context.tries > 0 && !ANSWERED.has(each.record.state),
             );
             if (isTried && scene.books.hedges.trust <= HEDGE.trustMax / 2) continue;
-            const free = publication.candidates.find((each) => each.isServing && !publication.deliveries.has(each));
+            const calls = publication.calls.filter((call) => call.covers(lane) && call.wantsMore);
+            const free = calls
+              .flatMap(({ lanes }) => lanes)
+              .find((each) => each.isServing && !publication.deliveries.has(each));
             if (free) scene.fail('L12', `${publication.id.slice(0, 8)} waits for ${lane.url}, but ${free.url} serves`);
           }
         }

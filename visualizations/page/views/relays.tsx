@@ -90,6 +90,9 @@ function Row({
       <td>{summary.queued}</td>
       <td>{percent(summary.share)}</td>
       <td>{summary.next === undefined ? '–' : seconds(summary.next)}</td>
+      <td class="reason" title={summary.reason}>
+        {summary.reason ?? ''}
+      </td>
     </tr>
   );
 }
@@ -112,6 +115,7 @@ export function Relays({ model, selected, onSelect }: RelaysProps): JSX.Element 
             <th scope="col">queued</th>
             <th scope="col">share</th>
             <th scope="col">next</th>
+            <th scope="col">why</th>
           </tr>
         </thead>
         <tbody>

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { DIALS_MAX } from '../machines/policy/limits.ts';
+import { DIAL_BOUNDS } from '../machines/policy/limits.ts';
 import { createPool, type Transport } from '../src/index.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
 
@@ -41,7 +41,7 @@ test.each(['given to createPool', 'added one by one'])(
     });
     if (!isGiven) for (const url of urls) pool.addRelay(url);
     clock.advance(2_000);
-    expect(most).toBe(DIALS_MAX.usual);
+    expect(most).toBe(DIAL_BOUNDS.young);
     expect(new Set(Object.values(pool.status()))).toEqual(new Set(['connected']));
   },
 );
