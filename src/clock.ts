@@ -69,8 +69,10 @@ const OVERSLEPT_MS = 2_000;
 class WatchedClock implements Clock {
   readonly #clock: Clock;
   #sleptMs = 0;
-  /** Nothing before this counts as sleep again: a timer has fired then. */
-  #awakeAtMs = Number.NEGATIVE_INFINITY;
+  /** The process was awake then. */
+  #seenAtMs = Number.NEGATIVE_INFINITY;
+  /** When each timer that has not fired is due. */
+  readonly #dueAtMs = new Map<unknown, number>();
   now: () => number;
 
   constructor(clock: Clock) {
@@ -83,28 +85,43 @@ class WatchedClock implements Clock {
   }
 
   sleptMs(): number {
+    this.#look();
     return this.#sleptMs;
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {
-    const dueMs = this.now() + (delayMs > 0 && Number.isFinite(delayMs) ? delayMs : 0);
+    const dueMs = this.#look() + (delayMs > 0 && Number.isFinite(delayMs) ? delayMs : 0);
     const fire = (): void => {
       this.fired(dueMs);
+      this.#dueAtMs.delete(timer);
       callback();
     };
-    return this.#clock.setTimeout(fire, delayMs);
+    const timer = this.#clock.setTimeout(fire, delayMs);
+    this.#dueAtMs.set(timer, dueMs);
+    return timer;
   }
 
   clearTimeout(timer: unknown): void {
+    this.#dueAtMs.delete(timer);
     this.#clock.clearTimeout(timer);
   }
 
-  /** A timer has fired that was due then. */
-  protected fired(dueMs: number): void {
+  /** A timer fires that was due then. */
+  protected fired(_dueMs: number): void {
+    this.#look();
+  }
+
+  /** Finds out whether the process has slept since it was last awake: a timer should have fired. Returns the time. */
+  #look(): number {
     const nowMs = this.now();
-    const sinceMs = Math.max(dueMs, this.#awakeAtMs);
-    if (nowMs - sinceMs > OVERSLEPT_MS) this.#sleptMs += nowMs - sinceMs;
-    this.#awakeAtMs = nowMs;
+    if (nowMs - this.#seenAtMs > OVERSLEPT_MS) {
+      let dueMs = Number.POSITIVE_INFINITY;
+      for (const each of this.#dueAtMs.values()) dueMs = Math.min(dueMs, each);
+      const sinceMs = Math.max(dueMs, this.#seenAtMs);
+      if (nowMs - sinceMs > OVERSLEPT_MS) this.#sleptMs += nowMs - sinceMs;
+    }
+    this.#seenAtMs = nowMs;
+    return nowMs;
   }
 }
 

@@ -39,6 +39,26 @@ test('a steady clock follows a jump forwards, which may have been a sleep', () =
   expect(steady.now()).toBe(1_060_000);
 });
 
+test('a clock knows how long the process slept by timers that are late, before whatever is set after it', () => {
+  const { host, world } = machine();
+  const clock = steadyClock(host.clock);
+  clock.setTimeout(() => {}, 1_000);
+  world.advance(100);
+  host.jump(60_000);
+  // Nothing was due for the first 900 ms of it.
+  expect(clock.sleptMs?.()).toBe(59_100);
+  clock.setTimeout(() => {}, 500);
+  world.advance(1_000);
+  expect(clock.sleptMs?.()).toBe(59_100);
+});
+
+test('a clock with no timer has nothing to be late for', () => {
+  const { host } = machine();
+  const clock = steadyClock(host.clock);
+  host.jump(60_000);
+  expect(clock.sleptMs?.()).toBe(0);
+});
+
 test('a clock that is steady is left as it is', () => {
   const { steady } = machine();
   expect(steadyClock(steady)).toBe(steady);

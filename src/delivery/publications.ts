@@ -157,6 +157,7 @@ export class Publications implements Iterable<Publication> {
         const victim = this.capacity.victimFor(priority, frame.length);
         if (!victim) return false;
         this.#expire(victim, 'evicted');
+        if (!victim.isOver) return false;
       }
       return true;
     } finally {

@@ -43,7 +43,7 @@ export interface LivenessProbeDeps {
 export type ProbeKind = 'life' | 'quality' | 'heartbeat';
 
 /** A probe that was sent and not answered yet. */
-interface OpenProbe {
+export interface OpenProbe {
   /** The request that was sent; nothing if it was a ping. */
   readonly request: Probe | undefined;
   readonly sentAt: number;
@@ -61,6 +61,11 @@ export class LivenessProbe {
 
   constructor(deps: LivenessProbeDeps) {
     this.#deps = deps;
+  }
+
+  /** The probe that is open. */
+  get open(): OpenProbe | undefined {
+    return this.#open;
   }
 
   /** Time at which the open probe was sent; nothing if none is open. */
@@ -101,9 +106,12 @@ export class LivenessProbe {
     return this.#givenUp?.isAnswer(message) === true;
   }
 
-  /** Bytes have arrived: whoever only waits for a sign of life has it. */
-  received(at: number): void {
-    if (this.#open?.kind === 'life' && at >= this.#open.sentAt) this.#settle(this.#open, at);
+  /**
+   * Bytes arrived while a probe was open: one that only waits for a sign of life has it. One that was begun by what they said
+   * waits for others.
+   */
+  received(open: OpenProbe | undefined, at: number): void {
+    if (open && open === this.#open && open.kind === 'life' && at >= open.sentAt) this.#settle(open, at);
   }
 
   end(): void {

@@ -15,7 +15,7 @@ import {
   type TransportHandlers,
 } from '../transport/transport.ts';
 import type { Attempt, DialLimiter } from './dial-limiter.ts';
-import { LivenessProbe } from './liveness-probe.ts';
+import { LivenessProbe, type OpenProbe } from './liveness-probe.ts';
 import type { LinkedSession, RelayLink } from './relay-link.ts';
 
 export interface SessionNeeds {
@@ -336,6 +336,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   #receive(frame: Frame): void {
     if (!this.#hear(frame.length)) return;
     const { codec } = this.#needs;
+    const probe = this.#probe.open;
     // What is no text is shown as it came.
     if (this.#needs.isOverheard()) this.#needs.overheard(textOf(frame) ?? (frame as FrameBytes));
     const glimpse = codec.skim(frame);
@@ -344,14 +345,15 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
       if (message.type === 'garbled') return this.#fail(NO_UTF_8, 'a text message was not UTF-8');
       if (!this.#probe.takes(message, this.#spokeAt)) this.#needs.receive(message, this.#spokeAt);
     }
-    this.#heard();
+    this.#heard(probe);
   }
 
   #receiveBinary(data: Uint8Array): void {
     if (!this.#hear(data.length)) return;
+    const probe = this.#probe.open;
     if (this.#needs.isOverheard()) this.#needs.overheard(data);
     this.#needs.receive({ type: 'malformed', problem: 'binary' }, this.#spokeAt);
-    this.#heard();
+    this.#heard(probe);
   }
 
   /** Ends a connection whose other side broke the protocol. */
@@ -379,10 +381,10 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
   }
 
   /** Only afterwards: what a message says, such as that it wants rest, comes before what follows from its saying anything. */
-  #heard(): void {
+  #heard(probe: OpenProbe | undefined): void {
     if (this.isOver) return;
     this.#pulse?.heard(this.#spokeAt);
-    this.#probe.received(this.#spokeAt);
+    this.#probe.received(probe, this.#spokeAt);
   }
 
   #ponged(): void {
@@ -393,7 +395,7 @@ export class Session implements LaneSession, FeedSession, LinkedSession {
     this.#prove();
     if (this.isOver) return;
     this.#pulse?.heard(at);
-    this.#probe.received(at);
+    this.#probe.received(this.#probe.open, at);
   }
 
   #arrivedAt(): number {

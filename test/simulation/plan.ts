@@ -75,6 +75,8 @@ export interface Plan {
   readonly rogue: number;
   /** Whether the pool has an outbox, on a disk that outlives its process. */
   readonly outbox?: boolean;
+  /** False where the platform has no pings, as in browsers. Default: true. */
+  readonly pings?: boolean;
   /** How events are verified: at once, later, or by something that fails. Default: at once. */
   readonly verifier?: 'prompt' | 'slow' | 'flaky';
   /** The keys by which relays may know us, and how they sign. Default: none. */
@@ -176,6 +178,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
     { do: 'cut', at, relay },
   ],
   silent: (draw, relay, at) => [fault(draw, relay, at, { silent: true })],
+  // Comes back and is only half there: it accepts connections, and says nothing.
+  halfDead: (draw, relay, at) => {
+    const forMs = draw.skewed(500, MINUTE);
+    return [
+      { do: 'stop', at, relay, forMs },
+      { ...fault(draw, relay, at, { silent: true, noPongs: true }), forMs: 2 * forMs + 20 * SECOND } as Op,
+    ];
+  },
   noPongs: (draw, relay, at) => [fault(draw, relay, at, { noPongs: true })],
   // Closes politely, and keeps its side of the TCP connection open.
   lingers: (draw, relay, at) => [
@@ -498,6 +508,7 @@ export function drawPlan(seed: number, hours?: number): Plan {
     verifier: reading.pick(['prompt', 'slow', 'flaky'] as const),
     rogue: draw.chance(0.2) ? 0.5 : 0,
     outbox: seededRandom(`${seed}/outbox`)() < 0.3,
+    pings: seededRandom(`${seed}/pings`)() < 0.8,
     resets: draw.chance(0.7),
     ops: ops.filter(({ at }) => at < chaosMs).sort((a, b) => a.at - b.at),
   };

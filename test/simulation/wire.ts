@@ -30,8 +30,8 @@ export interface TalkingOn {
 const EVENT_FRAME = /^\["EVENT",\{"id":"([0-9a-f]{64})"/;
 const PROBE_FRAME = /^\["(REQ|CLOSE)","(probe-[^"]*)"/;
 
-/** A transport whose every connection is tapped. */
-export function tapped(transport: Transport, now: () => number, tap: WireTap): Transport {
+/** A transport whose every connection is tapped; without pings, where the platform has none. */
+export function tapped(transport: Transport, now: () => number, tap: WireTap, hasPings: boolean): Transport {
   let count = 0;
   const live = new Set<Wire>();
   return {
@@ -98,6 +98,9 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           // A relay may answer on another of its connections than it was asked on.
           if (message.type === 'answer')
             for (const each of live) if (each.url === url) each.unanswered.delete(message.id);
+          // Some relays refuse in no other way; what was sent last may be meant.
+          const last = [...wire.unanswered.keys()].at(-1);
+          if (message.type === 'notice' && last !== undefined) wire.unanswered.delete(last);
           // What is said a second time answers nothing.
           const isAnswer = message.type === 'end-of-stored' || message.type === 'closed';
           if (isAnswer && wire.probesOpen.delete(message.subscription)) wire.probesAnswered += 1;
@@ -105,6 +108,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
         },
         onBinary(data) {
           wire.heardAt = now();
+          wire.signs += 1;
           tap.received(wire, data, { type: 'malformed', problem: 'binary' });
           handlers.onBinary(data);
         },
@@ -143,6 +147,7 @@ export function tapped(transport: Transport, now: () => number, tap: WireTap): T
           return true;
         },
         ping: () => {
+          if (!hasPings) return false;
           tap.pinged(wire);
           return inner.ping?.() ?? false;
         },

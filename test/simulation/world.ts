@@ -280,7 +280,7 @@ export class World implements Scene {
     const pool = createPool({
       ...this.#plan.options,
       clock: host.clock,
-      transport: tapped(host.transport, host.clock.now, this.#tap(isCurrent)),
+      transport: tapped(host.transport, host.clock.now, this.#tap(isCurrent), this.#plan.pings ?? true),
       random: seededRandom(`${this.#plan.seed}/process ${process}`),
       connect: false,
       outbox,

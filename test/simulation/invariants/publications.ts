@@ -111,6 +111,8 @@ const ends: Invariant = {
     let due: { readonly id: string; readonly url: string }[] = [];
     /** Events that were lost with their connection each time, somewhere. */
     const givenUp = new Set<string>();
+    /** Calls that published each event: one that has all that it asked for ends alone, with what goes only to its relays. */
+    const calls = new Map<string, number>();
     const fail = (id: string, what: string): void => scene.fail('S18 S19 P5', `${id.slice(0, 8)} ${what}`);
     const checkExpiry = (id: string, life: Life): void => {
       const { at, forMs } = expiries.get(id) ?? { at: Number.POSITIVE_INFINITY, forMs: 0 };
@@ -122,6 +124,7 @@ const ends: Invariant = {
       began: () => {
         lives.clear();
         expiries.clear();
+        calls.clear();
         due = [];
       },
       received(wire, { url }, message) {
@@ -135,7 +138,7 @@ const ends: Invariant = {
         for (const { id, url } of due) {
           const life = lives.get(id);
           const isOpen = life && !life.completed && life.ended !== 'failed' && life.ended !== 'cancelled';
-          if (isOpen && life.sentTo.has(url) && life.outcomes.get(url) !== 'accepted')
+          if (isOpen && calls.get(id) === 1 && life.sentTo.has(url) && life.outcomes.get(url) !== 'accepted')
             fail(id, `was accepted by ${url}, and it does not count`);
         }
         due = [];
@@ -146,6 +149,7 @@ const ends: Invariant = {
         const lasting = { critical: WEEK_MS, high: WEEK_MS, normal: usualMs, low: lowExpiresMs };
         const expiresMs = plan.expiresMs ?? Math.max(lasting[plan.priority ?? 'normal'], timeoutMs);
         const known = expiries.get(id);
+        calls.set(id, (calls.get(id) ?? 0) + 1);
         const at = scene.awakeMs + expiresMs;
         expiries.set(id, { at: Math.max(known?.at ?? 0, at), forMs: Math.max(known?.forMs ?? 0, expiresMs) });
       },
