@@ -18,6 +18,21 @@ export const CASES: readonly FailoverCase[] = [
     begin: ({ proxy }) => proxy.set({ up: { held: true }, down: { held: true } }),
     end: () => {},
   },
+  {
+    name: 'answers error',
+    begin: (relay) => relay.set({ refuseWith: 'error: the disk is full' }),
+    end: (relay) => relay.heal(),
+  },
+  {
+    name: 'keeps TCP open',
+    begin: async (relay) => {
+      await relay.set({ lingers: true });
+      await relay.close(1001);
+      // A server that is going away takes nobody on.
+      relay.proxy.set({ refuse: true });
+    },
+    end: (relay) => relay.heal(),
+  },
 ];
 
 /** What one failover took, in milliseconds. */

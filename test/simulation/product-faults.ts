@@ -51,7 +51,7 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
   },
   {
     says: 'leaving a session does not end its socket',
-    breaks: ['S2', 'S3'],
+    breaks: ['S2', 'S3', 'S24'],
     plant: () => replace(of(Session), 'end', () => () => {}),
   },
   {
