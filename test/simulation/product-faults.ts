@@ -24,7 +24,7 @@ import { Mover } from '../../src/delivery/mover.ts';
 import { GroupWriter } from '../../src/delivery/outbox/group-writer.ts';
 import type { Lease } from '../../src/delivery/outbox/outbox.ts';
 import type { Change } from '../../src/delivery/outbox/record-store.ts';
-import { Delivery, Publication } from '../../src/delivery/publication.ts';
+import { Delivery, type DeliveryLane, Publication } from '../../src/delivery/publication.ts';
 import { Publications } from '../../src/delivery/publications.ts';
 import { Waiters } from '../../src/delivery/waiters.ts';
 import { Calls } from '../../src/health/calls.ts';
@@ -419,9 +419,9 @@ export const PRODUCT_FAULTS: readonly ProductFault[] = [
       replace(
         of(Dispatcher),
         'topUp',
-        (topUp: (publication: Publication) => void) =>
+        (topUp: (publication: Publication) => readonly DeliveryLane[]) =>
           function once(this: Dispatcher, publication: Publication) {
-            if (publication.deliveries.size === 0) topUp.call(this, publication);
+            return publication.deliveries.size === 0 ? topUp.call(this, publication) : [];
           },
       ),
   },
