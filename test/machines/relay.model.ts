@@ -18,7 +18,7 @@ export const POLICIES: Readonly<Record<string, RelayOptions>> = {
     breaker: { failureThreshold: 2, successThreshold: 2 },
   },
   'two attempts and it is given up': {
-    reconnect: { attemptsMax: 2, refusalsMax: 3, strategy: 'linear' },
+    reconnect: { attemptsMax: 2, refusalsMax: 2, strategy: 'linear' },
     breaker: { failureThreshold: 3, successThreshold: 1 },
   },
   'the network comes and goes': {
@@ -103,8 +103,8 @@ export function relayEvents(snapshot: AnyMachineSnapshot): readonly EventObject[
     ...doubts,
     ...(strategy === 'decorrelated' ? [{ type: 'RETURN_TO_NETWORK' }] : []),
     ...outages,
-    { type: 'SET_URGENCY', urgent: true },
-    { type: 'SET_URGENCY', urgent: false },
+    // Waiting with urgency differs in its length only, under every policy.
+    ...(strategy === 'exponential' ? [true, false].map((urgent) => ({ type: 'SET_URGENCY', urgent })) : []),
     // Who waits for its turn to dial has nothing else to say.
     ...(snapshot.matches({ session: { connecting: 'queued' } })
       ? // Names are resolved in the same way under every policy.
@@ -140,7 +140,8 @@ export function projectRelay(snapshot: AnyMachineSnapshot): unknown {
     [context.network, context.ejectable],
     within({ session: 'connected' }) ? Math.min(context.trips, 1) : null,
     context.trial,
-    Math.min(context.attempts, 2),
+    // Counted for nothing where there is no end to them.
+    Number.isFinite(settings.reconnect.attemptsMax) ? Math.min(context.attempts, 2) : 0,
     Math.min(context.refusals, settings.reconnect.refusalsMax),
     context.probes,
     Math.min(window.failuresInRow, settings.breaker.failureThreshold),
