@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Codec, Message, Probe } from '../protocol/codec.ts';
 
 /** Knowledge of a relay that outlasts its sessions, as far as probing it is concerned. */
-export interface ProbedRelay {
+interface ProbedRelay {
   /** True if it answers the request that probes it, false if it is known not to; nothing if neither is known. */
   servesProbes: boolean | undefined;
 }
