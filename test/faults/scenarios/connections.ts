@@ -124,14 +124,14 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'a relay that closes for policy (1008)',
+    name: 'a relay that closes because it does not know us (3000)',
     observe: 'the circuit opens, nothing is dialled meanwhile',
     within: ({ slackMs }) => slackMs,
     async run(stage) {
       const [relay] = stage.relays;
       const pool = stage.pool([relay]);
       await connected(stage, relay);
-      await relay.close(1008);
+      await relay.close(3000);
       await stage.until('an open circuit', () => pool.status()[relay.url] === 'open-circuit');
       await stage.pass(300);
       stage.check(relay.proxy.dials === 1, `${relay.proxy.dials} attempts`);
@@ -214,7 +214,7 @@ export const CONNECTION_SCENARIOS: readonly Scenario[] = [
     within: ({ stableMs, connectMs, slackMs }) => stableMs + connectMs + 6 * slackMs,
     async run(stage) {
       const [relay] = stage.relays;
-      await relay.set({ silent: true });
+      await relay.set({ silent: true, noPongs: true });
       const pool = stage.pool([relay]);
       let left = false;
       pool.on('relay.disconnected', () => {
