@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { DIAL_BOUNDS } from '../machines/policy/limits.ts';
 import { createPool, type Transport } from '../src/index.ts';
+import { DialLimiter } from '../src/pool/dial-limiter.ts';
 import { SimulatedNetwork, SimulatedRelay, seededRandom, VirtualClock } from '../src/testing/index.ts';
 
 test.each(['given to createPool', 'added one by one'])(
@@ -45,3 +46,34 @@ test.each(['given to createPool', 'added one by one'])(
     expect(new Set(Object.values(pool.status()))).toEqual(new Set(['connected']));
   },
 );
+
+test('a relay that becomes needed is dialled at once, though all but the reserved places are taken by dials that hang', () => {
+  const clock = new VirtualClock(0);
+  const needed = new Set<string>();
+  const limiter = new DialLimiter(DIAL_BOUNDS, {
+    clock,
+    rank: (url) => ({ isNeeded: needed.has(url), success: 0.5 }),
+  });
+  const begun: string[] = [];
+  for (let index = 0; index < DIAL_BOUNDS.most; index += 1) limiter.enter(`dead ${index}`, () => begun.push('dead'));
+  limiter.enter('last', () => begun.push('last'));
+  clock.advance(60_000);
+  expect(begun).toHaveLength(DIAL_BOUNDS.most - DIAL_BOUNDS.reserved);
+  needed.add('last');
+  limiter.review();
+  expect(begun.at(-1)).toBe('last');
+  limiter.dispose();
+});
+
+test('relays that wait cost nothing while nobody may begin', () => {
+  const clock = new VirtualClock(0);
+  let ranked = 0;
+  const rank = () => {
+    ranked += 1;
+    return { isNeeded: false, success: 0.5 };
+  };
+  const limiter = new DialLimiter(DIAL_BOUNDS, { clock, rank });
+  for (let index = 0; index < 10_000; index += 1) limiter.enter(String(index), () => {});
+  expect(ranked).toBeLessThan(1_000);
+  limiter.dispose();
+});

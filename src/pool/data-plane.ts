@@ -257,7 +257,7 @@ export class DataPlane {
     this.ledger.updateLane(url, state);
     this.intake.updateFeed(url, { status, isFit: isRoutable(status) && !suspect, retryAtMs });
     this.#reviewNeed(url);
-    // What one relay served, others may be needed for.
+    // Others may be needed for what this relay served.
     if (served && !this.ledger.laneOf(url)?.isServing) this.#reviewNeeds();
   }
 
@@ -282,6 +282,7 @@ export class DataPlane {
     if (isNeeded) this.#needed.add(url);
     else this.#needed.delete(url);
     this.#owner.needChanged(url, isNeeded);
+    if (isNeeded) this.links.reviewDials();
   }
 
   /** The relay closed its connection because of a frame of so many bytes: what is as large is not sent there any more. */

@@ -67,6 +67,11 @@ export class DialLimiter {
     if (isGone) this.#admit();
   }
 
+  /** Looks again who may begin: other relays are needed than before. */
+  review(): void {
+    this.#admit();
+  }
+
   /** Leaves no timer behind. */
   dispose(): void {
     this.#waiting.clear();
@@ -75,7 +80,7 @@ export class DialLimiter {
   }
 
   #admit(): void {
-    // What begins may end at once, and admits the next by that.
+    // An attempt may end as soon as it begins, and would admit the next.
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
     try {
@@ -93,9 +98,10 @@ export class DialLimiter {
 
   /** The attempt that begins next; nothing if none may. */
   #next(): Attempt | undefined {
+    const underWay = { young: this.#young().length, total: this.#underWay.size };
+    if (!mayAttempt(this.#bounds, underWay, true, this.#isInDoubt)) return undefined;
     let best: Attempt | undefined;
     let rank: DialCandidate | undefined;
-    // One that waits alone needs no comparison.
     for (const attempt of this.#waiting) {
       const candidate = { ...this.#deps.rank(attempt.url), order: attempt.order };
       if (rank && !goesBefore(candidate, rank)) continue;
@@ -103,7 +109,6 @@ export class DialLimiter {
       rank = candidate;
     }
     if (!best || !rank) return undefined;
-    const underWay = { young: this.#young().length, total: this.#underWay.size };
     return mayAttempt(this.#bounds, underWay, rank.isNeeded, this.#isInDoubt) ? best : undefined;
   }
 

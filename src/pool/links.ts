@@ -52,6 +52,12 @@ export class Links {
     this.dials.isInDoubt = isInDoubt;
   }
 
+  /** Other relays are needed than before, and may be dialled at once. */
+  reviewDials(): void {
+    this.names.review();
+    this.dials.review();
+  }
+
   /** Connections that are open, of all relays together. */
   get openCount(): number {
     return this.#needs.ledger().lanes.reduce((sum, { ways }) => sum + ways.length, 0);
