@@ -113,7 +113,12 @@ export class Feed<Item extends FeedItem> {
   }
 
   get hasRoom(): boolean {
-    return this.circuit.state === 'closed' && this.#open.size + this.#queue.size < this.slots;
+    const requests = this.#open.size + this.#queue.size;
+    // The first request of a half-open circuit is its trial.
+    return (
+      requests < this.slots &&
+      (this.circuit.state === 'closed' || (this.circuit.state === 'half-open' && requests === 0))
+    );
   }
 
   /** Requests that may be open there at the moment, that are, and that wait. */

@@ -326,7 +326,7 @@ export class Intake implements FeedOwner<Request> {
   watchCircuit(url: string): CircuitListener {
     return {
       opened: (opening) => this.#needs.suspended(url, opening),
-      halfOpened: () => {},
+      halfOpened: () => this.around(() => this.#unsettleAll()),
       closed: () => {
         this.#needs.resumed(url);
         this.around(() => this.#unsettleAll());
