@@ -19,7 +19,7 @@ interface OfSession {
   readonly generation: number;
 }
 
-/** What the socket saw. `socket.closed` comes exactly once, and last; `socket.closing` at most once. */
+/** Facts of a socket. `socket.closed` comes exactly once, and last; `socket.closing` at most once. */
 export type SocketFact =
   /** Its turn to have its name resolved has come; the name has been resolved. */
   | ({ readonly type: 'socket.resolving' } & OfSession)

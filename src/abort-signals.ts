@@ -1,3 +1,11 @@
+import { RecloserError } from '../machines/policy/error.ts';
+
+/** Throws `INVALID_OPTION` for a signal that is none. */
+export function checkSignal(signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
+}
+
 /**
  * Callbacks of abort signals, with one listener per signal. An application often gives one long-lived signal to every call,
  * and Node warns of a leak at the eleventh listener.

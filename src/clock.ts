@@ -1,3 +1,6 @@
+import { SILENCE } from '../machines/policy/limits.ts';
+import { isOverslept } from '../machines/policy/silence.ts';
+
 /** Time as the pool sees it. The same clock drives the charts' delays and the data plane's deadlines. */
 export interface Clock {
   /** Milliseconds since the epoch. They should not jump; where they run backwards, a pool takes it that time stood still. */
@@ -19,9 +22,6 @@ export interface Clock {
 /** Milliseconds of a clock without those for which the process slept. */
 export const awakeTime = (clock: Clock): number => clock.now() - (clock.sleptMs?.() ?? 0);
 
-/** Milliseconds between the first look at a late deadline and the one that counts: what has arrived is read in between. */
-const SECOND_LOOK_MS = 1;
-
 /**
  * Calls back after so many milliseconds awake. If the timer is late, what has arrived meanwhile is read first. Returns the
  * function that cancels it.
@@ -35,10 +35,10 @@ export function setAwakeTimeout(clock: Clock, callback: () => void, delayMs: num
   };
   const look = (): void => {
     const lateMs = awakeTime(clock) - dueMs;
-    if (lateMs < -SECOND_LOOK_MS) return arm(-lateMs);
-    if (lateMs > SECOND_LOOK_MS && !hasLooked) {
+    if (lateMs < -SILENCE.secondLookMs) return arm(-lateMs);
+    if (lateMs > SILENCE.secondLookMs && !hasLooked) {
       hasLooked = true;
-      return arm(SECOND_LOOK_MS);
+      return arm(SILENCE.secondLookMs);
     }
     callback();
   };
@@ -61,9 +61,6 @@ export const systemClock: Clock = {
 
 /** Milliseconds by which timers fire early where clocks are coarse; nothing follows from it. */
 const EARLY_MS = 2;
-
-/** Milliseconds by which a timer has to be late to show that the process was asleep or throttled. */
-const OVERSLEPT_MS = 2_000;
 
 /** A clock whose timers show how long the process was asleep. */
 class WatchedClock implements Clock {
@@ -114,11 +111,11 @@ class WatchedClock implements Clock {
   /** Finds out whether the process has slept since it was last awake: a timer should have fired. Returns the time. */
   #look(): number {
     const nowMs = this.now();
-    if (nowMs - this.#seenAtMs > OVERSLEPT_MS) {
+    if (isOverslept(nowMs - this.#seenAtMs)) {
       let dueMs = Number.POSITIVE_INFINITY;
       for (const each of this.#dueAtMs.values()) dueMs = Math.min(dueMs, each);
       const sinceMs = Math.max(dueMs, this.#seenAtMs);
-      if (nowMs - sinceMs > OVERSLEPT_MS) this.#sleptMs += nowMs - sinceMs;
+      if (isOverslept(nowMs - sinceMs)) this.#sleptMs += nowMs - sinceMs;
     }
     this.#seenAtMs = nowMs;
     return nowMs;

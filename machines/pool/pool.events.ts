@@ -99,7 +99,7 @@ export type PoolCommand =
   /** Stop now. What is open is given up, and its callers are told. */
   | { readonly type: 'STOP' };
 
-/** What the data plane reports to the pool. */
+/** Facts of the data plane. */
 type PlaneFact =
   | { readonly type: 'ledger.emptied' }
   /** A caller waits for this relay, or no longer does. */

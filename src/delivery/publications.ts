@@ -112,7 +112,7 @@ export class Publications implements Iterable<Publication> {
     if (listener) publication.listeners = [...(publication.listeners ?? []), listener];
     if (publication.isHeld) return;
     if (!isJoined) return this.#start(publication);
-    // What it asks for may be out of reach, or there already.
+    // Its quorum may be out of reach, or reached already.
     this.#giveUpOn(publication);
     publication.settle();
   }
@@ -330,7 +330,7 @@ export class Publications implements Iterable<Publication> {
   #expireCall(publication: Publication, call: Call): void {
     call.expiry = undefined;
     if (publication.calls.length === 1) return this.#expire(publication, 'expired');
-    // What is being confirmed has its quorum, though it is not counted yet.
+    // A publication that is being confirmed has its quorum, though that is not counted yet.
     if (publication.isSettling) publication.isUnwanted = true;
     else this.#endCall(publication, call, call.hasQuorum ? 'confirmed' : 'failed', 'expired');
   }
@@ -431,7 +431,7 @@ export class Publications implements Iterable<Publication> {
 
   /** A relay will not bring it any further: a quorum may be lost by it, or another relay stand in. */
   #giveUpOn(publication: Publication): void {
-    // What is being confirmed has its quorum, though it is not counted yet.
+    // A publication that is being confirmed has its quorum, though that is not counted yet.
     if (publication.isOver || publication.isHeld || publication.isSettling) return;
     const lost = publication.calls.filter(({ isStanding }) => !isStanding);
     // A call whose relays have all refused ends alone, unless it is the last.

@@ -18,7 +18,7 @@ import type { Durability } from './outbox/outbox.ts';
 export const MOMENTS = ['first', 'quorum', 'answered', 'complete'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** How long to wait for a moment. */
+/** Bounds of waiting for a moment. */
 export interface WaitOptions {
   /** Milliseconds after which the promise settles with what is known (1 … 86,400,000). */
   readonly timeoutMs?: number | undefined;
@@ -27,7 +27,7 @@ export interface WaitOptions {
 }
 
 /**
- * What is known of one publish call at one moment: the relays, the quorum and the outcomes are those of this call, also if
+ * State of one publish call at one moment: the relays, the quorum and the outcomes are those of this call, also if
  * other calls publish the same event. It never changes; ask `confirmed`, `answered` or `completed` for a later one.
  */
 export interface Receipt {

@@ -1,8 +1,7 @@
-import { RecloserError } from '../../machines/policy/error.ts';
 import { PUBLISH_LIMITS } from '../../machines/policy/limits.ts';
 import { checkKeys, checkNumber } from '../../machines/policy/settings.ts';
 import type { PublicationStatus } from '../../machines/publication/publication.events.ts';
-import type { AbortSignals } from '../abort-signals.ts';
+import { type AbortSignals, checkSignal } from '../abort-signals.ts';
 import type { Deadlines } from './deadlines.ts';
 import { type Moment, type Receipt, Waiter, type WaitOptions } from './receipt.ts';
 
@@ -51,12 +50,7 @@ export class Waiters {
       const usualMs = moment === 'quorum' ? undefined : this.#deps.timeoutMs;
       const { timeoutMs = usualMs, signal } = options;
       if (timeoutMs !== undefined) checkNumber('timeoutMs', timeoutMs, PUBLISH_LIMITS.timeoutMs);
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new RecloserError(
-          'INVALID_OPTION',
-          'signal is not an AbortSignal; give the signal of an AbortController.',
-        );
-      }
+      checkSignal(signal);
       const waiter = new Waiter(moment);
       if (signal?.aborted) return Promise.resolve(this.#awaited.receipt());
       this.add(waiter, timeoutMs);

@@ -116,7 +116,7 @@ export class Way<Item extends WayItem> {
     return Math.min(size, Math.max(0, late - Math.floor(OVERTAKEN.lateShare * size)));
   }
 
-  /** What is in flight becomes late, and may give its place back. */
+  /** Looks again when the next item in flight becomes late, and may give its place back. */
   #awaitRoom(delayMs: number): void {
     this.#roomTimer ??= this.#needs.clock.setTimeout(
       () => {

@@ -22,6 +22,7 @@ import {
 } from '../../machines/pool/pool.context.ts';
 import type { PoolCommand, PublishOptions as PublishCommandOptions } from '../../machines/pool/pool.events.ts';
 import type { RelayContext } from '../../machines/relay/relay.context.ts';
+import { checkSignal } from '../abort-signals.ts';
 import type { Signer } from '../auth/signer.ts';
 import { steadyClock, systemClock } from '../clock.ts';
 import { MOMENTS, type Moment, type Receipt, Waiter } from '../delivery/receipt.ts';
@@ -385,8 +386,6 @@ function waiterFor(options: PublishOptions): Waiter {
   if (!MOMENTS.includes(until)) {
     throw new RecloserError('INVALID_OPTION', `until is ${shown(until)}; give one of ${MOMENTS.join(', ')}.`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
-  }
+  checkSignal(signal);
   return new Waiter(until, signal);
 }

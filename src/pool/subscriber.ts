@@ -7,7 +7,7 @@ import type {
   SubscriptionListener,
 } from '../../machines/pool/pool.events.ts';
 import type { SubscriptionFact } from '../../machines/subscription/subscription.events.ts';
-import type { AbortSignals } from '../abort-signals.ts';
+import { type AbortSignals, checkSignal } from '../abort-signals.ts';
 import type { Clock } from '../clock.ts';
 import { bytesIn } from '../frame.ts';
 import { type Intake, OWN_NAME } from '../intake/intake.ts';
@@ -288,11 +288,6 @@ function changedFact(id: string, relay: string, standing: Parameters<Sink['chang
 const COMMAND_KEYS = ['relays', 'affinityKey', 'versions'] as const;
 const QUERY_KEYS = [...COMMAND_KEYS, 'timeoutMs', 'signal'] as const;
 const SUBSCRIBE_KEYS = [...COMMAND_KEYS, 'signal', 'bufferMax', 'whenFull', 'onEvent', 'onEose', 'onClosed'] as const;
-
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new RecloserError('INVALID_OPTION', 'signal is not an AbortSignal; give the signal of an AbortController.');
-}
 
 function checkHandler(name: string, handler: unknown): void {
   if (handler === undefined || typeof handler === 'function') return;

@@ -37,7 +37,7 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, whom: readonly RegExp[]])[] =
   [/^machines\/index\.ts$/, [/^machines\//]],
   [/^machines\/pool\//, [/^machines\//, /^xstate$/, /^immer$/]],
   [/^machines\/(\w+)\//, [/^machines\/policy\//, /^machines\/(placeholder|table|socket)\.ts$/, /^xstate$/, /^immer$/]],
-  [/^src\/(abort-signals|clock|frame|steps)\.ts$/, []],
+  [/^src\/(abort-signals|clock|frame|steps)\.ts$/, [/^machines\/policy\//]],
   [/^src\/transport\//, [/^machines\/policy\//, /^src\/(clock|frame)\.ts$/, /^src\/transport\//, /^ws$/, /^node:/]],
   // What is of no use to most pools has a door of its own.
   [/^src\/protocol\/nostr\/negentropy/, [/^src\/protocol\//, /^nostr-tools$/]],

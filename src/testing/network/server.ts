@@ -5,7 +5,7 @@ export interface SimulatedPeer {
   /** Comes once, and last. */
   onClose: (code: number) => void;
   send(frame: string | Uint8Array): void;
-  /** Whether the server answers pings. Default: it does. */
+  /** True if the server answers pings. Default: true. */
   answersPings: () => boolean;
   /** Closes with a close frame; the socket stays open after it if it `lingers`. */
   close(code?: number, reason?: string, lingers?: boolean): void;
