@@ -326,6 +326,23 @@ describe('relays that come and go', () => {
   });
 });
 
+test('a relay whose requests fail is asked again once its circuit has waited, though others serve', () => {
+  const { clock, relays, pool } = readingWorld(2, { balance: { strategy: 'round-robin' } });
+  const [failing] = relays;
+  if (!failing) throw new Error('There are two relays.');
+  failing.set({ closeWith: 'error: not now' });
+  for (let time = 0; time < 10; time += 1) {
+    void pool.query({ kinds: [1] }, { timeoutMs: 500 });
+    clock.advance(SECOND);
+  }
+  expect(pool.relayMetrics(failing.url)).toMatchObject({ requestCircuit: 'open' });
+  failing.heal();
+  clock.advance(2 * MINUTE);
+  for (let time = 0; time < 4; time += 1) pool.subscribe({ kinds: [1] }, { relays: 1 });
+  clock.advance(SECOND);
+  expect(pool.relayMetrics(failing.url)).toMatchObject({ requestCircuit: 'closed' });
+});
+
 describe('a relay that refuses', () => {
   test('by a notice that it has too many is alive, whatever the question was', () => {
     const { clock, relays, pool, event } = readingWorld(1);
