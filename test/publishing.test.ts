@@ -83,6 +83,25 @@ test('one event by a call for each relay reaches every one of them, and each rec
   expect(world.relays.map(({ store }) => store.events.has(event.id))).toEqual([true, true, false]);
 });
 
+test('an older version is not sent to a relay to which a later call takes the newer one', async () => {
+  const world = new World([{}, { delayMs: 2_000 }]);
+  const [first, second] = [world.urlOf(0), world.urlOf(1)];
+  const older = { ...next(), kind: 0, created_at: 1_700_000_000 };
+  const newer = { ...next(), kind: 0, created_at: 1_700_000_100 };
+  world.relays[1]?.set({ refuse: true });
+  world.relays[1]?.cut();
+  world.clock.advance(100);
+  const calls = [
+    world.pool.publish(older, { relays: [first, second], quorum: 1 }),
+    world.pool.publish(newer, { relays: [first], quorum: 1, until: 'first' }),
+    world.pool.publish(newer, { relays: [second], quorum: 1, timeoutMs: 1_000 }),
+  ];
+  for (const call of calls) await world.settled(call);
+  world.relays[1]?.heal();
+  world.clock.advance(120_000);
+  expect([older, newer].map(({ id }) => world.relays[1]?.store.events.has(id))).toEqual([false, true]);
+});
+
 test('every relay that can be reached has answered, whatever the one does that cannot be', async () => {
   const world = new World([{}, { delayMs: 300 }, { refuse: true }]);
   const { outcomes } = await world.settled(world.pool.publish(next(), { until: 'answered' }), 5_000);

@@ -246,6 +246,8 @@ export class Publications implements Iterable<Publication> {
     const accepted = [...publication.deliveries.values()].find(
       ({ lane, record }) => record.state === 'accepted' && call.covers(lane),
     );
+    // It may go to more relays now.
+    if (!publication.isHeld) this.#supersede(publication);
     if (accepted) call.first = { relay: accepted.lane.url, latencyMs: 0 };
     if (call.hasQuorum) call.confirmedAtMs = call.acceptedAt;
     const { missing, standing } = publication;

@@ -6,11 +6,11 @@ type Versioned = Pick<Publication, 'id' | 'version'>;
 export class Versions {
   readonly #open = new Map<string, Set<Publication>>();
 
-  /** Adds a version, and tells those that are open beside it. */
+  /** Adds a version, unless it is there, and returns those that are open beside it. */
   add(publication: Publication): readonly Publication[] {
     const { key } = publication.version ?? {};
     if (key === undefined) return [];
-    const others = [...(this.#open.get(key) ?? [])];
+    const others = [...(this.#open.get(key) ?? [])].filter((each) => each !== publication);
     this.#open.set(key, new Set([...others, publication]));
     return others;
   }
